@@ -1,0 +1,21 @@
+package cli
+
+import (
+	"io"
+	"log/slog"
+
+	"github.com/meshwright/meshwright/internal/ui"
+)
+
+// App is what a command needs from its surroundings. Tests inject their own.
+type App struct {
+	In  io.Reader
+	Out io.Writer // results: tables, JSON documents
+	Err io.Writer // talk: progress, warnings, errors
+
+	UI  *ui.Printer  // progress; nil is silent
+	Log *slog.Logger // diagnostics for --debug; never nil after NewRoot
+
+	Version    string // of this build
+	Executable string // path of this binary, for child processes; "" when unknown
+}
