@@ -1,0 +1,163 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// hostVariable is the setting by which every Docker client finds its daemon.
+const hostVariable = "DOCKER_HOST"
+
+// Client sends requests to one daemon. The zero value uses whatever the docker
+// command would use by itself. A Client is safe for concurrent use.
+type Client struct {
+	host string
+}
+
+// New returns a client of the daemon at host, for example
+// "unix:///run/meshwright/docker.sock". An empty host leaves the choice to the
+// docker command: DOCKER_HOST, then its current context.
+func New(host string) *Client { return &Client{host: host} }
+
+// Host returns the daemon's address as given to New; empty means the docker
+// command's own choice.
+func (c *Client) Host() string { return c.host }
+
+// Env returns the settings that make a child process use the same daemon, as
+// "KEY=value". It is empty when the child finds the daemon by itself.
+func (c *Client) Env() []string {
+	if c.host == "" {
+		return nil
+	}
+	return []string{hostVariable + "=" + c.host}
+}
+
+// Command prepares `docker args...` against this daemon, for requests that this
+// package has no method for. It runs in a process group of its own, so that a
+// Ctrl-C at the terminal reaches it only through ctx.
+func (c *Client) Command(ctx context.Context, args ...string) *exec.Cmd {
+	cmd := exec.CommandContext(ctx, "docker", args...)
+	if c.host != "" {
+		// A context chosen by the user would contradict the host and is an error
+		// to the docker command, so it is left out.
+		cmd.Env = append(without(os.Environ(), "DOCKER_CONTEXT"), c.Env()...)
+	}
+	detach(cmd)
+	cmd.WaitDelay = 5 * time.Second
+	return cmd
+}
+
+// Run runs `docker args...` and returns its stdout.
+func (c *Client) Run(ctx context.Context, args ...string) ([]byte, error) {
+	var stdout bytes.Buffer
+	if err := c.stream(ctx, nil, &stdout, nil, args...); err != nil {
+		return stdout.Bytes(), err
+	}
+	return stdout.Bytes(), nil
+}
+
+// stream runs `docker args...` on the given streams. A copy of stderr's end goes
+// into the error.
+func (c *Client) stream(ctx context.Context, in io.Reader, out, errw io.Writer, args ...string) error {
+	cmd := c.Command(ctx, args...)
+	tail := &tailBuffer{limit: 4 << 10}
+	cmd.Stdin, cmd.Stdout = in, out
+	cmd.Stderr = tail
+	if errw != nil {
+		cmd.Stderr = io.MultiWriter(errw, tail)
+	}
+	err := cmd.Run()
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return &CommandError{Args: args, Stderr: strings.TrimSpace(tail.String()), Err: err}
+}
+
+// query runs a command whose stdout is JSON and decodes it into v.
+func (c *Client) query(ctx context.Context, v any, args ...string) error {
+	out, err := c.Run(ctx, args...)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(out, v); err != nil {
+		return fmt.Errorf("docker %s: decoding its answer: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+// lines runs a command and returns the non-empty lines of its stdout.
+func (c *Client) lines(ctx context.Context, args ...string) ([]string, error) {
+	out, err := c.Run(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	return strings.Fields(string(out)), nil
+}
+
+// Version is what the daemon says of itself.
+type Version struct {
+	Engine string // "20.10.24+dfsg1"
+	API    string // "1.41"
+	OS     string // "linux"
+	Arch   string // "amd64"
+}
+
+// Ping asks the daemon for its version. It fails with ErrUnreachable when no
+// daemon answers, and with ErrNoCommand when there is no docker command.
+func (c *Client) Ping(ctx context.Context) (Version, error) {
+	ctx, cancel := context.WithTimeout(ctx, pingTimeout)
+	defer cancel()
+	const format = `{"Engine":{{json .Server.Version}},"API":{{json .Server.APIVersion}},` +
+		`"OS":{{json .Server.Os}},"Arch":{{json .Server.Arch}}}`
+	var v Version
+	err := c.query(ctx, &v, "version", "--format", format)
+	if errors.Is(err, exec.ErrNotFound) {
+		return Version{}, ErrNoCommand
+	}
+	if err != nil {
+		return Version{}, fmt.Errorf("%w: %w", ErrUnreachable, err)
+	}
+	return v, nil
+}
+
+// pingTimeout bounds the wait for a daemon that accepts a connection but does
+// not answer, as one does while it starts or hangs.
+const pingTimeout = 15 * time.Second
+
+// without returns env less the variable of that name.
+func without(env []string, name string) []string {
+	kept := make([]string, 0, len(env))
+	for _, kv := range env {
+		if !strings.HasPrefix(kv, name+"=") {
+			kept = append(kept, kv)
+		}
+	}
+	return kept
+}
+
+// tailBuffer keeps the last limit bytes written to it.
+type tailBuffer struct {
+	limit int
+	buf   []byte
+}
+
+func (b *tailBuffer) Write(p []byte) (int, error) {
+	b.buf = append(b.buf, p...)
+	if over := len(b.buf) - b.limit; over > 0 {
+		b.buf = append(b.buf[:0], b.buf[over:]...)
+	}
+	return len(p), nil
+}
+
+func (b *tailBuffer) String() string { return string(b.buf) }

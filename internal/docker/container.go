@@ -1,0 +1,262 @@
+package docker
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Filter chooses containers. Conditions that are set must all hold.
+type Filter struct {
+	Labels      map[string]string // an empty value matches any
+	Network     string            // name or ID of a network that the container is attached to
+	MountTarget string            // path inside the container at which something is mounted
+	MountSource string            // host path mounted anywhere in the container, exactly as given at creation
+	Running     bool              // leave out those that are stopped
+}
+
+// Container is a container as the daemon describes it.
+type Container struct {
+	ID       string
+	Name     string // without the leading slash
+	Image    string // as named at creation
+	ImageID  string
+	Created  time.Time
+	Labels   map[string]string
+	State    State
+	Mounts   []Mount
+	Networks map[string]Endpoint // by network name
+	Ports    map[string][]Port   // published ports, by "6443/tcp"
+}
+
+// State says whether a container runs.
+type State struct {
+	Status     string // created, running, paused, restarting, removing, exited, dead
+	Running    bool
+	Pid        int // on the daemon's host; 0 when not running
+	ExitCode   int
+	OOMKilled  bool
+	StartedAt  time.Time
+	FinishedAt time.Time
+}
+
+// Mount is something mounted into a container.
+type Mount struct {
+	Type        string // bind, volume, tmpfs
+	Name        string // a volume's name
+	Source      string
+	Destination string
+	RW          bool
+}
+
+// Endpoint is a container's attachment to a network.
+type Endpoint struct {
+	NetworkID  string
+	IPAddress  string // empty when not running
+	MacAddress string
+	Gateway    string
+	Aliases    []string
+}
+
+// Port is an address of the host at which a container's port is published.
+type Port struct{ HostIP, HostPort string }
+
+// Container describes one container by name or ID, or fails with ErrNotFound.
+func (c *Client) Container(ctx context.Context, name string) (*Container, error) {
+	var found []inspected
+	if err := c.query(ctx, &found, "container", "inspect", name); err != nil {
+		return nil, err
+	}
+	if len(found) != 1 {
+		return nil, fmt.Errorf("container %s: expected one, found %d", name, len(found))
+	}
+	container := found[0].container()
+	return &container, nil
+}
+
+// Containers lists the containers that the filter chooses, stopped ones
+// included, in order of name. One that disappears meanwhile is left out.
+func (c *Client) Containers(ctx context.Context, filter Filter) ([]Container, error) {
+	args := append([]string{"container", "ls", "--no-trunc", "--format", "{{.ID}}"}, labelFilters(filter.Labels)...)
+	if !filter.Running {
+		args = append(args, "--all")
+	}
+	if filter.Network != "" {
+		args = append(args, "--filter", "network="+filter.Network)
+	}
+	if filter.MountTarget != "" {
+		args = append(args, "--filter", "volume="+filter.MountTarget)
+	}
+	ids, err := c.lines(ctx, args...)
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	found, err := queryMany[inspected](ctx, c, []string{"container", "inspect"}, ids)
+	if err != nil {
+		return nil, err
+	}
+	var containers []Container
+	for _, i := range found {
+		container := i.container()
+		if filter.MountSource == "" || slices.ContainsFunc(container.Mounts, func(m Mount) bool { return m.Source == filter.MountSource }) {
+			containers = append(containers, container)
+		}
+	}
+	slices.SortFunc(containers, func(a, b Container) int { return strings.Compare(a.Name, b.Name) })
+	return containers, nil
+}
+
+// ExecOptions are the streams and settings of a command in a container.
+type ExecOptions struct {
+	Stdin          io.Reader // nil means none
+	Stdout, Stderr io.Writer // nil discards; the end of stderr is kept for the error
+	Env            []string  // "KEY=value"
+	User, Dir      string
+	Privileged     bool
+}
+
+// Exec runs a command in a running container and waits for it. When ctx ends
+// the call returns, but Docker leaves the command in the container running.
+func (c *Client) Exec(ctx context.Context, container string, o ExecOptions, argv ...string) error {
+	args := []string{"exec"}
+	if o.Stdin != nil {
+		args = append(args, "--interactive")
+	}
+	if o.Privileged {
+		args = append(args, "--privileged")
+	}
+	for _, kv := range o.Env {
+		args = append(args, "--env", kv)
+	}
+	if o.User != "" {
+		args = append(args, "--user", o.User)
+	}
+	if o.Dir != "" {
+		args = append(args, "--workdir", o.Dir)
+	}
+	args = append(append(args, container), argv...)
+	return c.stream(ctx, o.Stdin, o.Stdout, o.Stderr, args...)
+}
+
+// Output runs a command in a running container and returns its stdout.
+func (c *Client) Output(ctx context.Context, container string, argv ...string) ([]byte, error) {
+	var stdout bytes.Buffer
+	err := c.Exec(ctx, container, ExecOptions{Stdout: &stdout}, argv...)
+	return stdout.Bytes(), err
+}
+
+// CopyTo copies a host path (file or directory) into a container, running or not.
+func (c *Client) CopyTo(ctx context.Context, container, hostPath, path string) error {
+	return c.do(ctx, "cp", hostPath, container+":"+path)
+}
+
+// CopyFrom copies a path out of a container, running or not, to a host path.
+func (c *Client) CopyFrom(ctx context.Context, container, path, hostPath string) error {
+	return c.do(ctx, "cp", container+":"+path, hostPath)
+}
+
+// Start starts a stopped container; one that runs is left alone.
+func (c *Client) Start(ctx context.Context, container string) error {
+	return c.do(ctx, "container", "start", container)
+}
+
+// Stop asks a container to stop and kills it after the grace time, in whole seconds.
+func (c *Client) Stop(ctx context.Context, container string, grace time.Duration) error {
+	return c.do(ctx, "container", "stop", "--time", seconds(grace), container)
+}
+
+// Restart stops a container as Stop does and starts it again.
+func (c *Client) Restart(ctx context.Context, container string, grace time.Duration) error {
+	return c.do(ctx, "container", "restart", "--time", seconds(grace), container)
+}
+
+// Pause freezes a container's processes, and Unpause lets them go on.
+func (c *Client) Pause(ctx context.Context, container string) error {
+	return c.do(ctx, "container", "pause", container)
+}
+
+// Unpause undoes Pause.
+func (c *Client) Unpause(ctx context.Context, container string) error {
+	return c.do(ctx, "container", "unpause", container)
+}
+
+// Remove kills and removes containers with their anonymous volumes; those that
+// are gone already are no error.
+func (c *Client) Remove(ctx context.Context, containers ...string) error {
+	var errs []error
+	// One by one: the command stops telling apart absent and refused in a batch.
+	for _, container := range containers {
+		errs = append(errs, absentIsFine(c.do(ctx, "container", "rm", "--force", "--volumes", container)))
+	}
+	return errors.Join(errs...)
+}
+
+// Logs writes the last lines of a container's output, both streams, to w. A
+// tail of 0 or less means all of it.
+func (c *Client) Logs(ctx context.Context, container string, tail int, w io.Writer) error {
+	lines := "all"
+	if tail > 0 {
+		lines = strconv.Itoa(tail)
+	}
+	return c.stream(ctx, nil, w, w, "container", "logs", "--timestamps", "--tail", lines, container)
+}
+
+func seconds(d time.Duration) string { return strconv.Itoa(int(d.Round(time.Second) / time.Second)) }
+
+// queryMany inspects several objects. Those that have disappeared since they
+// were listed are left out of the answer.
+func queryMany[T any](ctx context.Context, c *Client, command, ids []string) ([]T, error) {
+	out, err := c.Run(ctx, append(slices.Clone(command), ids...)...)
+	// With some absent, the command prints the rest and fails.
+	if err := absentIsFine(err); err != nil {
+		return nil, err
+	}
+	var found []T
+	if err := json.Unmarshal(out, &found); err != nil {
+		return nil, fmt.Errorf("docker %s: decoding its answer: %w", strings.Join(command, " "), err)
+	}
+	return found, nil
+}
+
+// inspected is the daemon's own form of a container.
+type inspected struct {
+	ID      string `json:"Id"`
+	Name    string
+	Image   string
+	Created time.Time
+	State   State
+	Mounts  []Mount
+	Config  struct {
+		Image  string
+		Labels map[string]string
+	}
+	NetworkSettings struct {
+		Networks map[string]Endpoint
+		Ports    map[string][]struct {
+			HostIP   string `json:"HostIp"`
+			HostPort string
+		}
+	}
+}
+
+func (i inspected) container() Container {
+	container := Container{
+		ID: i.ID, Name: strings.TrimPrefix(i.Name, "/"), Image: i.Config.Image, ImageID: i.Image,
+		Created: i.Created, Labels: maps.Clone(i.Config.Labels), State: i.State,
+		Mounts: i.Mounts, Networks: i.NetworkSettings.Networks, Ports: map[string][]Port{},
+	}
+	for port, bindings := range i.NetworkSettings.Ports {
+		for _, b := range bindings {
+			container.Ports[port] = append(container.Ports[port], Port{HostIP: b.HostIP, HostPort: b.HostPort})
+		}
+	}
+	return container
+}
