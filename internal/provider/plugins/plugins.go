@@ -1,0 +1,53 @@
+// Package plugins lists the resource providers that this executable holds.
+package plugins
+
+import (
+	"log/slog"
+	"path/filepath"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+
+	"github.com/meshwright/meshwright/internal/provider"
+	"github.com/meshwright/meshwright/internal/provider/command"
+	"github.com/meshwright/meshwright/internal/provider/kind"
+	"github.com/meshwright/meshwright/internal/provider/tls"
+)
+
+// Options say what the providers may use of the machine. The zero value serves.
+type Options struct {
+	// ChartRoot is where a Release's relative chart path is looked up after the
+	// working directory; empty means the kit.
+	ChartRoot string
+	// StateDir is where labs keep their owner files; empty means paths.State().
+	StateDir string
+	// Executable is the meshwright executable, for child processes; empty means none.
+	Executable string
+	Log        *slog.Logger // nil discards
+}
+
+// All returns the factory of every provider by package name.
+func All(o Options) map[string]provider.Factory {
+	return map[string]provider.Factory{
+		"command":    command.New,
+		"meshwright": func() plugin.Provider { return kind.New(kind.Options{Executable: o.Executable, Log: o.Log}) },
+		"tls":        tls.New,
+	}
+}
+
+// prefix begins the file name of every resource plugin.
+const prefix = "pulumi-resource-"
+
+// FromArgv0 returns the package that an executable called under this path is to
+// serve: "/x/pulumi-resource-tls" is tls. It is false for any other name, and
+// for a package that All does not hold.
+func FromArgv0(argv0 string) (name string, ok bool) {
+	name, ok = strings.CutPrefix(strings.TrimSuffix(filepath.Base(argv0), ".exe"), prefix)
+	if !ok {
+		return "", false
+	}
+	if _, ok = All(Options{})[name]; !ok {
+		return "", false
+	}
+	return name, true
+}
