@@ -1,0 +1,347 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/meshwright/meshwright/automation/verify/probe"
+)
+
+// CallsData is what check "calls" measured.
+type CallsData struct {
+	Power   Power       `json:"power"`
+	Clients []CallStats `json:"clients"`
+}
+
+// CallStats are the requests of one client.
+type CallStats struct {
+	From      string         `json:"from"` // the client's cluster
+	Via       string         `json:"via"`  // "mesh": a pod calls the service; "ingress": the cluster's ingress address is called
+	Client    string         `json:"client"`
+	URL       string         `json:"url"`
+	Requests  int            `json:"requests"` // records; must equal the requests scheduled
+	Errors    int            `json:"errors"`
+	Versions  map[string]int `json:"versions"`  // answers by version
+	Clusters  map[string]int `json:"clusters"`  // answers by the cluster that they came from
+	Instances map[string]int `json:"instances"` // answers by pod
+	P50       float64        `json:"p50Milliseconds"`
+	P99       float64        `json:"p99Milliseconds"`
+}
+
+// batch is what came back from one client.
+type batch struct {
+	stats   CallStats
+	member  *member
+	records []record
+	pod     *probe.Pod // the client pod, when there is one
+}
+
+// checkCalls calls the workload from a pod in each cluster and through each
+// ingress, all at once.
+func checkCalls(ctx context.Context, m *mesh, out *outcome) {
+	versions := m.workload.allVersions()
+	power := powerOf(m.choices(), len(versions))
+	where := m.instances(ctx)
+
+	var mu sync.Mutex
+	var batches []batch
+	var wg sync.WaitGroup
+	call := func(f func() (*batch, *Finding)) {
+		wg.Go(func() {
+			b, finding := f()
+			if finding != nil {
+				out.add(*finding)
+				return
+			}
+			mu.Lock()
+			batches = append(batches, *b)
+			mu.Unlock()
+		})
+	}
+	for _, c := range m.members {
+		call(func() (*batch, *Finding) { return m.callFromPod(ctx, c, "mesh", m.workload.url(), power.Requests) })
+		if c.IngressAddress != "" {
+			call(func() (*batch, *Finding) { return m.callIngress(ctx, c, power.Requests) })
+		}
+	}
+	wg.Wait()
+	sort.Slice(batches, func(i, j int) bool {
+		a, b := batches[i].stats, batches[j].stats
+		return a.From+" "+a.Via < b.From+" "+b.Via
+	})
+	data := CallsData{Power: power, Clients: []CallStats{}}
+	requests := 0
+	for _, b := range batches {
+		b.count(where)
+		data.Clients = append(data.Clients, b.stats)
+		requests += b.stats.Requests
+		m.judgeCalls(b, versions, power, out)
+	}
+	out.data = data
+	out.summary = fmt.Sprintf("%s answered all of %s (%s), 0 errors in %d requests",
+		strings.Join(versions, ", "), count(len(batches), "client"), sharesOf(data.Clients), requests)
+}
+
+// url is the workload's address inside the mesh.
+func (w Workload) url() string {
+	return fmt.Sprintf("http://%s.%s:%d%s", w.Service, w.Namespace, w.Port, w.Path)
+}
+
+// choices bounds among how many hosts a request is spread: the pods of the
+// client's network and one gateway per other cluster, times the versions
+// behind the busiest gateway, which chooses once more.
+func (m *mesh) choices() int {
+	most := 1
+	for _, c := range m.members {
+		hosts, behind := 0, 1
+		for _, peer := range m.members {
+			n := len(m.workload.Versions[peer.Name])
+			switch {
+			case n == 0:
+			case peer.Network == c.Network:
+				hosts += n
+			default:
+				hosts++
+				behind = max(behind, n)
+			}
+		}
+		most = max(most, hosts*behind)
+	}
+	return most
+}
+
+// instances maps server pods to their clusters.
+func (m *mesh) instances(ctx context.Context) map[string]string {
+	var mu sync.Mutex
+	where := map[string]string{}
+	m.each(func(c *member) {
+		pods, err := m.servers(ctx, c)
+		if err != nil { // where an answer came from stays unknown, that it came does not
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, p := range pods {
+			where[p.Name] = c.Name
+		}
+	})
+	return where
+}
+
+// concurrency keeps a batch whose every request times out within four times
+// the request's bound.
+func concurrency(n int) int { return max(16, (n+3)/4) }
+
+// callFromPod makes n requests from a client pod, in one exec.
+func (m *mesh) callFromPod(ctx context.Context, c *member, via, url string, n int) (*batch, *Finding) {
+	pods, err := c.cluster.Pods(ctx, m.workload.Namespace, m.workload.clients())
+	if err != nil {
+		f := unreachable(c, "", err)
+		return nil, &f
+	}
+	pods = slices.DeleteFunc(running(pods), func(p corev1.Pod) bool { return !ready(&p) })
+	if len(pods) == 0 {
+		return nil, &Finding{Reason: ReasonClientMissing, Cluster: c.Name,
+			Message: fmt.Sprintf("no ready pod %s in namespace %s", m.workload.clients(), m.workload.Namespace)}
+	}
+	pod := probe.Ref(&pods[0])
+	argv := curlBatch(url, n, concurrency(n), m.timeouts.Request)
+	res, err := c.cluster.Exec(ctx, pod, appContainer(&pods[0]), argv)
+	if err != nil {
+		f := unreachable(c, "pod "+pod.String(), err)
+		return nil, &f
+	}
+	records := parseBatch(string(res.Stdout))
+	if len(records) == 0 {
+		return nil, &Finding{Reason: ReasonProbeFailed, Cluster: c.Name, Object: "pod " + pod.String(),
+			Message: fmt.Sprintf("curl ended with code %d: %s", res.Code, strings.TrimSpace(excerpt(string(res.Stderr))))}
+	}
+	return &batch{member: c, records: records, pod: &pod,
+		stats: CallStats{From: c.Name, Via: via, Client: "pod " + pod.Name, URL: url, Requests: len(records)}}, nil
+}
+
+// callIngress makes n requests to the ingress address of c, from this machine
+// or, when it has no route there, from a client pod of the same cluster.
+func (m *mesh) callIngress(ctx context.Context, c *member, n int) (*batch, *Finding) {
+	url := "http://" + c.IngressAddress + m.workload.Path
+	first := m.getOnce(ctx, url)
+	if errors.Is(first.err, probe.ErrUnroutable) {
+		return m.callFromPod(ctx, c, "ingress", url, n)
+	}
+	records := make([]record, n)
+	records[0] = first
+	limit := make(chan struct{}, concurrency(n))
+	var wg sync.WaitGroup
+	for i := 1; i < n; i++ {
+		limit <- struct{}{}
+		wg.Go(func() {
+			records[i] = m.getOnce(ctx, url)
+			<-limit
+		})
+	}
+	wg.Wait()
+	return &batch{member: c, records: records,
+		stats: CallStats{From: c.Name, Via: "ingress", Client: "host", URL: url, Requests: n}}, nil
+}
+
+func (m *mesh) getOnce(ctx context.Context, url string) record {
+	began := time.Now()
+	status, body, err := m.host.Get(ctx, url, m.timeouts.Request)
+	r := record{code: status, took: time.Since(began), err: err}
+	if err != nil {
+		r.text = err.Error()
+		return r
+	}
+	r.version, r.instance = parseAnswer(body)
+	r.text = strings.TrimSpace(body)
+	return r
+}
+
+// count fills the statistics from the records.
+func (b *batch) count(where map[string]string) {
+	s := &b.stats
+	s.Versions, s.Clusters, s.Instances = map[string]int{}, map[string]int{}, map[string]int{}
+	var took []time.Duration
+	for _, r := range b.records {
+		if !r.ok() {
+			s.Errors++
+			continue
+		}
+		took = append(took, r.took)
+		s.Versions[r.version]++
+		if r.instance != "" {
+			s.Instances[r.instance]++
+			if c, ok := where[r.instance]; ok {
+				s.Clusters[c]++
+			}
+		}
+	}
+	slices.Sort(took)
+	s.P50, s.P99 = quantile(took, 0.50), quantile(took, 0.99)
+}
+
+// quantile returns the q-quantile of sorted durations, by nearest rank, in
+// milliseconds.
+func quantile(sorted []time.Duration, q float64) float64 {
+	if len(sorted) == 0 {
+		return 0
+	}
+	i := max(0, int(float64(len(sorted))*q+0.999999)-1)
+	return sorted[min(i, len(sorted)-1)].Round(time.Microsecond).Seconds() * 1000
+}
+
+// judgeCalls decides about one client's batch.
+func (m *mesh) judgeCalls(b batch, versions []string, power Power, out *outcome) {
+	s := b.stats
+	object := "client pod"
+	if s.Via == "ingress" {
+		object = "ingress " + b.member.IngressAddress
+	}
+	var evidence []gather
+	report := func(reason Reason, format string, args ...any) {
+		if evidence == nil {
+			evidence = b.evidence()
+			out.add(Finding{Reason: reason, Cluster: s.From, Object: object, Message: fmt.Sprintf(format, args...)}, evidence...)
+			return
+		}
+		out.add(Finding{Reason: reason, Cluster: s.From, Object: object, Message: fmt.Sprintf(format, args...)})
+	}
+	if s.Requests != power.Requests {
+		report(ReasonRecordsLost, "%d requests scheduled, %d recorded", power.Requests, s.Requests)
+	}
+	if s.Errors == s.Requests {
+		report(ReasonNoAnswer, "all of %d requests failed: %s", s.Requests, b.firstError())
+		return
+	}
+	var missing []string
+	for _, v := range versions {
+		if s.Versions[v] == 0 {
+			missing = append(missing, v)
+		}
+	}
+	if len(missing) > 0 {
+		why := ""
+		if s.Errors > 0 {
+			why = fmt.Sprintf("; %d failed: %s", s.Errors, b.firstError())
+		}
+		report(ReasonVersionUnreachable, "%s never answered in %d requests (%s)%s",
+			strings.Join(missing, ", "), s.Requests, shares(s.Versions), why)
+	} else if s.Errors > 0 {
+		report(ReasonRequestErrors, "%d of %d requests failed (%s): %s", s.Errors, s.Requests, shares(s.Versions), b.firstError())
+	}
+	for _, v := range slices.Sorted(maps.Keys(s.Versions)) {
+		if !slices.Contains(versions, v) {
+			report(ReasonVersionUnexpected, "%d answers came from version %q; declared are %s", s.Versions[v], v, strings.Join(versions, ", "))
+		}
+	}
+}
+
+func (b *batch) firstError() string {
+	for _, r := range b.records {
+		if !r.ok() {
+			return r.String()
+		}
+	}
+	return ""
+}
+
+// evidence attaches the request log, failures first, and the client's proxy log.
+func (b *batch) evidence() []gather {
+	var log strings.Builder
+	for _, failed := range []bool{true, false} {
+		for i, r := range b.records {
+			if r.ok() != failed {
+				fmt.Fprintf(&log, "%3d %s\n", i+1, r)
+			}
+		}
+	}
+	text := log.String()
+	if len(text) > maxExcerpt { // the failures are at the beginning
+		text = text[:maxExcerpt] + "...\n"
+	}
+	out := []gather{textEvidence(b.member, EvidenceRequests, "requests via "+b.stats.Via+" to "+b.stats.URL, text)}
+	if b.pod == nil {
+		return append(out, logEvidence(b.member, "", ingressSelector, sidecar))
+	}
+	return append(out, func(ctx context.Context) Evidence {
+		e := Evidence{Title: "log of pod " + b.pod.String() + ", container " + sidecar, Cluster: b.member.Name, Kind: EvidenceLog}
+		text, err := b.member.cluster.Logs(ctx, *b.pod, sidecar, logLines)
+		if err != nil {
+			text = []byte(err.Error())
+		}
+		e.Content = excerpt(string(text))
+		return e
+	})
+}
+
+// shares renders counts by version as "v1 24, v2 27".
+func shares(versions map[string]int) string {
+	parts := make([]string, 0, len(versions))
+	for _, v := range slices.Sorted(maps.Keys(versions)) {
+		parts = append(parts, v+" "+strconv.Itoa(versions[v]))
+	}
+	if len(parts) == 0 {
+		return "no answer"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func sharesOf(clients []CallStats) string {
+	total := map[string]int{}
+	for _, c := range clients {
+		for v, n := range c.Versions {
+			total[v] += n
+		}
+	}
+	return shares(total)
+}

@@ -1,0 +1,134 @@
+package verify
+
+import (
+	"context"
+	"time"
+)
+
+// check is one property of a mesh.
+type check struct {
+	id       string
+	title    string
+	proves   string
+	applies  func(*mesh) (Reason, string) // a reason to skip, or ""; nil: always applies
+	deadline func(Timeouts) time.Duration
+	reasons  []Reason // causes before consequences
+	run      func(context.Context, *mesh, *outcome)
+}
+
+// The ids of the checks.
+const (
+	CheckPlanes    = "planes"
+	CheckTrust     = "trust"
+	CheckDiscovery = "discovery"
+	CheckCalls     = "calls"
+)
+
+// checks lists every check once, in the order of the report.
+var checks = []check{
+	{
+		id:       CheckPlanes,
+		title:    "control planes, gateways and addresses",
+		proves:   "every istiod and gateway is available, and every gateway answers at the address planned for it",
+		deadline: func(t Timeouts) time.Duration { return t.Planes },
+		reasons: []Reason{
+			ReasonControlPlaneMissing, ReasonControlPlaneUnavailable, ReasonGatewayMissing, ReasonGatewayUnavailable,
+			ReasonAddressPending, ReasonAddressMismatch, ReasonAddressSilent, ReasonCrossNetworkPortClosed,
+		},
+		run: checkPlanes,
+	},
+	{
+		id:       CheckTrust,
+		title:    "one root of trust",
+		proves:   "every proxy's certificate chain verifies at the root that all proxies trust, through the intermediate of its control plane",
+		deadline: func(t Timeouts) time.Duration { return t.Trust },
+		reasons: []Reason{
+			ReasonWorkloadMissing, ReasonNoIdentity, ReasonRootsDiffer, ReasonCertificateExpired, ReasonChainInvalid,
+			ReasonNoIntermediate, ReasonWrongIssuer, ReasonTrustDomainMismatch, ReasonWrongIdentity, ReasonRootsMixed,
+		},
+		run: checkTrust,
+	},
+	{
+		id:       CheckDiscovery,
+		title:    "discovery across clusters",
+		proves:   "every control plane reads every cluster, and every proxy holds the endpoints of every cluster and has rejected nothing",
+		applies:  needsWorkload,
+		deadline: func(t Timeouts) time.Duration { return t.Discovery },
+		reasons: []Reason{
+			ReasonRemoteMissing, ReasonRemoteNotSynced, ReasonProxyDisconnected, ReasonServiceMissing,
+			ReasonEndpointDirect, ReasonWorkloadMissing, ReasonEndpointMissing, ReasonEndpointUnexpected, ReasonConfigRejected,
+		},
+		run: checkDiscovery,
+	},
+	{
+		id:       CheckCalls,
+		title:    "cross-cluster calls",
+		proves:   "every version answers a client in every cluster, and every cluster's ingress, without an error",
+		applies:  needsWorkload,
+		deadline: func(t Timeouts) time.Duration { return t.Calls },
+		reasons: []Reason{
+			ReasonClientMissing, ReasonRecordsLost, ReasonNoAnswer, ReasonVersionUnreachable, ReasonRequestErrors, ReasonVersionUnexpected,
+		},
+		run: checkCalls,
+	},
+}
+
+// IDs returns the ids of all checks, in the order of the report.
+func IDs() []string {
+	out := make([]string, len(checks))
+	for i, c := range checks {
+		out[i] = c.id
+	}
+	return out
+}
+
+func needsWorkload(m *mesh) (Reason, string) {
+	if m.workload.Empty() {
+		return ReasonNoWorkload, "no workload to call; deploy the sample (`meshwright up` does) or name one"
+	}
+	return "", ""
+}
+
+// hints say what to do next, by the cause of a failure.
+var hints = map[Reason]string{
+	ReasonClusterUnreachable: "run `meshwright status`; if a node was stopped, start it or run `meshwright up`",
+	ReasonProbeFailed:        "see the evidence; `meshwright collect` gathers logs and proxy dumps",
+	ReasonTimedOut:           "the machine may be overloaded; run the check again, or raise --timeout",
+	ReasonPanicked:           "this is a defect of meshwright: please report it with the output of `meshwright collect`",
+
+	ReasonControlPlaneMissing:     "run `meshwright up`: istiod is not installed",
+	ReasonControlPlaneUnavailable: "kubectl -n istio-system describe deployment istiod; kubectl -n istio-system logs deploy/istiod",
+	ReasonGatewayMissing:          "run `meshwright up`: the gateway is not installed",
+	ReasonGatewayUnavailable:      "kubectl -n istio-system get deploy,pods; a gateway with 0 replicas, or one whose proxy is not ready, serves nothing",
+	ReasonAddressPending:          "kubectl -n metallb-system get pods,ipaddresspools: the load balancer gave no address",
+	ReasonAddressMismatch:         "the Service's address differs from the plan: run `meshwright up`, or check the address pools",
+	ReasonAddressSilent:           "kubectl -n metallb-system logs ds/metallb-speaker: the address is announced by no node, or its gateway does not listen",
+	ReasonCrossNetworkPortClosed:  "kubectl get gateways.networking.istio.io -A: a Gateway with port 15443, AUTO_PASSTHROUGH and selector istio=eastwestgateway is missing; `meshwright up` restores it",
+
+	ReasonWorkloadMissing:     "kubectl get pods -n <namespace>: the workload does not run",
+	ReasonNoIdentity:          "kubectl logs -c istio-proxy: the proxy could not get a certificate from its control plane",
+	ReasonRootsDiffer:         "the clusters' `cacerts` were made from different roots: give all control planes intermediates of one root, restart istiod, then the workloads",
+	ReasonCertificateExpired:  "check the machine's clock and the certificates in `cacerts`; restart the pod to get a new certificate",
+	ReasonChainInvalid:        "the `cacerts` bundle is inconsistent: cert-chain.pem must lead from ca-cert.pem to root-cert.pem",
+	ReasonNoIntermediate:      "the control plane signs with the root itself: `cacerts` is missing or was not loaded; restart istiod after creating it",
+	ReasonWrongIssuer:         "the proxy's certificate predates the control plane's present CA, or came from another one: restart the pod",
+	ReasonTrustDomainMismatch: "set one meshConfig.trustDomain in all clusters, or trustDomainAliases",
+	ReasonWrongIdentity:       "the proxy holds another workload's certificate: restart the pod",
+	ReasonRootsMixed:          "a root rotation is under way; finish it by dropping the old root",
+
+	ReasonRemoteMissing:      "the remote secret is missing: `meshwright up` creates it (istioctl create-remote-secret by hand)",
+	ReasonRemoteNotSynced:    "istiod cannot reach the peer's API server: the server in its remote secret must be reachable from a pod, never 127.0.0.1; then its token must be valid",
+	ReasonProxyDisconnected:  "the proxy has no connection to istiod: check istiod's readiness and its Service's endpoints",
+	ReasonServiceMissing:     "create the Service in the callers' cluster too: sidecars resolve only names that exist there",
+	ReasonEndpointDirect:     "label namespace istio-system of that cluster topology.istio.io/network=<its network>: istiod takes it for a neighbour on the same network",
+	ReasonEndpointMissing:    "compare `istioctl proxy-config endpoints` with the pods; check the remote secret, the network labels and the east-west gateway's address",
+	ReasonEndpointUnexpected: "a stale endpoint: if it stays, restart the istiod that serves this proxy",
+	ReasonConfigRejected:     "see istiod's log for \"ADS:.* ACK ERROR\"; a proxy without Istio's own filters needs the switches that `artifacts: airgap` sets",
+
+	ReasonClientMissing:      "deploy the client (`sleep` of the sample) in that cluster",
+	ReasonRecordsLost:        "the client was cut off; run the check again, then `meshwright collect`",
+	ReasonNoAnswer:           "see checks planes and discovery first; then the client's istio-proxy log in the evidence",
+	ReasonVersionUnreachable: "see checks planes, trust and discovery: they name the broken part of the way to that version",
+	ReasonRequestErrors:      "see the request log in the evidence: flags and error texts name the hop that failed",
+	ReasonVersionUnexpected:  "the workload differs from what was declared: check the sample's deployments",
+}

@@ -1,0 +1,119 @@
+package verify
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// record is one request.
+type record struct {
+	code     int // HTTP status, 0 for none
+	took     time.Duration
+	version  string
+	instance string
+	text     string // the error's text, or the body
+	err      error
+}
+
+// ok reports an answer: status 200 and a version in it.
+func (r record) ok() bool { return r.err == nil && r.code == 200 && r.version != "" }
+
+func (r record) String() string {
+	out := fmt.Sprintf("status %d", r.code)
+	if r.code == 0 {
+		out = "no answer"
+	}
+	out += fmt.Sprintf(" after %s", r.took.Round(100*time.Microsecond))
+	if r.text != "" {
+		out += ": " + r.text
+	}
+	return out
+}
+
+// mark begins the line that curl writes after each transfer. The line before
+// it starts afresh whether or not the body ended its own.
+const mark = "#request "
+
+// curlBatch is a curl command that makes n requests, concurrency at a time,
+// each bounded by timeout. One process makes them all: an exec through the API
+// server costs more than a hundred requests. The number of each request is
+// globbed into the URL's fragment, which is not sent.
+func curlBatch(url string, n, concurrency int, timeout time.Duration) []string {
+	return []string{
+		"curl", "-sS", "--parallel", "--parallel-max", strconv.Itoa(concurrency),
+		"--max-time", decimal(timeout),
+		"-w", `\n` + mark + `%{http_code} %{time_total} %{exitcode} %{errormsg}\n`,
+		fmt.Sprintf("%s#[1-%d]", url, n),
+	}
+}
+
+// decimal renders a duration in seconds as curl reads it.
+func decimal(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
+
+var (
+	versionText  = regexp.MustCompile(`version: *([A-Za-z0-9._-]+)`)
+	instanceText = regexp.MustCompile(`instance: *([A-Za-z0-9._-]+)`)
+)
+
+// parseAnswer reads an answer as Istio's sample gives it:
+// "Hello version: v1, instance: helloworld-v1-5d7b8cf9f-x2x4v".
+func parseAnswer(body string) (version, instance string) {
+	if m := versionText.FindStringSubmatch(body); m != nil {
+		version = m[1]
+	}
+	if m := instanceText.FindStringSubmatch(body); m != nil {
+		instance = m[1]
+	}
+	return version, instance
+}
+
+// parseBatch reads the output of curlBatch. Transfers overlap, so a body may
+// stand before another transfer's line; statuses and bodies are therefore
+// paired up by kind, not by neighbourhood: answers go to the lines that say
+// 200, other text to those that do not. A 200 without an answer stays without.
+func parseBatch(out string) []record {
+	var records []record
+	var answers, others []string
+	for line := range strings.Lines(out) {
+		line = strings.TrimSpace(line)
+		rest, marked := strings.CutPrefix(line, mark)
+		if !marked {
+			switch version, _ := parseAnswer(line); {
+			case line == "":
+			case version != "":
+				answers = append(answers, line)
+			default:
+				others = append(others, line)
+			}
+			continue
+		}
+		f := strings.SplitN(rest, " ", 4)
+		r := record{}
+		if len(f) > 1 {
+			r.code, _ = strconv.Atoi(f[0]) //nolint:errcheck // 0 is what curl itself writes for "none"
+			secs, err := strconv.ParseFloat(f[1], 64)
+			if err == nil {
+				r.took = time.Duration(secs * float64(time.Second))
+			}
+		}
+		if len(f) > 3 && f[2] != "0" {
+			r.text = strings.TrimSpace("curl " + f[2] + ": " + f[3])
+			r.code = 0 // a body that broke off is no answer, whatever its status
+		}
+		records = append(records, r)
+	}
+	for i := range records {
+		r := &records[i]
+		switch {
+		case r.code == 200 && len(answers) > 0:
+			r.version, r.instance = parseAnswer(answers[0])
+			r.text, answers = answers[0], answers[1:]
+		case r.code != 200 && r.text == "" && len(others) > 0:
+			r.text, others = others[0], others[1:]
+		}
+	}
+	return records
+}

@@ -1,0 +1,87 @@
+package verify
+
+import (
+	"context"
+	"slices"
+	"sync"
+)
+
+// outcome gathers what one attempt at a check sees. It is safe for concurrent
+// use, so that a check may look at all clusters at once.
+type outcome struct {
+	mu       sync.Mutex
+	findings []Finding
+	evidence []func(context.Context) Evidence
+	summary  string // of a pass
+	data     any
+	timedOut bool
+}
+
+// add records a finding, with what proves it. Evidence is collected only when
+// the attempt turns out to be the last one.
+func (o *outcome) add(f Finding, evidence ...func(context.Context) Evidence) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.findings = append(o.findings, f)
+	o.evidence = append(o.evidence, evidence...)
+}
+
+// failed reports whether there is a finding that is no mere warning.
+func (o *outcome) failed() bool {
+	return slices.ContainsFunc(o.findings, func(f Finding) bool { return !f.Warning })
+}
+
+func (o *outcome) cutOff() bool { return o.timedOut }
+
+// sort puts failures before warnings and causes before consequences, by the
+// check's own order of reasons; reasons that any check can have come first,
+// since nothing after them is certain.
+func (o *outcome) sort(order []Reason) {
+	rank := func(r Reason) int { return slices.Index(order, r) }
+	slices.SortStableFunc(o.findings, func(a, b Finding) int {
+		if a.Warning != b.Warning {
+			if b.Warning {
+				return -1
+			}
+			return 1
+		}
+		if c := rank(a.Reason) - rank(b.Reason); c != 0 {
+			return c
+		}
+		if a.Cluster != b.Cluster {
+			if a.Cluster < b.Cluster {
+				return -1
+			}
+			return 1
+		}
+		return 0
+	})
+}
+
+// maxEvidence bounds a report: a mesh that is down altogether would otherwise
+// attach every log of every pod.
+const maxEvidence = 12
+
+func (o *outcome) gather(ctx context.Context) []Evidence {
+	collect := o.evidence[:min(len(o.evidence), maxEvidence)]
+	out := make([]Evidence, len(collect))
+	var wg sync.WaitGroup
+	for i, f := range collect {
+		wg.Go(func() { out[i] = f(ctx) })
+	}
+	wg.Wait()
+	return slices.DeleteFunc(out, func(e Evidence) bool { return e.Content == "" })
+}
+
+// where names the place of a finding, as a prefix of its message.
+func (f Finding) where() string {
+	switch {
+	case f.Cluster != "" && f.Object != "":
+		return f.Cluster + ": " + f.Object + ": "
+	case f.Cluster != "":
+		return f.Cluster + ": "
+	case f.Object != "":
+		return f.Object + ": "
+	}
+	return ""
+}

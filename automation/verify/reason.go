@@ -1,0 +1,63 @@
+package verify
+
+// Reason is a machine-readable cause. Reasons are part of the report's format:
+// a name is never given another meaning.
+type Reason string
+
+// Causes that any check can have.
+const (
+	ReasonClusterUnreachable Reason = "ClusterUnreachable" // the API server does not answer
+	ReasonProbeFailed        Reason = "ProbeFailed"        // a proxy, istiod or client could not be asked
+	ReasonTimedOut           Reason = "TimedOut"           // the attempt was cut off before it ended
+	ReasonPanicked           Reason = "Panicked"           // a defect of the check itself
+	ReasonNotSelected        Reason = "NotSelected"        // left out by the caller
+	ReasonNoWorkload         Reason = "NoWorkload"         // there is nothing to call in this mesh
+)
+
+// Causes of a failed check "planes".
+const (
+	ReasonControlPlaneMissing     Reason = "ControlPlaneMissing"
+	ReasonControlPlaneUnavailable Reason = "ControlPlaneUnavailable"
+	ReasonGatewayMissing          Reason = "GatewayMissing"
+	ReasonGatewayUnavailable      Reason = "GatewayUnavailable"
+	ReasonAddressPending          Reason = "AddressPending"         // the load balancer gave none
+	ReasonAddressMismatch         Reason = "AddressMismatch"        // not the planned one
+	ReasonAddressSilent           Reason = "AddressSilent"          // nothing answers there
+	ReasonCrossNetworkPortClosed  Reason = "CrossNetworkPortClosed" // the gateway is up, 15443 is shut
+)
+
+// Causes of a failed check "trust".
+const (
+	ReasonNoIdentity          Reason = "NoIdentity"          // a proxy holds no certificate
+	ReasonRootsDiffer         Reason = "RootsDiffer"         // two proxies do not trust each other's root
+	ReasonChainInvalid        Reason = "ChainInvalid"        // a chain does not verify at its own root
+	ReasonCertificateExpired  Reason = "CertificateExpired"  // or not yet valid
+	ReasonNoIntermediate      Reason = "NoIntermediate"      // signed by the root itself
+	ReasonWrongIssuer         Reason = "WrongIssuer"         // not the intermediate of its control plane
+	ReasonWrongIdentity       Reason = "WrongIdentity"       // not the SPIFFE name of its service account
+	ReasonTrustDomainMismatch Reason = "TrustDomainMismatch" // more than one trust domain
+	ReasonRootsMixed          Reason = "RootsMixed"          // warning: several roots, all mutually trusted
+	ReasonWorkloadMissing     Reason = "WorkloadMissing"     // no running pod to look at
+)
+
+// Causes of a failed check "discovery".
+const (
+	ReasonRemoteMissing      Reason = "RemoteMissing"      // istiod knows nothing of a peer cluster
+	ReasonRemoteNotSynced    Reason = "RemoteNotSynced"    // istiod cannot read a peer cluster
+	ReasonProxyDisconnected  Reason = "ProxyDisconnected"  // a proxy is connected to no istiod
+	ReasonServiceMissing     Reason = "ServiceMissing"     // the callers' cluster has no such Service
+	ReasonEndpointDirect     Reason = "EndpointDirect"     // a pod address of another network, where its gateway belongs
+	ReasonEndpointMissing    Reason = "EndpointMissing"    // a proxy knows no endpoint of a cluster
+	ReasonEndpointUnexpected Reason = "EndpointUnexpected" // an endpoint that belongs to no cluster
+	ReasonConfigRejected     Reason = "ConfigRejected"     // a proxy rejected configuration
+)
+
+// Causes of a failed check "calls".
+const (
+	ReasonClientMissing      Reason = "ClientMissing"      // no running client pod
+	ReasonNoAnswer           Reason = "NoAnswer"           // every request of a client failed
+	ReasonVersionUnreachable Reason = "VersionUnreachable" // a version never answered
+	ReasonRequestErrors      Reason = "RequestErrors"      // every version answered, but requests failed
+	ReasonVersionUnexpected  Reason = "VersionUnexpected"  // an answer from a version that nobody declared
+	ReasonRecordsLost        Reason = "RecordsLost"        // fewer records than requests
+)

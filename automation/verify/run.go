@@ -1,0 +1,173 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/meshwright/meshwright/automation/verify/probe"
+)
+
+// Run checks the mesh and reports. All checks run at the same time: they only
+// read. An error means that the run itself was impossible or was cancelled; a
+// mesh that is wrong is a report with verdict fail.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	if err := validate(o); err != nil {
+		return nil, err
+	}
+	m := &mesh{
+		workload: o.Workload,
+		timeouts: o.Timeouts.withDefaults(),
+		host:     probe.Host{},
+	}
+	for _, t := range o.Targets {
+		c, err := probe.New(t.Config)
+		if err != nil {
+			return nil, fmt.Errorf("cluster %s: %w", t.Name, err)
+		}
+		defer c.Close()
+		m.members = append(m.members, &member{Target: t, cluster: c})
+	}
+	return run(ctx, m, o)
+}
+
+func run(ctx context.Context, m *mesh, o Options) (*Report, error) {
+	log := o.Log
+	if log == nil {
+		log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	r := &runner{mesh: m, options: o, log: log}
+	report := &Report{Version: FormatVersion, MeshID: o.MeshID, Started: time.Now(), Checks: make([]Result, len(checks))}
+	for _, t := range o.Targets {
+		report.Clusters = append(report.Clusters, Cluster{
+			Name: t.Name, Network: t.Network, ControlPlane: t.ControlPlane,
+			Region: t.Region, Zone: t.Zone, Subzone: t.Subzone,
+		})
+	}
+	var wg sync.WaitGroup
+	for i, c := range checks {
+		wg.Go(func() { report.Checks[i] = r.check(ctx, c) })
+	}
+	wg.Wait()
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("verification stopped: %w", context.Cause(ctx))
+	}
+	report.Seconds = seconds(time.Since(report.Started))
+	report.Verdict = verdict(report.Checks)
+	return report, nil
+}
+
+type runner struct {
+	mesh    *mesh
+	options Options
+	log     *slog.Logger
+	mu      sync.Mutex // one Progress call at a time
+}
+
+func (r *runner) emit(e Event) {
+	if r.options.Progress == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.options.Progress(e)
+}
+
+// check tries c until it passes or its deadline is over.
+func (r *runner) check(ctx context.Context, c check) Result {
+	result := Result{ID: c.id, Title: c.title, Proves: c.proves, Required: true, Started: time.Now()}
+	if only := r.options.Only; len(only) > 0 && !slices.Contains(only, c.id) {
+		result.Status, result.Reason, result.Summary = Skipped, ReasonNotSelected, "left out by --only"
+		return result
+	}
+	if c.applies != nil {
+		if reason, why := c.applies(r.mesh); reason != "" {
+			result.Status, result.Reason, result.Summary = Skipped, reason, why
+			r.emit(Event{Kind: EventDone, Check: c.id, Title: c.title, Result: &result})
+			return result
+		}
+	}
+	deadline := c.deadline(r.mesh.timeouts)
+	result.Deadline = seconds(deadline)
+	r.emit(Event{Kind: EventStart, Check: c.id, Title: c.title})
+
+	var last *outcome
+	for {
+		result.Attempts++
+		began := time.Now()
+		out := r.attempt(ctx, c)
+		r.log.Debug("attempt", "check", c.id, "attempt", result.Attempts, "findings", len(out.findings), "took", time.Since(began))
+		// An attempt that was cut off says less than the one before it.
+		if last == nil || !out.cutOff() {
+			last = out
+		}
+		over := time.Since(result.Started)+r.mesh.timeouts.Interval >= deadline
+		if !out.failed() || r.options.Once || over || ctx.Err() != nil {
+			break
+		}
+		r.emit(Event{Kind: EventRetry, Check: c.id, Title: c.title, Attempt: result.Attempts, Detail: out.findings[0].Message})
+		select {
+		case <-ctx.Done():
+		case <-time.After(r.mesh.timeouts.Interval):
+		}
+	}
+	r.fill(ctx, c, &result, last)
+	result.Seconds = seconds(time.Since(result.Started))
+	r.emit(Event{Kind: EventDone, Check: c.id, Title: c.title, Result: &result})
+	return result
+}
+
+// fill turns the last attempt into the result.
+func (r *runner) fill(ctx context.Context, c check, result *Result, out *outcome) {
+	out.sort(c.reasons)
+	result.Findings, result.Data = out.findings, out.data
+	switch {
+	case out.failed():
+		result.Status = Failed
+	case len(out.findings) > 0:
+		result.Status = Warned
+	default:
+		result.Status, result.Summary = Passed, out.summary
+		return
+	}
+	first := out.findings[0]
+	result.Reason, result.Summary = first.Reason, first.where()+first.Message
+	if n := len(out.findings) - 1; n > 0 {
+		result.Summary += fmt.Sprintf(" (and %d more)", n)
+	}
+	result.Hint = hints[first.Reason]
+	ctx, cancel := context.WithTimeout(ctx, r.mesh.timeouts.Evidence)
+	defer cancel()
+	result.Evidence = out.gather(ctx)
+}
+
+// attempt runs c once, bounded, and turns a panic into a finding: a defect of
+// a check must not become a verdict, nor take the caller's process down.
+func (r *runner) attempt(ctx context.Context, c check) (out *outcome) {
+	ctx, cancel := context.WithTimeoutCause(ctx, r.mesh.timeouts.Attempt, errAttemptOver)
+	defer cancel()
+	out = &outcome{}
+	defer func() {
+		if p := recover(); p != nil {
+			out = &outcome{}
+			out.add(Finding{Reason: ReasonPanicked, Message: fmt.Sprintf("the check itself failed: %v", p)})
+		}
+	}()
+	c.run(ctx, r.mesh, out)
+	if errors.Is(context.Cause(ctx), errAttemptOver) {
+		out.timedOut = true
+		if !out.failed() { // what was not looked at is unknown
+			out.add(Finding{Reason: ReasonTimedOut, Message: fmt.Sprintf("not finished within %s", r.mesh.timeouts.Attempt)})
+		}
+	}
+	return out
+}
+
+var errAttemptOver = errors.New("the attempt's time is over")
+
+func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }

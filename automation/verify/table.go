@@ -1,0 +1,174 @@
+package verify
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/charmbracelet/lipgloss"
+	"github.com/charmbracelet/lipgloss/table"
+	"github.com/muesli/termenv"
+)
+
+// Table writes the report for a person: one row per check, then what is wrong
+// and what to do. Colours are used only when color is set.
+func (r *Report) Table(w io.Writer, color bool) error {
+	s := newStyles(w, color)
+	t := table.New().
+		Border(lipgloss.HiddenBorder()).BorderTop(false).BorderBottom(false).
+		BorderLeft(false).BorderRight(false).BorderHeader(false).
+		StyleFunc(func(row, col int) lipgloss.Style {
+			style := s.plain
+			switch {
+			case row == table.HeaderRow:
+				style = s.faint
+			case col == 0 && row >= 0 && row < len(r.Checks):
+				style = s.of(r.Checks[row].Status)
+			}
+			return style.PaddingRight(1)
+		}).
+		Headers("", "CHECK", "RESULT", "TIME")
+	for _, c := range r.Checks {
+		t.Row(string(c.Status), c.ID, wrap(c.line(), 88), fmt.Sprintf("%.1fs", c.Seconds))
+	}
+	var b strings.Builder
+	b.WriteString(trimLines(t.Render()))
+	b.WriteString("\n")
+	for _, c := range r.Checks {
+		c.detail(&b, s)
+	}
+	fmt.Fprintf(&b, "\nverdict: %s %s\n", s.ofVerdict(r.Verdict).Render(r.Verdict), s.faint.Render(fmt.Sprintf("(%s in %.1fs)", r.tally(), r.Seconds)))
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// line is the check's cell in the table.
+func (c Result) line() string {
+	switch c.Status {
+	case Passed:
+		line := c.Title + ": " + c.Summary
+		if c.Attempts > 1 {
+			line += fmt.Sprintf(" (attempt %d)", c.Attempts)
+		}
+		return line
+	case Skipped:
+		return c.Title + ": skipped, " + c.Summary
+	}
+	return fmt.Sprintf("%s: %s", c.Title, c.Reason)
+}
+
+// detail tells all findings of a check that did not pass, its evidence and hint.
+func (c Result) detail(b *strings.Builder, s styles) {
+	if len(c.Findings) == 0 {
+		return
+	}
+	fmt.Fprintf(b, "\n%s %s (%s)\n", s.of(c.Status).Render(string(c.Status)), s.bold.Render(c.ID), c.Title)
+	for _, f := range c.Findings {
+		fmt.Fprintf(b, "  %s  %s%s\n", f.Reason, f.where(), f.Message)
+	}
+	for _, e := range c.Evidence {
+		title := e.Title
+		if e.Cluster != "" {
+			title = e.Cluster + ": " + title
+		}
+		fmt.Fprintf(b, "  %s\n", s.faint.Render("-- "+title))
+		for _, line := range tail(e.Content, 8) {
+			fmt.Fprintf(b, "  %s\n", s.faint.Render("   "+clip(line, 160)))
+		}
+	}
+	if c.Hint != "" {
+		fmt.Fprintf(b, "  next: %s\n", c.Hint)
+	}
+}
+
+// tally counts outcomes, as "3 passed, 1 failed".
+func (r *Report) tally() string {
+	n := map[Status]int{}
+	for _, c := range r.Checks {
+		n[c.Status]++
+	}
+	var parts []string
+	for _, s := range []struct {
+		status Status
+		word   string
+	}{{Passed, "passed"}, {Failed, "failed"}, {Warned, "with warnings"}, {Skipped, "skipped"}} {
+		if n[s.status] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n[s.status], s.word))
+		}
+	}
+	return strings.Join(parts, ", ")
+}
+
+type styles struct {
+	plain, faint, bold, good, bad, odd lipgloss.Style
+}
+
+func newStyles(w io.Writer, color bool) styles {
+	r := lipgloss.NewRenderer(w)
+	r.SetColorProfile(termenv.Ascii)
+	if color {
+		r.SetColorProfile(termenv.ANSI)
+	}
+	plain := r.NewStyle()
+	return styles{
+		plain: plain, faint: plain.Faint(color), bold: plain.Bold(color),
+		good: plain.Foreground(lipgloss.Color("2")), bad: plain.Foreground(lipgloss.Color("1")).Bold(color),
+		odd: plain.Foreground(lipgloss.Color("3")),
+	}
+}
+
+func (s styles) of(status Status) lipgloss.Style {
+	switch status {
+	case Passed:
+		return s.good
+	case Failed:
+		return s.bad
+	}
+	return s.odd
+}
+
+func (s styles) ofVerdict(v Verdict) lipgloss.Style {
+	switch v {
+	case Pass:
+		return s.good
+	case Fail:
+		return s.bad
+	}
+	return s.odd
+}
+
+// wrap breaks text at spaces so that no line is longer than width.
+func wrap(text string, width int) string {
+	var lines []string
+	line := ""
+	for _, word := range strings.Fields(text) {
+		if line != "" && len(line)+1+len(word) > width {
+			lines, line = append(lines, line), ""
+		}
+		if line != "" {
+			line += " "
+		}
+		line += word
+	}
+	return strings.Join(append(lines, line), "\n")
+}
+
+func tail(text string, n int) []string {
+	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+	return lines[max(0, len(lines)-n):]
+}
+
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	return s[:n] + "..."
+}
+
+func trimLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = strings.TrimRight(lines[i], " ")
+	}
+	return strings.Join(lines, "\n")
+}

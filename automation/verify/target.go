@@ -1,0 +1,159 @@
+package verify
+
+import (
+	"fmt"
+	"log/slog"
+	"sort"
+	"time"
+
+	"k8s.io/client-go/rest"
+)
+
+// Target is one cluster of the mesh, as it was planned.
+type Target struct {
+	Name         string // Istio's clusterName
+	Network      string // topology.istio.io/network
+	ControlPlane string // name of the cluster whose istiod serves this one; its own name for a primary
+	Region       string
+	Zone         string
+	Subzone      string
+	Config       *rest.Config
+
+	// IngressAddress and EastWestAddress are the planned load-balancer
+	// addresses. An empty one means that the cluster has no such gateway.
+	IngressAddress  string
+	EastWestAddress string
+	Nodes           []string
+}
+
+// Workload is what is called to prove that the mesh carries traffic.
+type Workload struct {
+	Namespace   string
+	Service     string
+	Port        int    // the service's port
+	Path        string // "/hello"; the answer names the version as "version: v1"
+	ClientLabel string // label of the client pods: a selector, or the value of "app"
+	// Versions that each cluster serves, by cluster.
+	Versions map[string][]string
+}
+
+// Empty reports whether there is nothing to call.
+func (w Workload) Empty() bool { return w.Service == "" }
+
+// Timeouts name every wait of a verification. A zero field takes its default.
+type Timeouts struct {
+	// Each check is tried again until it passes or its time is over.
+	Planes    time.Duration // gateways and addresses; default 15s
+	Trust     time.Duration // certificates; default 15s
+	Discovery time.Duration // control planes and sidecars; default 15s
+	Calls     time.Duration // traffic; default 15s
+
+	Attempt  time.Duration // bound of one attempt; default 12s
+	Interval time.Duration // pause between attempts; default 500ms
+	Request  time.Duration // bound of one request of a traffic check; default 2s
+	Dial     time.Duration // bound of one TCP connection; default 1s
+	Evidence time.Duration // bound of collecting evidence after a failure; default 5s
+}
+
+func (t Timeouts) withDefaults() Timeouts {
+	for field, value := range map[*time.Duration]time.Duration{
+		&t.Planes: 15 * time.Second, &t.Trust: 15 * time.Second,
+		&t.Discovery: 15 * time.Second, &t.Calls: 15 * time.Second,
+		&t.Attempt: 12 * time.Second, &t.Interval: 500 * time.Millisecond,
+		&t.Request: 2 * time.Second, &t.Dial: time.Second, &t.Evidence: 5 * time.Second,
+	} {
+		if *field == 0 {
+			*field = value
+		}
+	}
+	return t
+}
+
+// Options are the inputs of Run.
+type Options struct {
+	Targets  []Target
+	Workload Workload
+	MeshID   string
+	Only     []string // ids of the checks to run; empty for all
+	Timeouts Timeouts
+	// Once makes one attempt per check instead of waiting for it to pass.
+	Once bool
+
+	Log      *slog.Logger // may be nil
+	Progress func(Event)  // may be nil; called from several goroutines, one call at a time
+}
+
+// Event tells the caller how a run advances.
+type Event struct {
+	Kind    EventKind `json:"kind"`
+	Check   string    `json:"check"`
+	Title   string    `json:"title"`
+	Attempt int       `json:"attempt,omitempty"` // EventRetry: attempts made so far
+	Detail  string    `json:"detail,omitempty"`  // EventRetry: what the attempt saw
+	Result  *Result   `json:"result,omitempty"`  // EventDone
+}
+
+// EventKind is the kind of an Event.
+type EventKind string
+
+// The kinds of Event.
+const (
+	EventStart EventKind = "start" // a check begins
+	EventRetry EventKind = "retry" // an attempt failed and another follows
+	EventDone  EventKind = "done"  // the check has a result
+)
+
+// validate refuses targets that no check could make sense of.
+func validate(o Options) error {
+	if len(o.Targets) == 0 {
+		return fmt.Errorf("nothing to verify: no clusters; bring a lab up with `meshwright up`")
+	}
+	names := map[string]bool{}
+	for _, t := range o.Targets {
+		switch {
+		case t.Name == "":
+			return fmt.Errorf("a cluster to verify has no name")
+		case names[t.Name]:
+			return fmt.Errorf("cluster %s is listed twice", t.Name)
+		case t.Config == nil:
+			return fmt.Errorf("cluster %s: no kubeconfig", t.Name)
+		}
+		names[t.Name] = true
+	}
+	for _, t := range o.Targets {
+		if !names[t.ControlPlane] {
+			return fmt.Errorf("cluster %s: its control plane %q is not among the clusters", t.Name, t.ControlPlane)
+		}
+	}
+	for cluster := range o.Workload.Versions {
+		if !names[cluster] {
+			return fmt.Errorf("workload %s: cluster %q is not among the clusters", o.Workload.Service, cluster)
+		}
+	}
+	known := map[string]bool{}
+	for _, c := range checks {
+		known[c.id] = true
+	}
+	for _, id := range o.Only {
+		if !known[id] {
+			return fmt.Errorf("no check is called %q; the checks are %v", id, IDs())
+		}
+	}
+	return nil
+}
+
+// allVersions returns the versions served anywhere in the mesh, sorted.
+func (w Workload) allVersions() []string {
+	seen := map[string]bool{}
+	for _, versions := range w.Versions {
+		for _, v := range versions {
+			seen[v] = true
+		}
+	}
+	out := make([]string, 0, len(seen))
+	for v := range seen {
+		out = append(out, v)
+	}
+	sort.Strings(out)
+	return out
+}
