@@ -1,0 +1,92 @@
+package istio
+
+import (
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/meshwright/meshwright/components/loadbalancer"
+	"github.com/meshwright/meshwright/internal/artifacts"
+)
+
+// ifNotPresent is the pull policy everywhere: an airgap image is in the node and
+// nowhere else.
+const ifNotPresent = "IfNotPresent"
+
+// requests are small: the charts ask for what a production mesh needs, and a lab
+// runs several clusters on one machine.
+func requests(cpu, memory string) pulumi.Map {
+	return pulumi.Map{"requests": pulumi.Map{"cpu": pulumi.String(cpu), "memory": pulumi.String(memory)}}
+}
+
+func baseValues(args *ControlPlaneArgs) pulumi.Map {
+	values := pulumi.Map{}
+	if args.Remote != nil {
+		values["profile"] = pulumi.String("remote")
+	}
+	return values
+}
+
+func istiodValues(args *ControlPlaneArgs) pulumi.Map {
+	global := pulumi.Map{
+		"hub":             pulumi.String(args.Artifacts.IstioHub),
+		"tag":             pulumi.String(args.Artifacts.IstioTag),
+		"imagePullPolicy": pulumi.String(ifNotPresent),
+		"meshID":          pulumi.String(args.Mesh.ID),
+		"multiCluster":    pulumi.Map{"clusterName": pulumi.String(args.Mesh.Cluster)},
+		"network":         pulumi.String(args.Mesh.Network),
+		"proxy":           pulumi.Map{"resources": requests("10m", "64Mi")},
+		// One replica: a budget would only stand in the way of a drain.
+		"defaultPodDisruptionBudget": pulumi.Map{"enabled": pulumi.Bool(false)},
+	}
+	values := pulumi.Map{
+		"global":           global,
+		"autoscaleEnabled": pulumi.Bool(false),
+		"resources":        requests("50m", "128Mi"),
+		// istiod would flip the policy itself once it is ready, and each later
+		// upgrade would find a difference that nobody made.
+		"base": pulumi.Map{"validationFailurePolicy": pulumi.String("Fail")},
+	}
+	if args.ServesRemotes {
+		global["externalIstiod"] = pulumi.Bool(true)
+	}
+	if args.Remote != nil {
+		values["profile"] = pulumi.String("remote")
+		values["istiodRemote"] = pulumi.Map{
+			"injectionPath": pulumi.Sprintf("/inject/cluster/%s/net/%s", args.Mesh.Cluster, args.Mesh.Network),
+		}
+		global["configCluster"] = pulumi.Bool(true)
+		global["remotePilotAddress"] = pulumi.String(args.Remote.PilotAddress)
+	}
+	if args.Artifacts.Source == artifacts.SourceAirgap {
+		plainEnvoy(values)
+	}
+	return values
+}
+
+// plainEnvoy keeps istiod from sending filters that only Istio's own build of
+// Envoy has; the airgap kit ships the plain one, which rejects them, and a gateway
+// whose configuration is rejected never becomes ready. All three are needed. What
+// is lost: Istio's request metrics, peer metadata in them, and the detection of
+// HTTP on ports that do not declare it.
+func plainEnvoy(values pulumi.Map) {
+	values["telemetry"] = pulumi.Map{"enabled": pulumi.Bool(false)}
+	values["env"] = pulumi.Map{
+		"PILOT_ENABLE_METADATA_EXCHANGE": pulumi.String("false"),
+		"PILOT_ENABLE_ALPN_FILTER":       pulumi.String("false"),
+	}
+}
+
+func gatewayValues(args *GatewayArgs) pulumi.Map {
+	values := pulumi.Map{
+		// On the chart itself: its placeholder image would get Always otherwise.
+		"imagePullPolicy": pulumi.String(ifNotPresent),
+		"autoscaling":     pulumi.Map{"enabled": pulumi.Bool(false)},
+		"resources":       requests("10m", "64Mi"),
+		"service": pulumi.Map{
+			"annotations": pulumi.Map{loadbalancer.AddressAnnotation: pulumi.String(args.Address)},
+		},
+	}
+	if args.NetworkGateway != "" {
+		values["networkGateway"] = pulumi.String(args.NetworkGateway)
+	}
+	return values
+}

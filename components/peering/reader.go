@@ -1,0 +1,48 @@
+package peering
+
+import (
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+const (
+	namespace = "istio-system"
+	// account is the base chart's, bound by the istiod chart to a role that reads
+	// what a control plane needs to know of a cluster.
+	account = "istio-reader-service-account"
+)
+
+// Reader is the right to read a cluster on behalf of other clusters' control planes.
+type Reader struct {
+	pulumi.ResourceState
+
+	// Credentials is a secret: a kubeconfig's bearer token and CA, as in the
+	// data of a service account's token secret (base64).
+	Credentials pulumi.StringMapOutput
+}
+
+// ReaderArgs describes a reader.
+type ReaderArgs struct{}
+
+// NewReader registers a reader of the cluster whose provider opts bring. opts must
+// make it depend on the base chart: a token for an account that is not there yet is
+// deleted again by Kubernetes.
+func NewReader(ctx *pulumi.Context, name string, _ *ReaderArgs, opts ...pulumi.ResourceOption) (*Reader, error) {
+	r := &Reader{}
+	if err := ctx.RegisterComponentResource("meshwright:peering:Reader", name, r, opts...); err != nil {
+		return nil, err
+	}
+	token, err := corev1.NewSecret(ctx, name+"-token", &corev1.SecretArgs{
+		Metadata: metav1.ObjectMetaArgs{
+			Name: pulumi.String(account + "-istio-remote-secret-token"), Namespace: pulumi.String(namespace),
+			Annotations: pulumi.StringMap{"kubernetes.io/service-account.name": pulumi.String(account)},
+		},
+		Type: pulumi.String("kubernetes.io/service-account-token"),
+	}, pulumi.Parent(r), pulumi.AdditionalSecretOutputs([]string{"data"}))
+	if err != nil {
+		return nil, err
+	}
+	r.Credentials = pulumi.ToSecret(token.Data).(pulumi.StringMapOutput)
+	return r, ctx.RegisterResourceOutputs(r, pulumi.Map{})
+}

@@ -1,0 +1,102 @@
+package sample
+
+import (
+	"fmt"
+
+	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
+	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
+	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+)
+
+// Names and ports of the sample, as in Istio's own samples.
+const (
+	Service     = "helloworld"
+	Port        = 5000
+	Path        = "/hello"
+	ClientLabel = "app=sleep"
+
+	client     = "sleep"
+	healthPath = "/health"
+)
+
+// workload is one deployment of the sample.
+type workload struct {
+	name, app, version, image string
+	port                      int
+	command                   []string
+}
+
+func helloworld(version, image string) workload {
+	return workload{name: Service + "-" + version, app: Service, version: version, image: image, port: Port}
+}
+
+func sleeper(image string) workload {
+	return workload{name: client, app: client, image: image, command: []string{"/bin/sleep", "infinity"}}
+}
+
+func (w workload) labels() pulumi.StringMap {
+	labels := pulumi.StringMap{"app": pulumi.String(w.app)}
+	if w.version != "" {
+		labels["version"] = pulumi.String(w.version)
+	}
+	return labels
+}
+
+func (w workload) deployment(ctx *pulumi.Context, name, namespace string, opts ...pulumi.ResourceOption) (*appsv1.Deployment, error) {
+	return appsv1.NewDeployment(ctx, fmt.Sprintf("%s-%s", name, w.name), &appsv1.DeploymentArgs{
+		Metadata: metav1.ObjectMetaArgs{
+			Name: pulumi.String(w.name), Namespace: pulumi.String(namespace), Labels: w.labels(),
+		},
+		Spec: appsv1.DeploymentSpecArgs{
+			Replicas: pulumi.Int(1),
+			Selector: metav1.LabelSelectorArgs{MatchLabels: w.labels()},
+			Template: corev1.PodTemplateSpecArgs{
+				Metadata: metav1.ObjectMetaArgs{Labels: w.labels()},
+				Spec: corev1.PodSpecArgs{
+					Containers: corev1.ContainerArray{w.container()},
+					// Nothing of the sample is worth a wait.
+					TerminationGracePeriodSeconds: pulumi.Int(1),
+				},
+			},
+		},
+	}, opts...)
+}
+
+func (w workload) container() corev1.ContainerArgs {
+	c := corev1.ContainerArgs{
+		Name: pulumi.String(w.app), Image: pulumi.String(w.image),
+		ImagePullPolicy: pulumi.String("IfNotPresent"),
+		Resources: corev1.ResourceRequirementsArgs{Requests: pulumi.StringMap{
+			"cpu": pulumi.String("10m"), "memory": pulumi.String("16Mi"),
+		}},
+	}
+	if len(w.command) > 0 {
+		c.Command = pulumi.ToStringArray(w.command)
+	}
+	if w.port > 0 {
+		c.Ports = corev1.ContainerPortArray{corev1.ContainerPortArgs{ContainerPort: pulumi.Int(w.port)}}
+		c.ReadinessProbe = corev1.ProbeArgs{
+			HttpGet:       corev1.HTTPGetActionArgs{Path: pulumi.String(healthPath), Port: pulumi.Int(w.port)},
+			PeriodSeconds: pulumi.Int(2),
+		}
+	}
+	return c
+}
+
+// service is a cluster-internal service in front of all deployments of an app. A
+// port's name tells Istio its protocol.
+func service(ctx *pulumi.Context, name, namespace, app string, port int, opts ...pulumi.ResourceOption) (*corev1.Service, error) {
+	labels := pulumi.StringMap{"app": pulumi.String(app), "service": pulumi.String(app)}
+	return corev1.NewService(ctx, fmt.Sprintf("%s-%s-service", name, app), &corev1.ServiceArgs{
+		Metadata: metav1.ObjectMetaArgs{
+			Name: pulumi.String(app), Namespace: pulumi.String(namespace), Labels: labels,
+		},
+		Spec: corev1.ServiceSpecArgs{
+			Selector: pulumi.StringMap{"app": pulumi.String(app)},
+			Ports: corev1.ServicePortArray{corev1.ServicePortArgs{
+				Name: pulumi.String("http"), Port: pulumi.Int(port), TargetPort: pulumi.Int(port),
+			}},
+		},
+	}, opts...)
+}

@@ -1,0 +1,256 @@
+package stacks
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi-tls/sdk/v5/go/tls"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/meshwright/meshwright/components/cluster"
+	"github.com/meshwright/meshwright/components/istio"
+	"github.com/meshwright/meshwright/components/loadbalancer"
+	"github.com/meshwright/meshwright/components/meshca"
+	"github.com/meshwright/meshwright/components/peering"
+	"github.com/meshwright/meshwright/components/sample"
+	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/stacks/topology"
+)
+
+// deploy composes the lab. What a step needs of an earlier one it names; all that
+// it does not name runs at the same time, in every cluster at once.
+func deploy(ctx *pulumi.Context, plan *Plan, set *artifacts.Set) error {
+	l := &lab{plan: plan, set: set, members: map[string]*member{}}
+	for _, step := range []struct {
+		name string
+		do   func(*pulumi.Context) error
+	}{
+		{"providers", l.startProviders},
+		{"docker network", l.createNetwork},
+		{"root of trust", l.createRoot},
+		{"clusters", l.each(l.createCluster)},
+		{"load balancers", l.each(l.installLoadBalancer)},
+		{"control planes", l.each(l.installControlPlane)},
+		{"peering", l.each(l.letOthersWatch)},
+		{"exposure", l.each(l.expose)},
+		{"injection", l.each(l.settleInjection)},
+		{"gateways", l.each(l.installGateways)},
+		{"sample", l.each(l.deploySample)},
+		{"outputs", l.export},
+	} {
+		if err := step.do(ctx); err != nil {
+			return fmt.Errorf("%s: %w", step.name, err)
+		}
+	}
+	return nil
+}
+
+// lab is what the steps of a deployment share.
+type lab struct {
+	plan *Plan
+	set  *artifacts.Set
+
+	tls     pulumi.ResourceOption
+	own     pulumi.ResourceOption
+	network *cluster.Network
+	root    *meshca.RootCA
+	members map[string]*member
+}
+
+// member is what the steps know of one cluster.
+type member struct {
+	*topology.Member
+
+	cluster      *cluster.Cluster
+	inside       pulumi.ResourceOption
+	controlPlane *istio.ControlPlane
+	exposure     *istio.Exposure
+	// remoteSecrets by the watching primary's name.
+	remoteSecrets map[string]*peering.RemoteSecret
+	// injection is what pods wait for so that they are born with a proxy.
+	injection pulumi.ResourceOption
+}
+
+// each runs a step for every cluster, in the plan's order.
+func (l *lab) each(do func(*pulumi.Context, *member) error) func(*pulumi.Context) error {
+	return func(ctx *pulumi.Context) error {
+		for i := range l.plan.Clusters {
+			planned := &l.plan.Clusters[i]
+			m := l.members[planned.Name]
+			if m == nil {
+				m = &member{Member: planned, remoteSecrets: map[string]*peering.RemoteSecret{}}
+				l.members[planned.Name] = m
+			}
+			if err := do(ctx, m); err != nil {
+				return fmt.Errorf("%s: %w", planned.Name, err)
+			}
+		}
+		return nil
+	}
+}
+
+// startProviders makes the providers that belong to no cluster. Default providers
+// are switched off, so that nothing ever lands in a cluster of the user's.
+func (l *lab) startProviders(ctx *pulumi.Context) error {
+	certificates, err := tls.NewProvider(ctx, "tls", nil)
+	if err != nil {
+		return err
+	}
+	own, err := cluster.NewProvider(ctx, "meshwright")
+	if err != nil {
+		return err
+	}
+	l.tls, l.own = pulumi.Provider(certificates), pulumi.Provider(own)
+	return nil
+}
+
+func (l *lab) createNetwork(ctx *pulumi.Context) (err error) {
+	l.network, err = cluster.NewNetwork(ctx, "network", &cluster.NetworkArgs{
+		Lab:     pulumi.String(l.plan.Lab),
+		Name:    pulumi.String("meshwright-" + l.plan.Lab),
+		Subnet:  pulumi.String(l.plan.Subnet.String()),
+		IPRange: pulumi.String(l.plan.NodeRange.String()),
+	}, l.own)
+	return err
+}
+
+func (l *lab) createRoot(ctx *pulumi.Context) (err error) {
+	l.root, err = meshca.NewRootCA(ctx, "root-ca", &meshca.RootCAArgs{CommonName: "Root CA of " + l.plan.MeshID}, l.tls)
+	return err
+}
+
+func (l *lab) createCluster(ctx *pulumi.Context, m *member) (err error) {
+	args := &cluster.Args{
+		Lab: l.plan.Lab, Name: m.Name, KindName: m.KindName, Image: l.set.NodeImage.Name,
+		PodSubnet: m.PodSubnet.String(), ServiceSubnet: m.ServiceSubnet.String(),
+		Network: l.network.Name,
+	}
+	for _, n := range m.Nodes {
+		args.Nodes = append(args.Nodes, cluster.Node(n))
+	}
+	if m.cluster, err = cluster.New(ctx, m.Name, args, l.own); err != nil {
+		return err
+	}
+	m.inside = m.cluster.Inside()
+	return nil
+}
+
+func (l *lab) installLoadBalancer(ctx *pulumi.Context, m *member) error {
+	_, err := loadbalancer.NewMetalLB(ctx, m.Name+"-metallb", &loadbalancer.MetalLBArgs{
+		Addresses: m.AddressPool.String(), Artifacts: l.set,
+	}, m.inside)
+	return err
+}
+
+// installControlPlane gives a primary its istiod with a CA of its own, and points a
+// remote at its primary's.
+func (l *lab) installControlPlane(ctx *pulumi.Context, m *member) error {
+	args := &istio.ControlPlaneArgs{
+		Mesh:          istio.Mesh{ID: l.plan.MeshID, Cluster: m.Name, Network: m.Network},
+		Artifacts:     l.set,
+		ServesRemotes: m.ServesRemotes,
+	}
+	if m.Primary() {
+		ca, err := meshca.NewIntermediateCA(ctx, m.Name+"-ca", &meshca.IntermediateCAArgs{
+			CommonName: "Intermediate CA of " + m.Name, Root: l.root,
+		}, l.tls)
+		if err != nil {
+			return err
+		}
+		args.CACerts = ca.CACerts()
+	} else {
+		primary := l.plan.Member(m.ControlPlane)
+		args.Remote = &istio.RemoteArgs{ControlPlane: primary.Name, PilotAddress: primary.EastWestAddress.String()}
+	}
+	var err error
+	m.controlPlane, err = istio.NewControlPlane(ctx, m.Name+"-istio", args, m.inside)
+	return err
+}
+
+// letOthersWatch hands the cluster's reader's token to every primary that watches it.
+func (l *lab) letOthersWatch(ctx *pulumi.Context, m *member) error {
+	if len(m.WatchedBy) == 0 {
+		return nil
+	}
+	reader, err := peering.NewReader(ctx, m.Name+"-reader", &peering.ReaderArgs{},
+		m.inside, after(m.controlPlane.Base))
+	if err != nil {
+		return err
+	}
+	for _, watcher := range m.WatchedBy {
+		// Not before the istiod chart has bound the reader to its role here: an
+		// istiod that is refused once waits long before it asks again.
+		w := l.members[watcher]
+		m.remoteSecrets[watcher], err = peering.NewRemoteSecret(ctx, watcher+"-watches-"+m.Name, &peering.RemoteSecretArgs{
+			Cluster: m.Name, Server: m.APIServer, Credentials: reader.Credentials,
+		}, w.inside, after(m.controlPlane.Istiod, w.controlPlane.Base))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expose opens a primary's east-west gateways.
+func (l *lab) expose(ctx *pulumi.Context, m *member) (err error) {
+	if !m.Primary() || !l.hasEastWest(m) {
+		return nil
+	}
+	m.exposure, err = istio.NewExposure(ctx, m.Name+"-exposure", &istio.ExposureArgs{
+		Services: l.plan.Networks() > 1, Istiod: m.ServesRemotes,
+	}, m.inside, after(m.controlPlane.Istiod))
+	return err
+}
+
+// hasEastWest says whether the primary or a remote of it has an east-west gateway.
+func (l *lab) hasEastWest(primary *member) bool {
+	for _, m := range l.plan.Clusters {
+		if m.ControlPlane == primary.Name && m.EastWest {
+			return true
+		}
+	}
+	return false
+}
+
+// settleInjection says from when on pods of the cluster get a proxy: in a primary
+// once its istiod answers; in a remote once its primary watches it and is exposed.
+func (l *lab) settleInjection(_ *pulumi.Context, m *member) error {
+	if m.Primary() {
+		m.injection = after(m.controlPlane.Istiod)
+		return nil
+	}
+	m.injection = after(m.controlPlane.Istiod, m.remoteSecrets[m.ControlPlane].Secret, l.members[m.ControlPlane].exposure.Istiod)
+	return nil
+}
+
+func (l *lab) installGateways(ctx *pulumi.Context, m *member) error {
+	_, err := istio.NewGateway(ctx, m.Name+"-ingress", &istio.GatewayArgs{
+		Release: istio.IngressRelease, Address: m.IngressAddress.String(), Artifacts: l.set,
+	}, m.inside, m.injection)
+	if err != nil || !m.EastWest {
+		return err
+	}
+	_, err = istio.NewGateway(ctx, m.Name+"-eastwest", &istio.GatewayArgs{
+		Release: istio.EastWestRelease, Address: m.EastWestAddress.String(),
+		NetworkGateway: m.Network, Artifacts: l.set,
+	}, m.inside, m.injection)
+	return err
+}
+
+func (l *lab) deploySample(ctx *pulumi.Context, m *member) error {
+	if l.plan.Sample == nil {
+		return nil
+	}
+	app, err := sample.NewHelloWorld(ctx, m.Name+"-sample", &sample.HelloWorldArgs{
+		Namespace: l.plan.Sample.Namespace, Versions: m.HelloWorld, Artifacts: l.set,
+	}, m.inside, m.injection)
+	if err != nil || !m.Primary() {
+		return err
+	}
+	_, err = sample.NewRoutes(ctx, m.Name+"-routes", &sample.RoutesArgs{
+		Namespace: l.plan.Sample.Namespace,
+	}, m.inside, after(app.Namespace))
+	return err
+}
+
+// after makes a resource wait for others.
+func after(resources ...pulumi.Resource) pulumi.ResourceOption { return pulumi.DependsOn(resources) }

@@ -1,0 +1,76 @@
+package stacks
+
+import (
+	"fmt"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
+
+	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/paths"
+	"github.com/meshwright/meshwright/stacks/topology"
+)
+
+// Config is a stack's configuration; Plan is what becomes of it.
+type (
+	Config = topology.Config
+	Plan   = topology.Plan
+)
+
+// Program deploys the stack that is selected, from the artifacts that its
+// configuration names.
+func Program(ctx *pulumi.Context) error { return run(ctx, nil) }
+
+// ProgramWith is Program with given artifacts, whatever the configuration names.
+func ProgramWith(set *artifacts.Set) pulumi.RunFunc {
+	return func(ctx *pulumi.Context) error { return run(ctx, set) }
+}
+
+func run(ctx *pulumi.Context, set *artifacts.Set) error {
+	plan, err := load(ctx)
+	if err != nil {
+		return err
+	}
+	if set == nil {
+		if set, err = artifactsOf(plan); err != nil {
+			return err
+		}
+	}
+	return deploy(ctx, plan, set)
+}
+
+// Load reads the configuration of the stack and validates it. An error names the
+// key and the mend.
+func Load(ctx *pulumi.Context) (*Config, error) {
+	c, err := topology.Decode(func(key string) (string, bool) {
+		value, err := config.Try(ctx, topology.Namespace+":"+key)
+		return value, err == nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, c.Validate(ctx.Stack())
+}
+
+// NewPlan plans a configuration for a lab of that name.
+func NewPlan(lab string, c *Config) (*Plan, error) { return topology.NewPlan(lab, c) }
+
+// load plans the stack's configuration. A lab is a stack: they share the name.
+func load(ctx *pulumi.Context) (*Plan, error) {
+	c, err := Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return NewPlan(ctx.Stack(), c)
+}
+
+func artifactsOf(plan *Plan) (*artifacts.Set, error) {
+	if plan.Artifacts == artifacts.SourceRegistry {
+		return artifacts.Registry(), nil
+	}
+	set, err := artifacts.Load(paths.Kit())
+	if err != nil {
+		return nil, fmt.Errorf("meshwright:artifacts is %s: %w", plan.Artifacts, err)
+	}
+	return set, nil
+}
