@@ -1,0 +1,206 @@
+package kubernetes
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+const (
+	// defaultTimeout is how long a resource may take, unless customTimeouts or
+	// its annotation say otherwise.
+	defaultTimeout = 10 * time.Minute
+	// settleTimeout is how long an operation waits for a kind or a namespace that
+	// does not exist, or for an API server that has gone away. Longer would only
+	// delay the report of a missing one.
+	settleTimeout = 30 * time.Second
+)
+
+// timeoutOf returns how long an operation on obj may take: seconds where it is
+// positive (customTimeouts), the annotation, or the default.
+func timeoutOf(seconds float64, obj *unstructured.Unstructured) time.Duration {
+	if seconds > 0 {
+		return time.Duration(seconds * float64(time.Second))
+	}
+	if n, err := strconv.Atoi(annotation(obj, annTimeout)); err == nil && n > 0 {
+		return time.Duration(n) * time.Second
+	}
+	return defaultTimeout
+}
+
+type patchOptions struct {
+	manager   string
+	namespace string // for an object of a namespaced kind that names none
+	force     bool
+	dryRun    bool
+}
+
+// patch applies obj once, server-side.
+func (c *cluster) patch(ctx context.Context, obj *unstructured.Unstructured, o patchOptions) (*unstructured.Unstructured, error) {
+	client, err := c.client(obj, o.namespace)
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(obj.Object)
+	if err != nil {
+		return nil, err
+	}
+	opts := metav1.PatchOptions{FieldManager: o.manager, Force: &o.force}
+	if o.dryRun {
+		opts.DryRun = []string{metav1.DryRunAll}
+	}
+	live, err := client.Patch(ctx, obj.GetName(), types.ApplyPatchType, body, opts)
+	if err != nil {
+		return nil, applyError(err, o.manager)
+	}
+	return live, nil
+}
+
+// settle repeats do while it fails for a reason that passes by itself. ctx
+// bounds it, and settleTimeout what may well never pass.
+func (p *Provider) settle(ctx context.Context, urn resource.URN, do func() error) error {
+	start, pause := time.Now(), 100*time.Millisecond
+	for attempt := 1; ; attempt++ {
+		err := do()
+		if err == nil {
+			return nil
+		}
+		reason := retryReason(err)
+		if reason == "" {
+			return err
+		}
+		if (meta.IsNoMatchError(err) || isNamespaceMissing(err) || refusedConnection(err)) && time.Since(start) > settleTimeout {
+			return err
+		}
+		p.Status(ctx, urn, fmt.Sprintf("retry %d: %s", attempt, reason))
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w (gave up after %s: %w)", err, time.Since(start).Round(time.Second), context.Cause(ctx))
+		case <-time.After(pause):
+		}
+		pause = min(pause*3/2, time.Second)
+	}
+}
+
+// mayCreate refuses an object that exists and is not ours, as the official
+// provider does, since deleting the resource would delete it. Ours is one that
+// carries this resource's field manager: an update that was killed before it
+// could record it.
+func (c *cluster) mayCreate(ctx context.Context, obj *unstructured.Unstructured, manager, namespace string) error {
+	found, err := c.get(ctx, obj, namespace)
+	switch {
+	case apierrors.IsNotFound(err):
+		return nil
+	case err != nil:
+		return err
+	case found.GetDeletionTimestamp() != nil:
+		return errTerminating
+	}
+	for _, f := range found.GetManagedFields() {
+		if f.Manager == manager && f.Operation == metav1.ManagedFieldsOperationApply {
+			return nil
+		}
+	}
+	m, err := c.mappingFor(obj.GroupVersionKind())
+	if err != nil {
+		return err
+	}
+	return existsError{apierrors.NewAlreadyExists(m.resource.GroupResource(), obj.GetName())}
+}
+
+// existsError says what to do about an object that exists already.
+type existsError struct{ err error }
+
+func (e existsError) Error() string {
+	return e.err.Error() + "; import it, delete it, or set upsertExistingObjects on the provider to take it over"
+}
+func (e existsError) Unwrap() error { return e.err }
+
+// relinquish gives up the fields that manager owns and leaves the object.
+func (c *cluster) relinquish(ctx context.Context, obj *unstructured.Unstructured, manager string) error {
+	empty := &unstructured.Unstructured{Object: map[string]any{}}
+	empty.SetGroupVersionKind(obj.GroupVersionKind())
+	empty.SetName(obj.GetName())
+	empty.SetNamespace(obj.GetNamespace())
+	_, err := c.patch(ctx, empty, patchOptions{manager: manager, namespace: obj.GetNamespace(), force: true})
+	if apierrors.IsInvalid(err) {
+		return fmt.Errorf("%s %q needs a field that this resource manages, so it cannot be given up; "+
+			"use the retainOnDelete option, or let another manager own the field first: %w", obj.GetKind(), obj.GetName(), err)
+	}
+	return err
+}
+
+// leaveIgnored takes out of obj what ignoreChanges names and others manage, so
+// that applying neither conflicts with them nor takes it from them.
+func leaveIgnored(obj, live *unstructured.Unstructured, manager string, ignore []string) {
+	for _, pattern := range ignore {
+		path, err := resource.ParsePropertyPath(pattern)
+		if err != nil {
+			continue
+		}
+		keys := make([]string, 0, len(path))
+		for _, k := range path {
+			key, ok := k.(string)
+			if !ok {
+				keys = nil
+				break
+			}
+			keys = append(keys, key)
+		}
+		if len(keys) == 0 {
+			continue
+		}
+		ours, theirs := false, false
+		for _, f := range live.GetManagedFields() {
+			if f.FieldsV1 == nil || !owns(f.FieldsV1.Raw, keys) {
+				continue
+			}
+			if f.Manager == manager {
+				ours = true
+			} else {
+				theirs = true
+			}
+		}
+		if theirs && !ours {
+			unstructured.RemoveNestedField(obj.Object, keys...)
+		}
+	}
+}
+
+// owns says whether managed fields, as the API server encodes them, have a path.
+func owns(fields []byte, keys []string) bool {
+	var tree map[string]any
+	if json.Unmarshal(fields, &tree) != nil {
+		return false
+	}
+	for _, key := range keys {
+		next, ok := tree["f:"+key].(map[string]any)
+		if !ok {
+			return false
+		}
+		tree = next
+	}
+	return true
+}
+
+// lastState reads the object once more after an operation has ended badly, in
+// a time of its own, since the operation's has run out. It returns fallback when
+// the object cannot be read.
+func (c *cluster) lastState(obj, fallback *unstructured.Unstructured) *unstructured.Unstructured {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	live, err := c.get(ctx, obj, obj.GetNamespace())
+	if err != nil {
+		return fallback
+	}
+	return live
+}

@@ -1,0 +1,214 @@
+package kubernetes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+)
+
+const (
+	// reachTimeout bounds the first call in a preview, where an answer of
+	// "unreachable" costs only detail.
+	reachTimeout = 5 * time.Second
+	// startTimeout is how long a real operation waits for an API server that
+	// refuses connections, as one does that has just been started.
+	startTimeout = 30 * time.Second
+)
+
+// errUnreachable is in the chain of every error that says that the cluster
+// does not answer, in contrast to one that answered with a refusal.
+var errUnreachable = errors.New("configured Kubernetes cluster is unreachable")
+
+// cluster is one API server's clients, and what is known of its kinds.
+type cluster struct {
+	config  *rest.Config
+	http    *http.Client
+	dynamic dynamic.Interface
+	disco   discovery.DiscoveryInterface
+	known   error // why the cluster cannot be reached, when that is known beforehand
+
+	mu       sync.Mutex
+	reached  bool
+	mappings map[schema.GroupVersionKind]mapping
+
+	helmOnce sync.Once
+	helm     *helmClients
+}
+
+// mapping is where a kind is served.
+type mapping struct {
+	resource   schema.GroupVersionResource
+	namespaced bool
+}
+
+func unreachableCluster(reason error) *cluster {
+	if reason == nil {
+		reason = errors.New("no kubeconfig")
+	}
+	return &cluster{known: fmt.Errorf("%w: %w", errUnreachable, reason)}
+}
+
+func newCluster(cfg *rest.Config) (*cluster, error) {
+	client, err := rest.HTTPClientFor(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("kubeconfig: %w", err)
+	}
+	c := &cluster{config: cfg, http: client, mappings: map[schema.GroupVersionKind]mapping{}}
+	if c.dynamic, err = dynamic.NewForConfigAndClient(cfg, client); err != nil {
+		return nil, err
+	}
+	if c.disco, err = discovery.NewDiscoveryClientForConfigAndClient(cfg, client); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *cluster) close() {
+	if c.http != nil {
+		c.http.CloseIdleConnections()
+	}
+}
+
+// reach returns nil once the API server has answered. A preview asks once; a
+// real operation keeps asking while connections are refused.
+func (c *cluster) reach(ctx context.Context, preview bool) error {
+	if c.known != nil {
+		return c.known
+	}
+	c.mu.Lock()
+	reached := c.reached
+	c.mu.Unlock()
+	if reached {
+		return nil
+	}
+	limit := reachTimeout
+	if !preview {
+		limit = startTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for {
+		err := c.ping(ctx)
+		if err == nil {
+			c.mu.Lock()
+			c.reached = true
+			c.mu.Unlock()
+			return nil
+		}
+		if preview || !refusedConnection(err) {
+			return fmt.Errorf("%w: %w", errUnreachable, err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %w", errUnreachable, err)
+		case <-time.After(200 * time.Millisecond):
+		}
+	}
+}
+
+func (c *cluster) ping(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
+	defer cancel()
+	err := c.disco.RESTClient().Get().AbsPath("/version").Do(ctx).Error()
+	if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
+		return nil // it answers; what is forbidden shows when it is asked for
+	}
+	return err
+}
+
+// mappingFor says where a kind is served. A kind is looked up with one call for
+// its group and version, and only hits are kept: a kind that is missing now may
+// exist a moment later, when its definition has been applied.
+func (c *cluster) mappingFor(gvk schema.GroupVersionKind) (mapping, error) {
+	if c.known != nil {
+		return mapping{}, c.known
+	}
+	c.mu.Lock()
+	m, ok := c.mappings[gvk]
+	c.mu.Unlock()
+	if ok {
+		return m, nil
+	}
+	list, err := c.disco.ServerResourcesForGroupVersion(gvk.GroupVersion().String())
+	switch {
+	case apierrors.IsNotFound(err):
+		return mapping{}, noMatch(gvk)
+	case err != nil:
+		return mapping{}, fmt.Errorf("look up %s: %w", gvk, err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, r := range list.APIResources {
+		if !isSubresource(r.Name) {
+			c.mappings[gvk.GroupVersion().WithKind(r.Kind)] = mapping{gvk.GroupVersion().WithResource(r.Name), r.Namespaced}
+		}
+	}
+	if m, ok = c.mappings[gvk]; !ok {
+		return mapping{}, noMatch(gvk)
+	}
+	return m, nil
+}
+
+func noMatch(gvk schema.GroupVersionKind) error {
+	return &meta.NoKindMatchError{GroupKind: gvk.GroupKind(), SearchedVersions: []string{gvk.Version}}
+}
+
+func isSubresource(name string) bool {
+	for _, r := range name {
+		if r == '/' {
+			return true
+		}
+	}
+	return false
+}
+
+// forget drops a group's mappings, since its definition is going away.
+func (c *cluster) forget(group string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for gvk := range c.mappings {
+		if gvk.Group == group {
+			delete(c.mappings, gvk)
+		}
+	}
+}
+
+// client returns the endpoint of the object's kind in its namespace. It sets
+// the namespace that the kind's scope demands on obj: fallback where one is
+// missing, none for a kind of the whole cluster.
+func (c *cluster) client(obj *unstructured.Unstructured, fallback string) (dynamic.ResourceInterface, error) {
+	m, err := c.mappingFor(obj.GroupVersionKind())
+	if err != nil {
+		return nil, err
+	}
+	if !m.namespaced {
+		if obj.GetNamespace() != "" {
+			obj.SetNamespace("")
+		}
+		return c.dynamic.Resource(m.resource), nil
+	}
+	if obj.GetNamespace() == "" {
+		obj.SetNamespace(fallback)
+	}
+	return c.dynamic.Resource(m.resource).Namespace(obj.GetNamespace()), nil
+}
+
+func (c *cluster) get(ctx context.Context, obj *unstructured.Unstructured, fallback string) (*unstructured.Unstructured, error) {
+	client, err := c.client(obj, fallback)
+	if err != nil {
+		return nil, err
+	}
+	return client.Get(ctx, obj.GetName(), metav1.GetOptions{})
+}

@@ -1,0 +1,134 @@
+package kubernetes
+
+import (
+	"reflect"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+)
+
+// change is one difference between two trees.
+type change struct {
+	path resource.PropertyPath
+	kind plugin.DiffKind
+}
+
+// compare lists the differences between two trees, at the deepest paths.
+// An unknown value differs from every value.
+func compare(path resource.PropertyPath, before, after any) []change {
+	at := func(key any) resource.PropertyPath {
+		return append(append(resource.PropertyPath{}, path...), key)
+	}
+	switch a := after.(type) {
+	case map[string]any:
+		b, ok := before.(map[string]any)
+		if !ok {
+			return []change{{path, plugin.DiffUpdate}}
+		}
+		var out []change
+		for k, v := range a {
+			key := k
+			if u, ok := underscored[k]; ok {
+				key = u
+			}
+			if bv, ok := b[k]; ok {
+				out = append(out, compare(at(key), bv, v)...)
+			} else {
+				out = append(out, change{at(key), plugin.DiffAdd})
+			}
+		}
+		for k := range b {
+			if _, ok := a[k]; !ok {
+				key := k
+				if u, ok := underscored[k]; ok {
+					key = u
+				}
+				out = append(out, change{at(key), plugin.DiffDelete})
+			}
+		}
+		return out
+	case []any:
+		b, ok := before.([]any)
+		if !ok {
+			return []change{{path, plugin.DiffUpdate}}
+		}
+		var out []change
+		for i := range max(len(a), len(b)) {
+			switch {
+			case i >= len(b):
+				out = append(out, change{at(i), plugin.DiffAdd})
+			case i >= len(a):
+				out = append(out, change{at(i), plugin.DiffDelete})
+			default:
+				out = append(out, compare(at(i), b[i], a[i])...)
+			}
+		}
+		return out
+	}
+	if after != unknown && equalValues(before, after) {
+		return nil
+	}
+	return []change{{path, plugin.DiffUpdate}}
+}
+
+func equalValues(a, b any) bool {
+	fa, aok := asFloat(a)
+	fb, bok := asFloat(b)
+	if aok && bok {
+		return fa == fb
+	}
+	return reflect.DeepEqual(a, b)
+}
+
+func asFloat(v any) (float64, bool) {
+	switch n := v.(type) {
+	case int64:
+		return float64(n), true
+	case float64:
+		return n, true
+	case int:
+		return float64(n), true
+	}
+	return 0, false
+}
+
+// ignored says whether one of the ignoreChanges paths covers the change.
+func ignored(c change, ignore []string) bool {
+	for _, pattern := range ignore {
+		if path, err := resource.ParsePropertyPath(pattern); err == nil && path.Contains(c.path) {
+			return true
+		}
+	}
+	return false
+}
+
+// under says whether the change is at or below field, or takes it away with a
+// parent. field is dotted, without indices: spec.template covers
+// spec.template.spec.containers[0].image.
+func (c change) under(field string) bool {
+	var keys []string
+	for _, k := range c.path {
+		if s, ok := k.(string); ok {
+			keys = append(keys, s)
+		}
+	}
+	want := strings.Split(field, ".")
+	n := min(len(keys), len(want))
+	return reflect.DeepEqual(keys[:n], want[:n])
+}
+
+func (c change) isReplace() bool { return c.kind.IsReplace() }
+
+// detailed turns changes into the engine's form. A deletion is shown from the
+// inputs, since the live object has more below it than was asked for.
+func detailed(changes []change) map[string]plugin.PropertyDiff {
+	out := make(map[string]plugin.PropertyDiff, len(changes))
+	for _, c := range changes {
+		deletes := c.kind == plugin.DiffDelete || c.kind == plugin.DiffDeleteReplace
+		out[c.path.String()] = plugin.PropertyDiff{Kind: c.kind, InputDiff: deletes}
+	}
+	return out
+}
+
+func keyOf(s string) resource.PropertyKey { return resource.PropertyKey(s) }

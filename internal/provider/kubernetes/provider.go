@@ -1,0 +1,87 @@
+package kubernetes
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/blang/semver"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+
+	"github.com/meshwright/meshwright/internal/provider"
+)
+
+// version is the plugin version that the Kubernetes SDK in go.mod asks for.
+var version = semver.MustParse("4.30.0")
+
+// Options are what the provider takes from the process that serves it. The
+// zero value serves a plugin.
+type Options struct {
+	// ChartRoot is where relative chart paths are looked for after the working
+	// directory. Empty means the kit's directory.
+	ChartRoot string
+	// Log receives what Helm would print. Nil discards it.
+	Log *slog.Logger
+}
+
+// Provider serves one `pulumi:providers:kubernetes` resource: one cluster.
+type Provider struct {
+	provider.Base
+	opts Options
+	log  *slog.Logger
+
+	mu      sync.RWMutex
+	conf    config
+	cluster *cluster
+}
+
+var _ plugin.Provider = (*Provider)(nil)
+
+// New returns a provider that is not configured yet.
+func New(o Options) plugin.Provider { return newProvider(o) }
+
+func newProvider(o Options) *Provider {
+	log := o.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	p := &Provider{opts: o, log: log}
+	p.Package, p.Version = "kubernetes", version
+	p.cluster = unreachableCluster(fmt.Errorf("the provider is not configured"))
+	return p
+}
+
+// Handshake adds to the usual one that names follow the engine's naming rules.
+func (p *Provider) Handshake(ctx context.Context, req plugin.ProviderHandshakeRequest) (*plugin.ProviderHandshakeResponse, error) {
+	res, err := p.Base.Handshake(ctx, req)
+	if res != nil {
+		res.SupportsAutonamingConfiguration = true
+	}
+	return res, err
+}
+
+// Invoke has no functions: the official ones render YAML, Helm templates and
+// kustomizations, which no stack here uses.
+func (p *Provider) Invoke(_ context.Context, req plugin.InvokeRequest) (plugin.InvokeResponse, error) {
+	return plugin.InvokeResponse{}, fmt.Errorf("%s is not part of the embedded Kubernetes provider; install the official plugin to use it", req.Tok)
+}
+
+// Construct has no components.
+func (p *Provider) Construct(_ context.Context, req plugin.ConstructRequest) (plugin.ConstructResponse, error) {
+	return plugin.ConstructResponse{}, fmt.Errorf("%s is not part of the embedded Kubernetes provider; install the official plugin to use it", req.Type)
+}
+
+// Close ends what runs and closes idle connections.
+func (p *Provider) Close() error {
+	err := p.Base.Close()
+	_, c := p.configured()
+	c.close()
+	return err
+}
+
+func (p *Provider) configured() (config, *cluster) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.conf, p.cluster
+}
