@@ -1,0 +1,329 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/paths"
+	"github.com/meshwright/meshwright/internal/ui"
+)
+
+// CleanOptions say how far a clean-up may go.
+type CleanOptions struct {
+	UI    *ui.Printer
+	Force bool // also remove the labs that exist
+}
+
+// Cleaned is what a clean-up left on purpose.
+type Cleaned struct {
+	Packages []string `json:"packages"` // installed by setup
+}
+
+// ErrLabsExist means that Clean refused because labs are up.
+var ErrLabsExist = errors.New("labs still exist")
+
+// Clean undoes Run: it stops the daemon that we started, restores the kernel
+// settings, and removes caches, state and passphrase. Installed packages stay.
+// While labs exist it refuses with ErrLabsExist, unless forced.
+func Clean(ctx context.Context, o CleanOptions) (*Cleaned, error) { return Machine{}.clean(ctx, o) }
+
+func (m Machine) clean(ctx context.Context, o CleanOptions) (*Cleaned, error) {
+	touched := m.touched()
+	if touched && os.Getuid() != 0 {
+		return nil, fmt.Errorf("the daemon in %s is root's\nrun: sudo meshwright clean", paths.DataDir)
+	}
+	var record Record
+	if touched {
+		unlock, err := m.lock(ctx, func() { o.UI.Info("another meshwright sets this machine up; waiting for it") })
+		if err != nil {
+			return nil, err
+		}
+		defer unlock()
+		if record, err = m.readRecord(); err != nil {
+			return nil, err
+		}
+	}
+	if err := m.cleanLabs(ctx, o); err != nil {
+		return nil, err
+	}
+	stages := []struct {
+		title string
+		when  bool
+		do    func(context.Context, Record) (string, error)
+	}{
+		{"Docker daemon", touched, m.cleanDaemon},
+		{"network", touched, m.cleanNetwork},
+		{"kernel settings", touched, m.cleanSysctls},
+		{"caches, state and passphrase", true, m.cleanUser},
+		{"daemon's data", touched, m.cleanData},
+	}
+	for _, stage := range stages {
+		if !stage.when {
+			continue
+		}
+		step := o.UI.Start(stage.title)
+		note, err := stage.do(ctx, record)
+		if err != nil {
+			step.Fail(err)
+			return nil, fmt.Errorf("cleaning up, %s: %w\nto go on from here, run: meshwright clean", stage.title, err)
+		}
+		step.Done(note)
+	}
+	return &Cleaned{Packages: slices.Clone(record.Packages)}, nil
+}
+
+// touched reports whether setup has changed the machine.
+func (m Machine) touched() bool {
+	for _, dir := range []string{paths.DataDir, paths.RuntimeDir} {
+		if _, err := os.Lstat(m.path(dir)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// labs are the containers and networks of every lab in one daemon.
+type labs struct {
+	names      []string
+	containers []docker.Container
+	networks   []docker.Network
+}
+
+// labelLab marks a lab's network with the lab's name.
+const labelLab = "dev.meshwright.lab"
+
+// findLabs recognises a node by its mount of an owner directory of ours, and a
+// lab's network by its label; never by name. In a daemon that we started every
+// such network counts, in another only those of labs in our state: it may serve
+// other users too.
+func (m Machine) findLabs(ctx context.Context, client *docker.Client) (*labs, error) {
+	var l labs
+	networks, err := client.Networks(ctx, map[string]string{labelLab: ""})
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range networks {
+		lab := n.Labels[labelLab]
+		_, absent := os.Stat(filepath.Join(paths.Lab(lab), "owner"))
+		if absent == nil || client.Host() == m.client().Host() {
+			l.networks = append(l.networks, n)
+			l.names = append(l.names, lab)
+		}
+	}
+	nodes, err := client.Containers(ctx, docker.Filter{MountTarget: ownerMount})
+	if err != nil {
+		return nil, err
+	}
+	for _, node := range nodes {
+		for _, mount := range node.Mounts {
+			if lab, ours := labOfMount(mount, paths.State()); ours {
+				l.containers = append(l.containers, node)
+				l.names = append(l.names, lab)
+			}
+		}
+	}
+	slices.Sort(l.names)
+	l.names = slices.Compact(l.names)
+	return &l, nil
+}
+
+// labOfMount returns the lab whose owner directory, STATE/labs/LAB/owner, the
+// mount shows to a node.
+func labOfMount(mount docker.Mount, state string) (lab string, ours bool) {
+	if mount.Destination != ownerMount {
+		return "", false
+	}
+	rest, ok := strings.CutPrefix(filepath.Clean(mount.Source), filepath.Join(state, "labs")+"/")
+	if !ok {
+		return "", false
+	}
+	lab, _, _ = strings.Cut(rest, "/")
+	return lab, lab != ""
+}
+
+// cleanLabs refuses while there are labs, or removes them when forced. Where no
+// Docker answers there is no lab to lose.
+func (m Machine) cleanLabs(ctx context.Context, o CleanOptions) error {
+	client, err := docker.Find(ctx)
+	if errors.Is(err, docker.ErrUnreachable) || errors.Is(err, docker.ErrNoCommand) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	found, err := m.findLabs(ctx, client)
+	if err != nil || len(found.names) == 0 {
+		return err
+	}
+	if !o.Force {
+		var commands []string
+		for _, name := range found.names {
+			commands = append(commands, "meshwright destroy --name "+name)
+		}
+		return fmt.Errorf("%w: %s\nrun: %s\nor, to lose them with everything else: meshwright clean --force",
+			ErrLabsExist, strings.Join(found.names, ", "), strings.Join(commands, "; "))
+	}
+	step := o.UI.Start("labs")
+	for _, c := range found.containers {
+		step.Update(c.Name)
+		if err := client.Remove(ctx, c.ID); err != nil {
+			step.Fail(err)
+			return err
+		}
+	}
+	for _, n := range found.networks {
+		step.Update(n.Name)
+		if err := client.RemoveNetwork(ctx, n.ID); err != nil {
+			step.Fail(err)
+			return err
+		}
+	}
+	step.Done("removed " + strings.Join(found.names, ", "))
+	return nil
+}
+
+// cleanDaemon stops the daemon that we started, by process id and start time.
+func (m Machine) cleanDaemon(ctx context.Context, r Record) (string, error) {
+	daemon, running := m.findDaemon(r)
+	if running {
+		if err := m.stop(ctx, daemon, stopTimeout); err != nil {
+			return "", err
+		}
+	}
+	if err := m.clearStale(); err != nil {
+		return "", err
+	}
+	if !running {
+		return "was not running", nil
+	}
+	return fmt.Sprintf("stopped, process %d", daemon.PID), nil
+}
+
+// cleanNetwork removes what dockerd leaves of its network when it stops.
+func (m Machine) cleanNetwork(ctx context.Context, r Record) (string, error) {
+	boot, err := m.boot()
+	if err != nil {
+		return "", err
+	}
+	if r.Network == nil || r.Network.Boot != boot {
+		return "nothing of ours", nil
+	}
+	if r.Network.Bridge {
+		return "docker0 was there before us: left", nil
+	}
+	if _, err := os.Stat(m.path("/sys/class/net/docker0")); err == nil {
+		if _, err := m.run(ctx, nil, "ip", "link", "delete", "docker0"); err != nil {
+			return "", err
+		}
+	}
+	return "docker0 and its packet filter rules are gone", m.removeDockerRules(ctx, r.Network.ForwardPolicy)
+}
+
+func (m Machine) cleanSysctls(_ context.Context, r Record) (string, error) {
+	lines, err := m.restore(r)
+	if err != nil {
+		return "", err
+	}
+	if len(lines) == 0 {
+		return "nothing to restore", nil
+	}
+	return strings.Join(lines, ", "), nil
+}
+
+// cleanUser removes the user's caches and state.
+func (m Machine) cleanUser(_ context.Context, _ Record) (string, error) {
+	var removed []string
+	for _, dir := range []string{paths.Cache(), paths.State()} {
+		if _, err := os.Lstat(m.path(dir)); errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err := m.removeTree(m.path(dir)); err != nil {
+			return "", err
+		}
+		removed = append(removed, dir)
+	}
+	if len(removed) == 0 {
+		return "none", nil
+	}
+	return "removed " + strings.Join(removed, ", "), nil
+}
+
+// cleanData removes the daemon's data and, last, the record of what we did.
+func (m Machine) cleanData(_ context.Context, _ Record) (string, error) {
+	for _, dir := range []string{paths.RuntimeDir, paths.DataDir} {
+		if err := m.removeTree(m.path(dir)); err != nil {
+			return "", err
+		}
+	}
+	if err := removeIfThere(m.path(lockFile)); err != nil {
+		return "", err
+	}
+	return "removed " + paths.DataDir + ", " + paths.RuntimeDir, nil
+}
+
+// removeTree removes a directory and all in it. Whatever is mounted below is
+// unmounted first, and if anything stays mounted nothing is removed: behind a
+// bind mount is somebody else's data.
+func (m Machine) removeTree(dir string) error {
+	mounts, err := m.mountsBelow(dir)
+	if err != nil {
+		return err
+	}
+	slices.Reverse(mounts) // the newest first
+	for _, mount := range mounts {
+		if err := unix.Unmount(mount, 0); err != nil {
+			return fmt.Errorf("unmounting %s: %w\nfind who uses it with: fuser -m %s", mount, err, mount)
+		}
+	}
+	if left, err := m.mountsBelow(dir); err != nil || len(left) > 0 {
+		return errors.Join(err, fmt.Errorf("still mounted below %s: %s", dir, strings.Join(left, ", ")))
+	}
+	err = os.RemoveAll(dir)
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	// Go's module cache is read-only, directories included.
+	walked := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() {
+			return os.Chmod(path, 0o700) //nolint:gosec // about to be removed
+		}
+		return err
+	})
+	return errors.Join(walked, os.RemoveAll(dir))
+}
+
+// mountsBelow lists the mount points below a directory, oldest first
+// (proc_pid_mountinfo(5)).
+func (m Machine) mountsBelow(dir string) ([]string, error) {
+	data, err := os.ReadFile(m.path("/proc/self/mountinfo"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil // not Linux: no daemon of ours, and no mounts of its
+	}
+	if err != nil {
+		return nil, err
+	}
+	var mounts []string
+	for line := range strings.Lines(string(data)) {
+		fields := strings.Fields(line)
+		if len(fields) < 5 {
+			continue
+		}
+		point := unescapeMount(fields[4])
+		if strings.HasPrefix(point, strings.TrimSuffix(dir, "/")+"/") {
+			mounts = append(mounts, point)
+		}
+	}
+	return mounts, nil
+}
+
+// unescapeMount decodes the octal escapes of blanks and backslashes.
+var unescapeMount = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace

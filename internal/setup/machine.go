@@ -1,0 +1,123 @@
+package setup
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/meshwright/meshwright/internal/paths"
+)
+
+// Machine is the machine to set up. Tests put another directory in place of its
+// root, and another function in place of running commands.
+type Machine struct {
+	root string // "" is the machine itself
+	exec func(ctx context.Context, env []string, name string, args ...string) ([]byte, error)
+}
+
+// path returns an absolute path's place under the machine's root.
+func (m Machine) path(elements ...string) string {
+	return filepath.Join(append([]string{m.root, "/"}, elements...)...)
+}
+
+// Where the daemon's own files are.
+func (m Machine) configFile() string  { return m.path(paths.DataDir, "daemon.json") }
+func (m Machine) runtimeFile() string { return m.path(paths.DataDir, "oci-runtime") }
+func (m Machine) logFile() string     { return m.path(paths.DataDir, "docker.log") }
+func (m Machine) recordFile() string  { return m.path(paths.DataDir, "setup.json") }
+func (m Machine) dataRoot() string    { return m.path(paths.DataDir, "docker") }
+func (m Machine) execRoot() string    { return m.path(paths.RuntimeDir, "docker") }
+func (m Machine) pidFile() string     { return m.path(paths.RuntimeDir, "docker.pid") }
+func (m Machine) socket() string      { return m.path(paths.DockerSocket) }
+
+// run runs a command of the system with the given additions to the environment
+// and returns its stdout. Its error carries the command and its output's end.
+func (m Machine) run(ctx context.Context, env []string, name string, args ...string) ([]byte, error) {
+	if m.exec != nil {
+		return m.exec(ctx, env, name, args...)
+	}
+	path, err := lookPath(name)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Env = append(os.Environ(), env...)
+	// A group of its own: Ctrl-C must not tear a package installation apart. It
+	// is asked to stop through ctx.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return stdout.Bytes(), fmt.Errorf("%s %s: %w\n%s", name, strings.Join(args, " "), err,
+			lastLines(stdout.String()+stderr.String(), 15))
+	}
+	return stdout.Bytes(), nil
+}
+
+// lookPath finds a command on PATH or where administrators' commands are, which
+// an ordinary user's PATH leaves out.
+func lookPath(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	if err == nil {
+		return filepath.Abs(path)
+	}
+	for _, dir := range []string{"/usr/local/sbin", "/usr/sbin", "/sbin"} {
+		candidate := filepath.Join(dir, name)
+		if info, err := os.Stat(candidate); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
+			return candidate, nil
+		}
+	}
+	return "", err
+}
+
+// lastLines returns the last n lines of text, trimmed.
+func lastLines(text string, n int) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	return strings.Join(lines[max(0, len(lines)-n):], "\n")
+}
+
+// system is what the machine runs, from os-release(5).
+type system struct {
+	name   string // "Debian GNU/Linux 12 (bookworm)"
+	debian bool   // Debian, Ubuntu or a child of theirs
+}
+
+func (m Machine) system() (system, error) {
+	data, err := os.ReadFile(m.path("/etc/os-release"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return system{name: "an unknown system"}, nil
+	}
+	if err != nil {
+		return system{}, err
+	}
+	return parseRelease(string(data)), nil
+}
+
+func parseRelease(text string) system {
+	values := map[string]string{}
+	for line := range strings.Lines(text) {
+		key, value, ok := strings.Cut(strings.TrimSpace(line), "=")
+		if ok {
+			values[key] = strings.Trim(value, `"'`)
+		}
+	}
+	s := system{name: values["PRETTY_NAME"]}
+	if s.name == "" {
+		s.name = "an unknown system"
+	}
+	for _, id := range append(strings.Fields(values["ID_LIKE"]), values["ID"]) {
+		s.debian = s.debian || id == "debian" || id == "ubuntu"
+	}
+	return s
+}

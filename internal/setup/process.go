@@ -1,0 +1,96 @@
+package setup
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strconv"
+	"strings"
+)
+
+// Process identifies one process for good: ids are reused, but not together
+// with the start time within one boot.
+type Process struct {
+	PID   int    `json:"pid"`
+	Start uint64 `json:"start"` // clock ticks since boot, /proc/PID/stat field 22 (proc(5))
+	Boot  string `json:"boot"`  // /proc/sys/kernel/random/boot_id
+}
+
+// identify returns the identity of the process that now has this id. It fails
+// with fs.ErrNotExist when there is none, or only a zombie.
+func (m Machine) identify(pid int) (Process, error) {
+	stat, err := os.ReadFile(m.path("/proc", strconv.Itoa(pid), "stat"))
+	if err != nil {
+		return Process{}, err
+	}
+	start, err := startTime(stat)
+	if err != nil {
+		return Process{}, fmt.Errorf("process %d: %w", pid, err)
+	}
+	boot, err := m.boot()
+	if err != nil {
+		return Process{}, err
+	}
+	return Process{PID: pid, Start: start, Boot: boot}, nil
+}
+
+// alive reports whether the very process still runs.
+func (m Machine) alive(p Process) bool {
+	if p.PID <= 0 {
+		return false
+	}
+	now, err := m.identify(p.PID)
+	return err == nil && now == p
+}
+
+// boot returns the identity of the machine's current boot.
+func (m Machine) boot() (string, error) {
+	id, err := os.ReadFile(m.path("/proc/sys/kernel/random/boot_id"))
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(string(id)), nil
+}
+
+// startTime reads the start time from the content of /proc/PID/stat. The second
+// field is the command's name in parentheses, which may hold spaces and
+// parentheses itself, so fields are counted from the last one.
+func startTime(stat []byte) (uint64, error) {
+	end := bytes.LastIndexByte(stat, ')')
+	if end < 0 {
+		return 0, errors.New("unexpected form of its stat file")
+	}
+	fields := strings.Fields(string(stat[end+1:]))
+	const state, start = 3 - 3, 22 - 3 // the first field here is number 3
+	if len(fields) <= start {
+		return 0, errors.New("unexpected form of its stat file")
+	}
+	if fields[state] == "Z" || fields[state] == "X" {
+		return 0, fmt.Errorf("has ended: %w", fs.ErrNotExist)
+	}
+	return strconv.ParseUint(fields[start], 10, 64)
+}
+
+// command returns a process's arguments, nil when it is gone.
+func (m Machine) command(pid int) []string {
+	data, err := os.ReadFile(m.path("/proc", strconv.Itoa(pid), "cmdline"))
+	if err != nil || len(data) == 0 {
+		return nil
+	}
+	return strings.Split(strings.TrimSuffix(string(data), "\x00"), "\x00")
+}
+
+// readPID returns the process id in a pid file, 0 when there is none.
+func readPID(path string) int {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil || pid < 0 {
+		return 0
+	}
+	return pid
+}

@@ -1,0 +1,306 @@
+package setup
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/paths"
+	"github.com/meshwright/meshwright/internal/ui"
+)
+
+// Options say how far a set-up may go.
+type Options struct {
+	UI       *ui.Printer
+	In       io.Reader // where the answer is read from
+	Out      io.Writer // where the question is put
+	Terminal bool      // In is a terminal: a person can be asked
+	Approved bool      // MESHWRIGHT_SETUP=1: go on without a question
+
+	Kit           bool // also bring what `meshwright airgap build` needs
+	SkipPreflight bool // do not measure disk, memory and ports
+}
+
+// Result says which Docker there is after a set-up.
+type Result struct {
+	Docker docker.Version
+	Client *docker.Client
+	Ours   bool // it is the daemon that we started
+}
+
+// Run brings the machine to where a lab can start. What is satisfied already is
+// skipped, and says so.
+func Run(ctx context.Context, o Options) (*Result, error) {
+	return Machine{}.setUp(ctx, o)
+}
+
+func (m Machine) setUp(ctx context.Context, o Options) (*Result, error) {
+	found, absent, err := m.find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := m.checkSize(ctx, o, found); err != nil {
+		return nil, err
+	}
+	if found != nil && !found.Ours {
+		return found, m.useOrdinary(o, found)
+	}
+	if found == nil {
+		if err := m.mayChange(absent, os.Getuid(), runtime.GOOS); err != nil {
+			return nil, err
+		}
+	}
+	unlock, err := m.lock(ctx, func() { o.UI.Info("another meshwright sets this machine up; waiting for it") })
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	return m.useOurs(ctx, o)
+}
+
+// find looks for a daemon that answers; without one, absent says why. Our own
+// counts as ours however it was found: `meshwright env` sets DOCKER_HOST to it.
+// A daemon that the user has chosen and that is dead is an error, and no reason
+// to start another.
+func (m Machine) find(ctx context.Context) (found *Result, absent, err error) {
+	client, err := docker.Find(ctx)
+	switch chosen := os.Getenv("DOCKER_HOST"); {
+	case err == nil:
+	case !errors.Is(err, docker.ErrUnreachable) && !errors.Is(err, docker.ErrNoCommand):
+		return nil, nil, err
+	case chosen == "" || chosen == m.client().Host():
+		return nil, err, nil
+	default:
+		return nil, nil, err
+	}
+	version, err := client.Ping(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &Result{Docker: version, Client: client, Ours: client.Host() == m.client().Host()}, nil, nil
+}
+
+// useOrdinary takes a machine's own Docker as it is, and changes nothing.
+func (m Machine) useOrdinary(o Options, found *Result) error {
+	o.UI.Start("Docker").Skip(fmt.Sprintf("%s answers and is used as it is", found.Docker.Engine))
+	if o.Kit {
+		if packages := missing(kitTools, lookPath); len(packages) > 0 {
+			return fmt.Errorf("the airgap kit needs what this machine lacks\nrun: sudo apt-get install %s", strings.Join(packages, " "))
+		}
+	}
+	if low, err := m.low(); err == nil && len(low) > 0 { // no such limits: not Linux
+		for _, l := range limits {
+			if value, ok := low[l]; ok {
+				o.UI.Warn(fmt.Sprintf("%s are limited to %d; three or more clusters need more: sudo sysctl %s=%d", l.why, value, l.name, l.need))
+			}
+		}
+	}
+	return nil
+}
+
+// mayChange says whether this machine can be set up by us, or else what to type.
+// absent is why no Docker was found.
+func (m Machine) mayChange(absent error, uid int, goos string) error {
+	if strings.Contains(absent.Error(), "permission denied") {
+		return fmt.Errorf("this user may not use the Docker that is here: %w\n"+
+			"run: sudo usermod -aG docker $USER\nthen log out and in again", absent)
+	}
+	const only = "%w, and it can be set up for you on Debian or Ubuntu only; this is %s\nrun: %s\nthen try again"
+	if goos != "linux" {
+		return fmt.Errorf(only, docker.ErrUnreachable, goos, "open -a Docker (or: colima start)")
+	}
+	system, err := m.system()
+	if err != nil {
+		return err
+	}
+	if !system.debian {
+		return fmt.Errorf(only, docker.ErrUnreachable, system.name, "systemctl start docker (install Docker first if it is not there)")
+	}
+	if _, err := os.Stat(m.path("/run/systemd/system")); err == nil && m.hasUnit("docker.service") {
+		return fmt.Errorf("%w: it is installed and stopped\nrun: sudo systemctl start docker", docker.ErrUnreachable)
+	}
+	if uid != 0 {
+		return fmt.Errorf("%w, and setting one up needs root\n"+
+			"run: sudo apt-get install -y docker.io && sudo usermod -aG docker $USER\n"+
+			"then log out and in again", docker.ErrUnreachable)
+	}
+	return nil
+}
+
+// hasUnit reports whether systemd knows a unit of that name.
+func (m Machine) hasUnit(name string) bool {
+	for _, dir := range []string{"/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"} {
+		if _, err := os.Stat(m.path(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// useOurs brings up a daemon of our own, and what belongs to it. It is called
+// with the lock held.
+func (m Machine) useOurs(ctx context.Context, o Options) (*Result, error) {
+	record, err := m.readRecord()
+	if err != nil {
+		return nil, err
+	}
+	plan, err := m.plan(ctx, record, o.Kit)
+	if err != nil {
+		return nil, err
+	}
+	if err := o.consent(ctx, plan); err != nil {
+		return nil, err
+	}
+	stages := []struct {
+		title string
+		do    func(context.Context, *Record, *ui.Step) (done, skipped string, err error)
+	}{
+		{"packages", plan.packagesStage},
+		{"inotify limits", plan.limitsStage},
+		{"Docker daemon", plan.daemonStage},
+	}
+	for _, stage := range stages {
+		step := o.UI.Start(stage.title)
+		done, skipped, err := stage.do(ctx, &record, step)
+		if err != nil {
+			step.Fail(err)
+			return nil, err
+		}
+		if skipped != "" {
+			step.Skip(skipped)
+		} else {
+			step.Done(done)
+		}
+		// The packages may have brought an ordinary Docker, where systemd starts
+		// it; then that one is used.
+		if stage.title == "packages" && done != "" {
+			if found, _, err := m.find(ctx); err == nil && found != nil && !found.Ours {
+				return found, m.useOrdinary(o, found)
+			}
+		}
+	}
+	version, err := m.client().Ping(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return &Result{Docker: version, Client: m.client(), Ours: true}, nil
+}
+
+// consent shows what will change and asks, unless nothing will or it was
+// approved beforehand.
+func (o Options) consent(ctx context.Context, p *plan) error {
+	changes := p.changes()
+	if len(changes) == 0 {
+		return nil
+	}
+	text := "No Docker answers on this machine. To set one up, this will\n"
+	if p.running {
+		text = "To complete this machine's set-up, this will\n"
+	}
+	text += "  " + strings.Join(changes, "\n  ") + "\n`meshwright clean` undoes it; installed packages stay.\n"
+	switch {
+	case o.Approved:
+		o.UI.Info(strings.TrimSpace(text))
+		return nil
+	case !o.Terminal:
+		return fmt.Errorf("%sthere is no terminal to ask on\nto agree beforehand, run: MESHWRIGHT_SETUP=1 meshwright setup", text)
+	}
+	fmt.Fprint(o.Out, text+"Go on? [y/N] ")
+	answer, err := readLine(ctx, o.In)
+	if err != nil {
+		return err
+	}
+	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+		return errors.New("nothing was changed\nto go on after all, run: meshwright setup")
+	}
+	return nil
+}
+
+// readLine reads an answer, and gives up when ctx ends: a read from a terminal
+// cannot be interrupted, so it is left behind.
+func readLine(ctx context.Context, in io.Reader) (string, error) {
+	type result struct {
+		line string
+		err  error
+	}
+	answer := make(chan result, 1)
+	go func() {
+		line, err := bufio.NewReader(in).ReadString('\n')
+		answer <- result{line, err}
+	}()
+	select {
+	case r := <-answer:
+		if errors.Is(r.err, io.EOF) {
+			return r.line, nil // no answer is no consent
+		}
+		return r.line, r.err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
+// checkSize measures the machine. Where nodes of a lab run already, they hold
+// their share of the memory, and only a margin is asked for.
+func (m Machine) checkSize(ctx context.Context, o Options, found *Result) error {
+	step := o.UI.Start("preflight")
+	if o.SkipPreflight {
+		step.Skip("not asked for")
+		return nil
+	}
+	running := 0
+	if found != nil {
+		nodes, err := found.Client.Containers(ctx, docker.Filter{MountTarget: ownerMount, Running: true})
+		if err != nil {
+			step.Fail(err)
+			return err
+		}
+		running = len(nodes)
+	}
+	findings, err := m.preflight(ctx, needs(o.Kit && !m.kitBuilt(), running))
+	if err == nil {
+		err = errPreflight(findings)
+	}
+	if err != nil {
+		step.Fail(err)
+		return err
+	}
+	var notes []string
+	for _, f := range findings {
+		notes = append(notes, f.String())
+	}
+	step.Done(strings.Join(notes, "; "))
+	return nil
+}
+
+// ownerMount is where every node of a lab has the lab's owner file.
+const ownerMount = "/etc/meshwright"
+
+// needs returns what the work ahead takes. build: the kit has yet to be built.
+func needs(build bool, runningNodes int) Needs {
+	n := Needs{
+		Disk:   map[string]int64{paths.DataDir: 4 * gib, paths.Cache(): gib},
+		Memory: 3 * gib,
+		Ports:  8,
+	}
+	if build {
+		n.Disk[paths.DataDir] = 10 * gib
+		n.Disk[paths.Cache()] = 12 * gib
+		n.Memory = 4 * gib
+	}
+	if runningNodes > 0 {
+		n.Memory = gib
+	}
+	return n
+}
+
+// kitBuilt reports whether a complete kit is in its place.
+func (m Machine) kitBuilt() bool {
+	_, err := os.Stat(m.path(paths.Kit(), "artifacts.json"))
+	return err == nil
+}
