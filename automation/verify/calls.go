@@ -55,7 +55,7 @@ func checkCalls(ctx context.Context, m *mesh, out *outcome) {
 
 	var mu sync.Mutex
 	var batches []batch
-	var wg sync.WaitGroup
+	var wg group
 	call := func(f func() (*batch, *Finding)) {
 		wg.Go(func() {
 			b, finding := f()
@@ -181,7 +181,7 @@ func (m *mesh) callIngress(ctx context.Context, c *member, n int) (*batch, *Find
 	records := make([]record, n)
 	records[0] = first
 	limit := make(chan struct{}, concurrency(n))
-	var wg sync.WaitGroup
+	var wg group
 	for i := 1; i < n; i++ {
 		limit <- struct{}{}
 		wg.Go(func() {
@@ -306,8 +306,9 @@ func (b *batch) evidence() []gather {
 		}
 	}
 	text := log.String()
-	if len(text) > maxExcerpt { // the failures are at the beginning
-		text = text[:maxExcerpt] + "...\n"
+	const more = "...\n"
+	if limit := maxExcerpt - len(more); len(text) > limit { // the failures are at the beginning
+		text = text[:limit] + more
 	}
 	out := []gather{textEvidence(b.member, EvidenceRequests, "requests via "+b.stats.Via+" to "+b.stats.URL, text)}
 	if b.pod == nil {

@@ -87,7 +87,7 @@ func checkDiscovery(ctx context.Context, m *mesh, out *outcome) {
 			out.add(unreachable(c, "", err))
 			return
 		}
-		var wg sync.WaitGroup
+		var wg group
 		for _, p := range proxies {
 			if p.role == roleEastWest { // passes TLS through by name and holds no outbound clusters of its own
 				continue

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -73,7 +72,7 @@ type mesh struct {
 
 // each calls f for every member at the same time and waits.
 func (m *mesh) each(f func(*member)) {
-	var wg sync.WaitGroup
+	var wg group
 	for _, c := range m.members {
 		wg.Go(func() { f(c) })
 	}

@@ -33,11 +33,19 @@ func (o *outcome) failed() bool {
 
 func (o *outcome) cutOff() bool { return o.timedOut }
 
+// anyCheck are the causes that every check can have, most causal first.
+var anyCheck = []Reason{ReasonPanicked, ReasonClusterUnreachable, ReasonTimedOut, ReasonProbeFailed}
+
 // sort puts failures before warnings and causes before consequences, by the
 // check's own order of reasons; reasons that any check can have come first,
 // since nothing after them is certain.
 func (o *outcome) sort(order []Reason) {
-	rank := func(r Reason) int { return slices.Index(order, r) }
+	rank := func(r Reason) int {
+		if i := slices.Index(anyCheck, r); i >= 0 {
+			return i - len(anyCheck)
+		}
+		return slices.Index(order, r)
+	}
 	slices.SortStableFunc(o.findings, func(a, b Finding) int {
 		if a.Warning != b.Warning {
 			if b.Warning {
@@ -65,7 +73,7 @@ const maxEvidence = 12
 func (o *outcome) gather(ctx context.Context) []Evidence {
 	collect := o.evidence[:min(len(o.evidence), maxEvidence)]
 	out := make([]Evidence, len(collect))
-	var wg sync.WaitGroup
+	var wg group
 	for i, f := range collect {
 		wg.Go(func() { out[i] = f(ctx) })
 	}

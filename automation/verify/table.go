@@ -29,7 +29,7 @@ func (r *Report) Table(w io.Writer, color bool) error {
 		}).
 		Headers("", "CHECK", "RESULT", "TIME")
 	for _, c := range r.Checks {
-		t.Row(string(c.Status), c.ID, wrap(c.line(), 88), fmt.Sprintf("%.1fs", c.Seconds))
+		t.Row(string(c.Status), c.ID, wrap(c.line(), 100), fmt.Sprintf("%.1fs", c.Seconds))
 	}
 	var b strings.Builder
 	b.WriteString(trimLines(t.Render()))
@@ -46,15 +46,16 @@ func (r *Report) Table(w io.Writer, color bool) error {
 func (c Result) line() string {
 	switch c.Status {
 	case Passed:
-		line := c.Title + ": " + c.Summary
+		line := c.Summary
 		if c.Attempts > 1 {
 			line += fmt.Sprintf(" (attempt %d)", c.Attempts)
 		}
 		return line
 	case Skipped:
-		return c.Title + ": skipped, " + c.Summary
+		return "skipped: " + c.Summary
+	case Failed, Warned:
 	}
-	return fmt.Sprintf("%s: %s", c.Title, c.Reason)
+	return string(c.Reason) + " (see below)"
 }
 
 // detail tells all findings of a check that did not pass, its evidence and hint.
@@ -72,7 +73,7 @@ func (c Result) detail(b *strings.Builder, s styles) {
 			title = e.Cluster + ": " + title
 		}
 		fmt.Fprintf(b, "  %s\n", s.faint.Render("-- "+title))
-		for _, line := range tail(e.Content, 8) {
+		for _, line := range few(e, 8) {
 			fmt.Fprintf(b, "  %s\n", s.faint.Render("   "+clip(line, 160)))
 		}
 	}
@@ -153,8 +154,13 @@ func wrap(text string, width int) string {
 	return strings.Join(append(lines, line), "\n")
 }
 
-func tail(text string, n int) []string {
-	lines := strings.Split(strings.TrimRight(text, "\n"), "\n")
+// few picks n lines: the first of a request log, which has its failures first,
+// and the last of everything else.
+func few(e Evidence, n int) []string {
+	lines := strings.Split(strings.TrimRight(e.Content, "\n"), "\n")
+	if e.Kind == EvidenceRequests {
+		return lines[:min(n, len(lines))]
+	}
 	return lines[max(0, len(lines)-n):]
 }
 

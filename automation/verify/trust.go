@@ -89,7 +89,7 @@ func (m *mesh) holders(ctx context.Context, c *member, out *outcome) ([]holder, 
 		}
 	}
 	list := make([]*holder, len(proxies))
-	var wg sync.WaitGroup
+	var wg group
 	for i, p := range proxies {
 		wg.Go(func() {
 			dump, err := p.admin(ctx, "/config_dump?resource=dynamic_active_secrets")

@@ -1,0 +1,84 @@
+package verify
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestTable(t *testing.T) {
+	cases := map[string]func(*fakeMesh){
+		"pass": func(*fakeMesh) {},
+		"fail": func(f *fakeMesh) {
+			f.clusters["cluster1"].exec = answering("v2", "")
+			none := int32(0)
+			f.clusters["cluster2"].deployment("istio-eastwestgateway").Spec.Replicas = &none
+		},
+	}
+	times := regexp.MustCompile(`[0-9]+\.[0-9]s|sha256 [0-9a-f]{12}`)
+	for name, wreck := range cases {
+		t.Run(name, func(t *testing.T) {
+			f := newFakeMesh(t)
+			wreck(f)
+			report := f.run(t, f.options())
+			var b bytes.Buffer
+			if err := report.Table(&b, false); err != nil {
+				t.Fatal(err)
+			}
+			got := times.ReplaceAllString(b.String(), "T")
+			golden := filepath.Join("testdata", "table-"+name+".txt")
+			if os.Getenv("UPDATE_GOLDEN") != "" {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("table (-want +got; UPDATE_GOLDEN=1 rewrites it):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestTableColor(t *testing.T) {
+	f := newFakeMesh(t)
+	report := f.run(t, f.options())
+	for color, want := range map[bool]bool{true: true, false: false} {
+		var b bytes.Buffer
+		if err := report.Table(&b, color); err != nil {
+			t.Fatal(err)
+		}
+		if got := strings.Contains(b.String(), "\x1b["); got != want {
+			t.Errorf("color %v: escape sequences %v", color, got)
+		}
+	}
+}
+
+func TestJSONRoundTrip(t *testing.T) {
+	f := newFakeMesh(t)
+	f.clusters["cluster1"].exec = answering("v2")
+	report := f.run(t, f.options())
+	var b bytes.Buffer
+	if err := report.JSON(&b); err != nil {
+		t.Fatal(err)
+	}
+	var back Report
+	if err := json.Unmarshal(b.Bytes(), &back); err != nil {
+		t.Fatal(err)
+	}
+	if back.Version != FormatVersion || back.Verdict != Fail || len(back.Checks) != len(checks) {
+		t.Errorf("version %d, verdict %s, %d checks", back.Version, back.Verdict, len(back.Checks))
+	}
+	if diff := cmp.Diff(report.Check(CheckCalls).Findings, back.Check(CheckCalls).Findings); diff != "" {
+		t.Errorf("findings (-wrote +read):\n%s", diff)
+	}
+}
