@@ -48,7 +48,8 @@ type Set struct {
 	MetalLB    string `json:"metallb"`
 	// NodeImage is the image of a kind node; its Name is what kind is given.
 	NodeImage Image `json:"nodeImage"`
-	// Images are the workloads' images by role; see ImageKeys.
+	// Images are the workloads' images by role; see ImageKeys. An airgap kit adds
+	// "node-stock": a node image that holds no workload images.
 	Images map[string]Image `json:"images"`
 	// IstioHub and IstioTag are the charts' global.hub and global.tag.
 	IstioHub string `json:"istioHub"`
@@ -57,6 +58,11 @@ type Set struct {
 	Charts map[string]Chart `json:"charts"`
 	// Binaries by name; see BinaryKeys. Empty for SourceRegistry.
 	Binaries map[string]Binary `json:"binaries,omitempty"`
+	// Archives are image archives, as `docker save` makes them, relative to the
+	// kit: "workloads" holds every image of Images.
+	Archives map[string]string `json:"archives,omitempty"`
+	// Key identifies what an airgap kit was made from; empty for SourceRegistry.
+	Key string `json:"key,omitempty"`
 	// Steps says how long each part of an airgap kit took to build.
 	Steps []StepTime `json:"steps,omitempty"`
 	// Notes are what the builder wants its user to know, for example that a
@@ -178,6 +184,9 @@ func (s *Set) Files() []string {
 	}
 	for _, b := range s.Binaries {
 		out = append(out, b.Path)
+	}
+	for _, path := range s.Archives {
+		out = append(out, path)
 	}
 	sort.Strings(out)
 	return out

@@ -1,3 +1,5 @@
+//go:build airgap
+
 // Command kubernetes is every Kubernetes binary that a kind node needs, in one
 // executable: the program that runs is chosen by the name it is called under.
 // Linking the seven of them together costs one link and a third of the disk.
@@ -42,7 +44,7 @@ func main() {
 	case "kubeadm":
 		kubeadmerrors.HandleError(kubeadm.Run())
 	case "kubectl":
-		_ = logs.GlogSetter(kubectl.GetLogVerbosity(os.Args))
+		_, _ = logs.GlogSetter(kubectl.GetLogVerbosity(os.Args))
 		if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
 			kubectlutil.CheckErr(err)
 		}

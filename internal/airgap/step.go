@@ -1,0 +1,124 @@
+package airgap
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+)
+
+// Step is one unit of work whose result can be stored and used again. What it
+// depends on is data: its action's inputs and the keys of the steps it needs.
+type Step struct {
+	// Name is unique among the steps and a valid file name.
+	Name string
+	// Title is what the user reads while the step runs.
+	Title string
+	// Needs are the names of the steps whose results the action reads.
+	Needs []string
+	// Heavy steps use every core and much memory: one runs at a time.
+	Heavy bool
+	// Action does the work.
+	Action Action
+}
+
+// Action is what a step does.
+type Action interface {
+	// Inputs is everything, besides the needed steps, that the result is made
+	// from. It is marshalled to JSON, so it must be plain data; a change of it
+	// makes the step, and whatever needs it, run again.
+	Inputs() any
+	// Run writes the result into r.Dir. It may be called again after a failure
+	// or a kill, always with an empty directory.
+	Run(ctx context.Context, r *Run) error
+}
+
+// Run is what an action may use.
+type Run struct {
+	// Dir is empty and becomes the stored result when the action succeeds.
+	Dir string
+	// Temp is an empty scratch directory, removed afterwards.
+	Temp string
+	// Key is the step's key in full.
+	Key string
+	// Log receives the output of everything the step runs.
+	Log io.Writer
+	// Update replaces the detail shown on the step's progress line.
+	Update func(detail string)
+	// Note records something the user should know about the result; it is
+	// stored with it.
+	Note func(note string)
+
+	results map[string]string
+}
+
+// Result is the directory that holds the result of a step this one needs,
+// joined with the elements of a path inside it.
+func (r *Run) Result(step string, elem ...string) string {
+	dir, ok := r.results[step]
+	if !ok {
+		// A recipe that reads a step it does not name as a need would give a
+		// key that misses an input; this is a fault of the program.
+		panic(fmt.Sprintf("airgap: step result %q is read but not needed", step))
+	}
+	return filepath.Join(append([]string{dir}, elem...)...)
+}
+
+// keys computes the key of every step: a hash over its name, the type and inputs
+// of its action, and the keys of what it needs. The order of steps must be one in which
+// needs come first; an unknown or later need is an error.
+func keys(steps []Step) (map[string]string, error) {
+	out := make(map[string]string, len(steps))
+	for _, s := range steps {
+		if _, twice := out[s.Name]; twice {
+			return nil, fmt.Errorf("step %s is listed twice", s.Name)
+		}
+		needs := make(map[string]string, len(s.Needs))
+		for _, n := range s.Needs {
+			key, ok := out[n]
+			if !ok {
+				return nil, fmt.Errorf("step %s needs %s, which does not come before it", s.Name, n)
+			}
+			needs[n] = key
+		}
+		data, err := json.Marshal(struct {
+			Engine int
+			Name   string
+			Action string
+			Inputs any
+			Needs  map[string]string
+		}{engineRevision, s.Name, fmt.Sprintf("%T", s.Action), s.Action.Inputs(), needs})
+		if err != nil {
+			return nil, fmt.Errorf("inputs of step %s: %w", s.Name, err)
+		}
+		sum := sha256.Sum256(data)
+		out[s.Name] = hex.EncodeToString(sum[:])
+	}
+	return out, nil
+}
+
+// engineRevision goes into every key. Raise it when the engine itself changes
+// what results look like.
+const engineRevision = 1
+
+// shortKey is how much of a key names a directory or an image.
+func shortKey(key string) string { return key[:12] }
+
+// dependents returns the names of the steps that need the named one, directly or
+// not, sorted.
+func dependents(steps []Step, name string) []string {
+	reached := map[string]bool{name: true}
+	var out []string
+	for _, s := range steps {
+		if slices.ContainsFunc(s.Needs, func(n string) bool { return reached[n] }) {
+			reached[s.Name] = true
+			out = append(out, s.Name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
