@@ -1,33 +1,57 @@
-// Command meshwright is the command line. The same executable serves the
-// resource providers when it is started under a plugin's name.
+// Command meshwright is the command line. Under other names, or with a hidden
+// first argument, the same executable is a resource provider, the Pulumi
+// program, or the child that runs kind.
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
+	"path/filepath"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/internal/cli"
+	"github.com/meshwright/meshwright/internal/provider"
+	"github.com/meshwright/meshwright/internal/provider/kind"
+	"github.com/meshwright/meshwright/internal/provider/plugins"
 	"github.com/meshwright/meshwright/internal/ui"
+	"github.com/meshwright/meshwright/stacks"
 )
+
+// version is set by the build.
+var version = "0.1.0-dev"
 
 func main() { os.Exit(run()) }
 
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// An executable that cannot find itself starts no children and says so then.
+	exe, _ := os.Executable()
+	if name, ok := plugins.FromArgv0(os.Args[0]); ok {
+		return servePlugin(name, exe)
+	}
+	if filepath.Base(os.Args[0]) == automation.ProgramName {
+		pulumi.Run(stacks.Program)
+		return cli.ExitOK
+	}
+	if len(os.Args) > 1 && os.Args[1] == kind.ChildArg {
+		return kind.ChildMain()
+	}
+	ctx, stop := interruptible(os.Stderr)
 	defer stop()
-	exe, _ := os.Executable() // without it children cannot be started, which they report themselves
-	app := &cli.App{
+	return cli.Main(ctx, &cli.App{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		UI:         ui.FromFile(os.Stderr),
-		Version:    "0.1.0-dev",
+		Version:    version,
 		Executable: exe,
-	}
-	if err := cli.NewRoot(app).ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "error:", err)
-		return cli.ExitCode(err)
+	}, os.Args[1:])
+}
+
+func servePlugin(name, exe string) int {
+	twins := plugins.All(plugins.Options{Executable: exe})
+	if err := provider.Main(name, twins[name]); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return cli.ExitError
 	}
 	return cli.ExitOK
 }

@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"context"
 	"io"
 	"log/slog"
 
+	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/internal/ui"
 )
 
@@ -18,4 +20,8 @@ type App struct {
 
 	Version    string // of this build
 	Executable string // path of this binary, for child processes; "" when unknown
+
+	// Collect gathers evidence after a failed up and returns the archive's
+	// path. nil gathers nothing.
+	Collect func(context.Context, *automation.Lab) (string, error)
 }

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -10,6 +12,13 @@ import (
 // commands lists every command once, in the order in which help shows them.
 func commands(a *App) []*cobra.Command {
 	return []*cobra.Command{
+		newUpCmd(a),
+		newPreviewCmd(a),
+		newStatusCmd(a),
+		newKubeconfigCmd(a),
+		newEnvCmd(a),
+		newLoadCmd(a),
+		newDestroyCmd(a),
 		newVersionCmd(a),
 	}
 }
@@ -19,15 +28,67 @@ func NewRoot(a *App) *cobra.Command {
 	if a.Log == nil {
 		a.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
+	cobra.EnableCommandSorting = false
+	var debug bool
 	root := &cobra.Command{
-		Use:           "meshwright",
-		Short:         "A multi-cluster Istio mesh on kind: up, verified, and gone again",
-		SilenceUsage:  true,
-		SilenceErrors: true,
+		Use:   "meshwright",
+		Short: "A multi-cluster Istio mesh on kind: up, verified, and gone again",
+		Long: `Meshwright stands up a multi-cluster Istio mesh on kind, proves with real
+traffic that it works, and takes it down again leaving nothing.
+
+Exit codes: 0 ok, 1 error, 2 wrong usage, 3 verification failed, 130 interrupted.`,
+		Example: `  meshwright up            bring up the lab of Pulumi.dev.yaml
+  meshwright verify        prove that the mesh works
+  meshwright status        addresses, and what to type
+  meshwright destroy       take it down, leaving nothing`,
+		Args:                       noCommand,
+		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		SilenceUsage:               true,
+		SilenceErrors:              true,
+		SuggestionsMinimumDistance: 2,
+		PersistentPreRun: func(*cobra.Command, []string) {
+			if debug {
+				a.Log = slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: slog.LevelDebug}))
+			}
+		},
 	}
+	root.PersistentFlags().BoolVar(&debug, "debug", false, "write diagnostics to standard error")
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return usagef("%w\nsee: %s --help", err, cmd.CommandPath())
+	})
 	root.AddCommand(commands(a)...)
+	for _, cmd := range root.Commands() {
+		checkArgs(cmd)
+	}
 	return root
+}
+
+// noCommand refuses a word that is no command and names those that are near.
+func noCommand(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("there is no command %q", args[0])
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		text += "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return usagef("%s\nsee: meshwright --help", text)
+}
+
+// checkArgs makes a wrong number of arguments a usage error, everywhere.
+func checkArgs(cmd *cobra.Command) {
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(c *cobra.Command, args []string) error {
+			if err := check(c, args); err != nil {
+				return &CodedError{Code: ExitUsage, Err: fmt.Errorf("%w\nsee: %s --help", err, c.CommandPath())}
+			}
+			return nil
+		}
+	}
+	for _, sub := range cmd.Commands() {
+		checkArgs(sub)
+	}
 }

@@ -1,0 +1,66 @@
+package automation
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
+
+	"github.com/meshwright/meshwright/stacks/topology"
+)
+
+// Check refuses settings that the program would refuse, with a *ConfigError
+// that names the key and the mend. It needs neither engine nor Docker. Up and
+// Preview check for themselves.
+func (l *Lab) Check() error {
+	r, err := l.record()
+	if err != nil {
+		return err
+	}
+	settings, err := l.settings(l.source(r))
+	if err != nil {
+		return err
+	}
+	return l.check(settings.Config)
+}
+
+func (l *Lab) check(m config.Map) error {
+	var lookupErr error
+	c, err := topology.Decode(func(key string) (string, bool) {
+		v, ok := m[config.MustMakeKey(projectName, key)]
+		if !ok {
+			return "", false
+		}
+		text, err := v.Value(config.NopDecrypter)
+		lookupErr = errors.Join(lookupErr, err)
+		return text, true
+	})
+	if err == nil {
+		_, err = topology.NewPlan(l.o.Name, c)
+	}
+	if err = errors.Join(lookupErr, err); err != nil {
+		return &ConfigError{Stack: l.o.Stack, Err: err}
+	}
+	known := configKeys()
+	// A misspelt key would be dropped without a word.
+	for k := range m {
+		if k.Namespace() == projectName && !slices.Contains(known, k.Name()) {
+			return &ConfigError{Stack: l.o.Stack, Err: errors.New("meshwright:" + k.Name() + ": there is no such setting; known are " + strings.Join(known, ", "))}
+		}
+	}
+	return nil
+}
+
+// configKeys are the names of the program's settings.
+func configKeys() []string {
+	t := reflect.TypeFor[topology.Config]()
+	var keys []string
+	for i := range t.NumField() {
+		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" && name != "-" {
+			keys = append(keys, name)
+		}
+	}
+	return keys
+}

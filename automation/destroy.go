@@ -1,0 +1,111 @@
+package automation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
+)
+
+// DestroyOption changes one Destroy.
+type DestroyOption func(*destroyOptions)
+
+type destroyOptions struct{ force bool }
+
+// Force removes the lab without its state when the state cannot be used: what
+// bears the lab's mark is removed, then the lab's directory.
+func Force() DestroyOption { return func(o *destroyOptions) { o.force = true } }
+
+// DestroyResult says what a Destroy removed.
+type DestroyResult struct {
+	Lab      string         `json:"lab"`
+	Counts   map[string]int `json:"counts"` // resources by op
+	Swept    Swept          `json:"swept"`  // leftovers that no state knew of
+	Duration time.Duration  `json:"duration"`
+}
+
+// Destroy removes the lab and every trace of it: the stack's resources, then
+// whatever else on this machine bears the lab's mark, then the lab's
+// directory. It does not need the clusters or their containers to be there. A
+// lab that does not exist is a *NotUpError.
+func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResult, error) {
+	var o destroyOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	began := time.Now()
+	if _, err := os.Stat(l.Dir()); errors.Is(err, os.ErrNotExist) {
+		return nil, &NotUpError{Lab: l.o.Name}
+	}
+	if o.force || !l.stateExists() {
+		return l.destroyMarked(ctx, began)
+	}
+	s, err := l.open(ctx, "destroy")
+	if err != nil {
+		return nil, err
+	}
+	result, err := s.destroy(ctx)
+	if err != nil {
+		return nil, err
+	}
+	result.Duration = time.Since(began)
+	return result, nil
+}
+
+func (s *session) destroy(ctx context.Context) (*DestroyResult, error) {
+	l := s.lab
+	result := &DestroyResult{Lab: l.o.Name}
+	c := collect("destroy", l.o.Events)
+	_, err := s.stack.Destroy(ctx, optdestroy.EventStreams(c.in), optdestroy.SuppressOutputs(), optdestroy.Color("never"), optdestroy.Parallel(parallel), optdestroy.ContinueOnError())
+	c.close()
+	if err == nil {
+		err = s.finish(ctx, result)
+	}
+	result.Counts = c.counts
+	if err != nil {
+		return nil, s.close(ctx, c, err)
+	}
+	if err := s.attachment.Close(); err != nil {
+		l.o.Log.Warn("providers did not end in time", "lab", l.o.Name, "err", err)
+	}
+	s.lock.release(true)
+	return result, nil
+}
+
+// finish removes what is left once the stack is empty.
+func (s *session) finish(ctx context.Context, result *DestroyResult) error {
+	l := s.lab
+	swept, err := l.sweep(ctx, l)
+	if err != nil {
+		return fmt.Errorf("look for leftovers of lab %s: %w", l.o.Name, err)
+	}
+	result.Swept = *swept
+	if l.o.Backend != "" {
+		if err := s.stack.Workspace().RemoveStack(ctx, l.o.Name); err != nil {
+			return engineError(err)
+		}
+	}
+	return os.RemoveAll(l.Dir())
+}
+
+// destroyMarked removes a lab by its mark alone.
+func (l *Lab) destroyMarked(ctx context.Context, began time.Time) (*DestroyResult, error) {
+	lock, err := acquire(l.lockFile(), l.o.Name, "destroy")
+	if err != nil {
+		return nil, err
+	}
+	gone := false
+	defer func() { lock.release(gone) }()
+	swept, err := l.sweep(ctx, l)
+	if err != nil {
+		return nil, fmt.Errorf("remove lab %s: %w", l.o.Name, err)
+	}
+	if err := os.RemoveAll(l.Dir()); err != nil {
+		return nil, fmt.Errorf("remove lab %s: %w", l.o.Name, err)
+	}
+	gone = true
+	return &DestroyResult{Lab: l.o.Name, Swept: *swept, Duration: time.Since(began)}, nil
+}

@@ -1,0 +1,153 @@
+package automation
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/blang/semver"
+
+	"github.com/meshwright/meshwright/internal/artifacts"
+)
+
+// How long the engine gets: to end after an interrupt, and after the second
+// one. Together they keep cancellation within five seconds.
+const (
+	interruptGrace = 3500 * time.Millisecond
+	terminateGrace = 1 * time.Second
+)
+
+// minimumEngine is the oldest Pulumi CLI that can destroy with an inline
+// program and stream events over gRPC.
+var minimumEngine = semver.MustParse("3.206.0")
+
+// engine runs the Pulumi CLI for the Automation API. Other than the API's own
+// runner it keeps the terminal's Ctrl-C and the user's PULUMI_* variables away
+// from the CLI, and lets no child outlive this process.
+type engine struct {
+	path    string
+	version semver.Version
+	keepEnv bool // pass on the user's PULUMI_* variables: the backend is theirs
+}
+
+// findEngine takes the kit's pulumi, else the one on PATH.
+func findEngine(ctx context.Context, kitDir string) (*engine, error) {
+	if set, err := artifacts.Load(kitDir); err == nil {
+		if path, err := set.BinaryPath("pulumi"); err == nil && executable(path) {
+			if v, err := semver.ParseTolerant(set.Binaries["pulumi"].Version); err == nil {
+				return &engine{path: path, version: v}, nil
+			}
+		}
+	}
+	path := filepath.Join(kitDir, "bin", "pulumi")
+	if !executable(path) {
+		var err error
+		if path, err = exec.LookPath("pulumi"); err != nil {
+			return nil, errors.New("no pulumi command: build the kit with `meshwright airgap build`, or install Pulumi and put it on PATH")
+		}
+	}
+	cmd := exec.CommandContext(ctx, path, "version") //nolint:gosec // the engine is chosen above
+	cmd.Env = append(cleanEnv(os.Environ()), "PULUMI_SKIP_UPDATE_CHECK=true")
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s version: %w", path, err)
+	}
+	v, err := semver.ParseTolerant(strings.TrimSpace(string(out)))
+	if err != nil {
+		return nil, fmt.Errorf("%s version: %w", path, err)
+	}
+	if v.LT(minimumEngine) {
+		return nil, fmt.Errorf("%s is version %s; at least %s is needed: update Pulumi, or build the kit with `meshwright airgap build`", path, v, minimumEngine)
+	}
+	return &engine{path: path, version: v}, nil
+}
+
+func executable(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
+}
+
+// cleanEnv drops the user's PULUMI_* variables: another project's stack,
+// passphrase or backend must not reach the lab's.
+func cleanEnv(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, "PULUMI_") })
+}
+
+// Version implements auto.PulumiCommand.
+func (e *engine) Version() semver.Version { return e.version }
+
+// Run implements auto.PulumiCommand. When ctx ends the engine is interrupted,
+// interrupted again, and killed, so that Run returns within five seconds.
+func (e *engine) Run(ctx context.Context, dir string, stdin io.Reader, stdouts, stderrs []io.Writer, env []string, args ...string) (string, string, int, error) {
+	if err := ctx.Err(); err != nil {
+		return "", "", -1, err
+	}
+	if !slices.Contains(args, "--non-interactive") {
+		args = append([]string{"--non-interactive"}, args...)
+	}
+	cmd := exec.Command(e.path, args...) //nolint:gosec // arguments come from the Automation API
+	cmd.Dir = dir
+	base := os.Environ()
+	if !e.keepEnv {
+		base = cleanEnv(base)
+	}
+	cmd.Env = append(append(base, env...),
+		"PULUMI_AUTOMATION_API=true",
+		"PATH="+filepath.Dir(e.path)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	var stdout, stderr bytes.Buffer
+	cmd.Stdin = stdin
+	cmd.Stdout = io.MultiWriter(append(slices.Clone(stdouts), &stdout)...)
+	cmd.Stderr = io.MultiWriter(append(slices.Clone(stderrs), &stderr)...)
+	cmd.SysProcAttr = childAttr()
+	cmd.WaitDelay = terminateGrace
+
+	started, done := make(chan error, 1), make(chan error, 1)
+	go func() {
+		// The kernel sends the parent-death signal when the thread that made
+		// the child ends, so that thread has to stay until the child is gone.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			done <- cmd.Wait()
+		}
+	}()
+	if err := <-started; err != nil {
+		return "", "", -1, fmt.Errorf("start %s: %w", e.path, err)
+	}
+	err := e.wait(ctx, cmd, done)
+	code := cmd.ProcessState.ExitCode()
+	if ctx.Err() != nil {
+		err = errors.Join(context.Cause(ctx), err)
+	}
+	return stdout.String(), stderr.String(), code, err
+}
+
+func (e *engine) wait(ctx context.Context, cmd *exec.Cmd, done <-chan error) error {
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	for _, grace := range []time.Duration{interruptGrace, terminateGrace} {
+		_ = cmd.Process.Signal(os.Interrupt) // gone already: Wait says so
+		select {
+		case err := <-done:
+			return err
+		case <-time.After(grace):
+		}
+	}
+	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	return <-done
+}

@@ -1,0 +1,78 @@
+package automation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// OperationError says why an operation did not end well, resource by resource.
+type OperationError struct {
+	Operation string // up, preview, refresh, destroy
+	Lab       string
+	Failures  []Failure
+	Err       error // what ended it: the program's own error or the engine's
+}
+
+func (e *OperationError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s of lab %s failed", e.Operation, e.Lab)
+	if len(e.Failures) == 0 {
+		fmt.Fprintf(&b, ": %v", e.Err)
+		return b.String()
+	}
+	b.WriteByte(':')
+	for _, f := range e.Failures {
+		b.WriteString("\n  ")
+		if f.Name != "" {
+			fmt.Fprintf(&b, "%s (%s): ", f.Name, f.Type)
+		}
+		b.WriteString(strings.ReplaceAll(f.Message, "\n", "\n  "))
+	}
+	return b.String()
+}
+
+func (e *OperationError) Unwrap() error { return e.Err }
+
+// ConfigError says that the program refused its settings. Nothing was created.
+type ConfigError struct {
+	Stack string
+	Err   error // names the key and the mend
+}
+
+func (e *ConfigError) Error() string { return fmt.Sprintf("stack %s: %v", e.Stack, e.Err) }
+
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// InterruptedError says that an operation was cancelled and what it left.
+type InterruptedError struct {
+	Operation string
+	Lab       string
+	Resources int // that the lab's state still holds
+	Err       error
+}
+
+func (e *InterruptedError) Error() string {
+	verb := "interrupted"
+	if errors.Is(e.Err, context.DeadlineExceeded) {
+		verb = "out of time"
+	}
+	switch {
+	case e.Resources == 0:
+		return fmt.Sprintf("%s of lab %s: %s; nothing of it remains in its state. To go on: meshwright %s; to remove what may be left: meshwright destroy", e.Operation, e.Lab, verb, e.Operation)
+	case e.Operation == "destroy":
+		return fmt.Sprintf("destroy of lab %s: %s; %d resources remain. To go on: meshwright destroy", e.Lab, verb, e.Resources)
+	default:
+		return fmt.Sprintf("%s of lab %s: %s; %d resources exist and are kept. To go on: meshwright %s; to remove them: meshwright destroy", e.Operation, e.Lab, verb, e.Resources, e.Operation)
+	}
+}
+
+func (e *InterruptedError) Unwrap() error { return e.Err }
+
+// NotUpError says that there is no lab to work on.
+type NotUpError struct{ Lab string }
+
+func (e *NotUpError) Error() string {
+	return fmt.Sprintf("lab %s is not up: meshwright up", e.Lab)
+}

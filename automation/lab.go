@@ -1,0 +1,72 @@
+package automation
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/provider"
+	"github.com/meshwright/meshwright/internal/provider/plugins"
+	"github.com/meshwright/meshwright/stacks"
+)
+
+// Lab is one stack and what it made on this machine. Its methods may be called
+// from several goroutines; the lab's lock lets one operation run at a time and
+// refuses the others with a LockedError.
+type Lab struct {
+	o Options
+
+	// Replaced in tests.
+	program func(*artifacts.Set) pulumi.RunFunc
+	twins   map[string]provider.Factory
+	sweep   func(context.Context, *Lab) (*Swept, error)
+}
+
+// New returns a handle on a lab that may or may not exist. It changes nothing
+// on the machine.
+func New(_ context.Context, o Options) (*Lab, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	return &Lab{
+		o:       o,
+		program: stacks.ProgramWith,
+		twins: plugins.All(plugins.Options{
+			ChartRoot:  o.KitDir,
+			StateDir:   o.StateDir,
+			Executable: o.Executable,
+			Log:        o.Log,
+		}),
+		sweep: sweepDocker,
+	}, nil
+}
+
+// Name is the lab's name, which is also its Pulumi stack's.
+func (l *Lab) Name() string { return l.o.Name }
+
+// Dir is the lab's private directory. It exists while the lab does. Its
+// directories are 0700 and its files 0600.
+func (l *Lab) Dir() string { return filepath.Join(l.o.StateDir, "labs", l.o.Name) }
+
+// KubeconfigFile is the lab's merged kubeconfig, one context per cluster.
+func (l *Lab) KubeconfigFile() string { return filepath.Join(l.Dir(), "kubeconfig") }
+
+// Workspace is the directory in which a Pulumi engine finds project and stack.
+func (l *Lab) Workspace() string { return filepath.Join(l.Dir(), "workspace") }
+
+func (l *Lab) ownerDir() string       { return filepath.Join(l.Dir(), "owner") }
+func (l *Lab) backendDir() string     { return filepath.Join(l.Dir(), "backend") }
+func (l *Lab) pulumiHome() string     { return filepath.Join(l.Dir(), "pulumi") }
+func (l *Lab) passphraseFile() string { return filepath.Join(l.Dir(), "passphrase") }
+func (l *Lab) recordFile() string     { return filepath.Join(l.Dir(), "lab.json") }
+func (l *Lab) lockFile() string       { return l.Dir() + ".lock" }
+
+func (l *Lab) backendURL() string {
+	if l.o.Backend != "" {
+		return l.o.Backend
+	}
+	return "file://" + l.backendDir()
+}

@@ -1,0 +1,107 @@
+package automation
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+
+	"github.com/meshwright/meshwright/internal/paths"
+)
+
+// Where artifacts come from.
+const (
+	ArtifactsRegistry = "registry" // official images and charts, downloaded
+	ArtifactsAirgap   = "airgap"   // the kit built on this machine
+)
+
+// Options choose a lab and how to work on it. The zero value is the lab "dev"
+// with the settings in Pulumi.dev.yaml.
+type Options struct {
+	// Stack names the settings: Pulumi.<Stack>.yaml. Default "dev".
+	Stack string
+	// Name is the lab's own name, so that several labs can share one stack's
+	// settings. Default Stack. Lower-case letters, digits and dashes, at most
+	// 20 bytes: it becomes part of container and host names.
+	Name string
+	// ProjectDir holds Pulumi.yaml and the stacks' settings. Default: the
+	// working directory or the nearest parent that holds Meshwright's
+	// Pulumi.yaml; without one, the settings built into this package.
+	ProjectDir string
+	// Config overrides settings for this operation, as `pulumi config set
+	// --path` does; keys without a namespace belong to "meshwright".
+	Config map[string]string
+	// Artifacts is ArtifactsRegistry or ArtifactsAirgap. Default: what the lab
+	// was made with; for a new lab airgap when a kit has been built, else
+	// registry.
+	Artifacts string
+	// KitDir is the airgap kit. Default paths.Kit().
+	KitDir string
+	// StateDir holds what has to be kept: labs/<name>. Default paths.State().
+	StateDir string
+	// Backend is the URL of a Pulumi backend of the user's own. Default: a
+	// local one inside the lab's directory.
+	Backend string
+	// Executable is the meshwright binary, started as a child for work that
+	// cannot be cancelled in-process. "" works in-process.
+	Executable string
+	// Events receives what happens, one call at a time, in order. It must not
+	// block. nil drops them.
+	Events func(Event)
+	// Log receives diagnostics. nil drops them.
+	Log *slog.Logger
+}
+
+// nameRule keeps "<lab>-<cluster>-control-plane" a valid host name.
+var nameRule = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$`)
+
+// withDefaults returns o completed and checked. It reads the file system but
+// changes nothing.
+func (o Options) withDefaults() (Options, error) {
+	if o.Stack == "" {
+		o.Stack = "dev"
+	}
+	if o.Name == "" {
+		o.Name = o.Stack
+	}
+	if !nameRule.MatchString(o.Name) {
+		return o, fmt.Errorf("lab name %q: use at most 20 lower-case letters, digits and dashes, beginning with a letter (--name)", o.Name)
+	}
+	switch o.Artifacts {
+	case "", ArtifactsRegistry, ArtifactsAirgap:
+	default:
+		return o, fmt.Errorf("artifacts %q: use %s or %s", o.Artifacts, ArtifactsRegistry, ArtifactsAirgap)
+	}
+	if o.KitDir == "" {
+		o.KitDir = paths.Kit()
+	}
+	if o.StateDir == "" {
+		o.StateDir = paths.State()
+	}
+	if o.ProjectDir == "" {
+		wd, err := os.Getwd()
+		if err != nil {
+			return o, fmt.Errorf("find the project: %w", err)
+		}
+		o.ProjectDir = FindProject(wd)
+	}
+	for _, p := range []*string{&o.KitDir, &o.StateDir, &o.ProjectDir} {
+		if *p == "" {
+			continue
+		}
+		abs, err := filepath.Abs(*p)
+		if err != nil {
+			return o, err
+		}
+		*p = abs
+	}
+	if o.Events == nil {
+		o.Events = func(Event) {}
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	return o, nil
+}

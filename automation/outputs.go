@@ -1,0 +1,120 @@
+package automation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/meshwright/meshwright/stacks"
+)
+
+// Outputs are what a stack that is up tells about itself.
+type Outputs struct {
+	Lab      string
+	MeshID   string
+	Clusters []Cluster
+	Sample   *stacks.SampleOutputs
+}
+
+// Cluster is one cluster of a lab that is up. It holds a kubeconfig, which is
+// a secret: do not print it.
+type Cluster struct{ stacks.ClusterOutputs }
+
+// RESTConfig is a client configuration for the cluster's API server.
+func (c Cluster) RESTConfig() (*rest.Config, error) {
+	cfg, err := clientcmd.RESTConfigFromKubeConfig([]byte(c.Kubeconfig))
+	if err != nil {
+		return nil, fmt.Errorf("kubeconfig of %s: %w", c.Name, err)
+	}
+	return cfg, nil
+}
+
+// Cluster returns the cluster of that name.
+func (o *Outputs) Cluster(name string) (*Cluster, bool) {
+	i := slices.IndexFunc(o.Clusters, func(c Cluster) bool { return c.Name == name })
+	if i < 0 {
+		return nil, false
+	}
+	return &o.Clusters[i], true
+}
+
+// Kubeconfig is one file with a context per cluster, named as the cluster; the
+// first is the current one. Clusters and users carry the lab's name as well,
+// so that merging two labs' files keeps them apart.
+func (o *Outputs) Kubeconfig() (*api.Config, error) {
+	merged := api.NewConfig()
+	for i, c := range o.Clusters {
+		one, err := clientcmd.Load([]byte(c.Kubeconfig))
+		if err != nil {
+			return nil, fmt.Errorf("kubeconfig of %s: %w", c.Name, err)
+		}
+		context, ok := one.Contexts[one.CurrentContext]
+		if !ok {
+			return nil, fmt.Errorf("kubeconfig of %s: no current context", c.Name)
+		}
+		cluster, user := one.Clusters[context.Cluster], one.AuthInfos[context.AuthInfo]
+		if cluster == nil || user == nil {
+			return nil, fmt.Errorf("kubeconfig of %s: context %s is incomplete", c.Name, one.CurrentContext)
+		}
+		key := "kind-" + c.KindName
+		merged.Clusters[key], merged.AuthInfos[key] = cluster, user
+		merged.Contexts[c.Name] = &api.Context{Cluster: key, AuthInfo: key}
+		if i == 0 {
+			merged.CurrentContext = c.Name
+		}
+	}
+	return merged, nil
+}
+
+// WriteKubeconfig puts the merged kubeconfig into the lab's directory (0600).
+func (l *Lab) WriteKubeconfig(o *Outputs) error {
+	merged, err := o.Kubeconfig()
+	if err != nil {
+		return err
+	}
+	data, err := clientcmd.Write(*merged)
+	if err != nil {
+		return fmt.Errorf("kubeconfig of lab %s: %w", l.o.Name, err)
+	}
+	return writeFile(l.KubeconfigFile(), data)
+}
+
+func decodeOutputs(values auto.OutputMap) (*Outputs, error) {
+	raw := make(map[string]any, len(values))
+	for k, v := range values {
+		raw[k] = v.Value
+	}
+	o, err := stacks.DecodeOutputs(raw)
+	if err != nil {
+		return nil, err
+	}
+	out := &Outputs{Lab: o.Lab, MeshID: o.MeshID, Sample: o.Sample}
+	for _, c := range o.Clusters {
+		out.Clusters = append(out.Clusters, Cluster{c})
+	}
+	if len(out.Clusters) == 0 {
+		return nil, errors.New("the stack's outputs name no cluster: meshwright up")
+	}
+	return out, nil
+}
+
+// reader opens the stack's workspace for reading: no lock, no providers.
+func (l *Lab) reader(ctx context.Context) (auto.Workspace, error) {
+	eng, err := findEngine(ctx, l.o.KitDir)
+	if err != nil {
+		return nil, err
+	}
+	eng.keepEnv = l.o.Backend != ""
+	return auto.NewLocalWorkspace(ctx, auto.WorkDir(l.Workspace()), auto.PulumiHome(l.pulumiHome()), auto.Pulumi(eng), auto.EnvVars(l.env()))
+}
+
+func refreshOptions(c *collector) []optrefresh.Option {
+	return []optrefresh.Option{optrefresh.EventStreams(c.in), optrefresh.SuppressOutputs(), optrefresh.Color("never"), optrefresh.Parallel(parallel)}
+}

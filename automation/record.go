@@ -1,0 +1,57 @@
+package automation
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// Record is what a lab remembers about itself beside Pulumi's state
+// (lab.json, format 1). It holds no secret.
+type Record struct {
+	Version   int       `json:"version"`
+	Lab       string    `json:"lab"`
+	Stack     string    `json:"stack"`
+	Artifacts string    `json:"artifacts"`
+	Backend   string    `json:"backend,omitempty"` // only when it is the user's own
+	Created   time.Time `json:"created"`
+}
+
+func (l *Lab) record() (*Record, error) {
+	data, err := os.ReadFile(l.recordFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lab %s: %w", l.o.Name, err)
+	}
+	var r Record
+	if err := json.Unmarshal(data, &r); err != nil {
+		return nil, fmt.Errorf("lab %s: %s: %w", l.o.Name, l.recordFile(), err)
+	}
+	return &r, nil
+}
+
+func (l *Lab) writeRecord(r *Record) error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return writeFile(l.recordFile(), append(data, '\n'))
+}
+
+// Labs lists the labs kept under stateDir (see Options.StateDir), sorted.
+func Labs(stateDir string) []string {
+	files, _ := filepath.Glob(filepath.Join(stateDir, "labs", "*", "lab.json")) // the pattern is well formed
+	var names []string
+	for _, f := range files {
+		names = append(names, filepath.Base(filepath.Dir(f)))
+	}
+	slices.Sort(names)
+	return names
+}

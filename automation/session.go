@@ -1,0 +1,261 @@
+package automation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/provider"
+)
+
+// parallel is how many resources the engine works on at a time. Most of them
+// only wait for a cluster, so the number of processors is no measure.
+const parallel = 64
+
+// session is one operation on a lab: its lock, its providers and the engine's
+// view of the stack.
+type session struct {
+	lab        *Lab
+	operation  string
+	lock       *lock
+	attachment *provider.Attachment
+	stack      auto.Stack
+	record     *Record
+	fresh      bool  // the lab did not exist before
+	programErr error // what the program itself returned
+}
+
+// open prepares an operation. Up and preview run the program, so they bring the
+// workspace up to date; the others take the lab as it is.
+func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error) {
+	s := &session{lab: l, operation: operation}
+	runsProgram := operation == "up" || operation == "preview"
+
+	// What can be refused is refused before anything is made.
+	eng, err := findEngine(ctx, l.o.KitDir)
+	if err != nil {
+		return nil, err
+	}
+	eng.keepEnv = l.o.Backend != ""
+	if !runsProgram && !l.stateExists() {
+		return nil, &NotUpError{Lab: l.o.Name}
+	}
+	if s.lock, err = acquire(l.lockFile(), l.o.Name, operation); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			s.abandon()
+		}
+	}()
+	if s.record, err = l.record(); err != nil {
+		return nil, err
+	}
+	s.fresh = !l.stateExists()
+	source := l.source(s.record)
+	set, err := l.artifacts(source)
+	if err != nil && runsProgram {
+		return nil, err
+	}
+	if s.record == nil {
+		s.record = &Record{Version: 1, Lab: l.o.Name, Stack: l.o.Stack, Backend: l.o.Backend, Created: time.Now().UTC().Truncate(time.Second)}
+	}
+	if runsProgram {
+		settings, err := l.settings(source)
+		if err != nil {
+			return nil, err
+		}
+		if err := l.check(settings.Config); err != nil {
+			return nil, err
+		}
+		for _, dir := range []string{l.Dir(), l.Workspace(), l.backendDir(), l.pulumiHome()} {
+			if err := os.MkdirAll(dir, 0o700); err != nil {
+				return nil, fmt.Errorf("lab %s: %w", l.o.Name, err)
+			}
+		}
+		s.record.Stack, s.record.Artifacts = l.o.Stack, source
+		if err := errors.Join(l.writeRecord(s.record), l.writeWorkspace(settings)); err != nil {
+			return nil, err
+		}
+	}
+	if err := ensurePassphrase(l.passphraseFile(), !s.fresh); err != nil {
+		return nil, err
+	}
+	if n, err := clearStaleLocks(l.backendDir(), l.o.Name); err != nil {
+		return nil, err
+	} else if n > 0 {
+		l.o.Log.Info("removed the lock of a dead engine", "lab", l.o.Name, "locks", n)
+	}
+	// The providers outlive ctx by a little: the engine still has to hear how
+	// the operations that it cancelled ended.
+	s.attachment, err = provider.Attach(context.WithoutCancel(ctx), l.twins, provider.WithLogger(l.o.Log))
+	if err != nil {
+		return nil, err
+	}
+	ws, err := auto.NewLocalWorkspace(ctx,
+		auto.WorkDir(l.Workspace()),
+		auto.PulumiHome(l.pulumiHome()),
+		auto.Pulumi(eng),
+		auto.Program(s.run(l.program(set))),
+		auto.EnvVars(s.env()),
+	)
+	if err != nil {
+		return nil, fmt.Errorf("workspace of lab %s: %w", l.o.Name, err)
+	}
+	if s.fresh {
+		s.stack, err = auto.NewStack(ctx, l.o.Name, ws)
+	} else {
+		s.stack, err = auto.SelectStack(ctx, l.o.Name, ws)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("stack %s: %w", l.o.Name, engineError(err))
+	}
+	return s, s.recover(ctx)
+}
+
+// recover mends what a killed engine left in the state.
+func (s *session) recover(ctx context.Context) error {
+	if s.fresh || s.operation == "preview" {
+		return nil
+	}
+	snap, err := s.lab.snapshot(ctx, &s.stack)
+	if err != nil {
+		return fmt.Errorf("state of lab %s: %w", s.lab.o.Name, err)
+	}
+	if len(snap.Pending) == 0 {
+		return nil
+	}
+	s.lab.o.Log.Info("an earlier run was cut short; its open operations are taken up again", "lab", s.lab.o.Name, "operations", len(snap.Pending))
+	return forgetPending(ctx, &s.stack)
+}
+
+// run keeps the program's own error, which the engine would only hand back as
+// text inside other text.
+func (s *session) run(program pulumi.RunFunc) pulumi.RunFunc {
+	return func(ctx *pulumi.Context) error {
+		s.programErr = program(ctx)
+		return s.programErr
+	}
+}
+
+// env is what the engine sees beside the machine's own environment.
+func (s *session) env() map[string]string {
+	env := s.lab.env()
+	env["PULUMI_DEBUG_PROVIDERS"] = s.attachment.Env()
+	return env
+}
+
+// env is the setting in which any Pulumi engine finds the lab.
+func (l *Lab) env() map[string]string {
+	env := map[string]string{
+		"PULUMI_BACKEND_URL":                          l.backendURL(),
+		"PULUMI_CONFIG_PASSPHRASE_FILE":               l.passphraseFile(),
+		"PULUMI_HOME":                                 l.pulumiHome(),
+		"PULUMI_SKIP_UPDATE_CHECK":                    "true",
+		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+	}
+	return env
+}
+
+// close ends the operation: it turns the engine's error into one worth
+// reading, ends the providers and gives the lock back.
+func (s *session) close(ctx context.Context, c *collector, opErr error) error {
+	l := s.lab
+	closeErr := s.attachment.Close()
+	err := s.explain(ctx, c, opErr)
+	remove := false
+	if s.fresh && (s.operation == "preview" || opErr != nil) {
+		// A new lab of which nothing exists is no lab.
+		if snap, err := l.localSnapshot(); err == nil && l.o.Backend == "" && snap.real() == 0 && len(snap.Pending) == 0 {
+			remove = true
+			closeErr = errors.Join(closeErr, os.RemoveAll(l.Dir()))
+		}
+	}
+	s.lock.release(remove)
+	if err == nil && closeErr != nil {
+		l.o.Log.Warn("providers did not end in time", "lab", l.o.Name, "err", closeErr)
+	}
+	return err
+}
+
+// abandon undoes a half-finished open.
+func (s *session) abandon() {
+	if s.attachment != nil {
+		_ = s.attachment.Close()
+	}
+	remove := false
+	if s.fresh && s.lab.o.Backend == "" {
+		if snap, err := s.lab.localSnapshot(); err == nil && len(snap.Resources) == 0 && len(snap.Pending) == 0 {
+			_ = os.RemoveAll(s.lab.Dir())
+			remove = true
+		}
+	}
+	s.lock.release(remove)
+}
+
+func (s *session) explain(ctx context.Context, c *collector, opErr error) error {
+	if opErr == nil {
+		return nil
+	}
+	l := s.lab
+	if ctx.Err() != nil {
+		snap, _ := l.localSnapshot() // a count that is missing is no reason to hide the interruption
+		return &InterruptedError{Operation: s.operation, Lab: l.o.Name, Resources: snap.real(), Err: ctx.Err()}
+	}
+	if s.programErr != nil && len(c.timings) == 0 {
+		return &ConfigError{Stack: l.o.Stack, Err: s.programErr}
+	}
+	e := &OperationError{Operation: s.operation, Lab: l.o.Name, Failures: c.failures, Err: engineError(opErr)}
+	return e
+}
+
+// engineError keeps of the Automation API's error what a person can use: not
+// the whole of the command's output but its last complaint.
+func engineError(err error) error {
+	text := err.Error()
+	if i := strings.Index(text, "stderr: "); i >= 0 {
+		tail := strings.TrimSpace(text[i+len("stderr: "):])
+		if tail != "" {
+			return &cleanError{text: strings.TrimPrefix(tail, "error: "), err: err}
+		}
+	}
+	return err
+}
+
+type cleanError struct {
+	text string
+	err  error
+}
+
+func (e *cleanError) Error() string { return e.text }
+func (e *cleanError) Unwrap() error { return e.err }
+
+// source decides where the lab's parts come from: as asked, as before, from
+// the kit where one has been built, else from the registries.
+func (l *Lab) source(r *Record) string {
+	switch {
+	case l.o.Artifacts != "":
+		return l.o.Artifacts
+	case r != nil && r.Artifacts != "":
+		return r.Artifacts
+	}
+	if _, err := os.Stat(filepath.Join(l.o.KitDir, artifacts.File)); err == nil {
+		return ArtifactsAirgap
+	}
+	return ArtifactsRegistry
+}
+
+func (l *Lab) artifacts(source string) (*artifacts.Set, error) {
+	if source == ArtifactsRegistry {
+		return artifacts.Registry(), nil
+	}
+	return artifacts.Load(l.o.KitDir)
+}

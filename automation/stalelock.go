@@ -1,0 +1,73 @@
+package automation
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// engineLock is the lock file that Pulumi's local backend leaves under
+// .pulumi/locks/organization/<project>/<stack>/.
+type engineLock struct {
+	Pid       int       `json:"pid"`
+	Username  string    `json:"username"`
+	Hostname  string    `json:"hostname"`
+	Timestamp time.Time `json:"timestamp"`
+}
+
+// clearStaleLocks removes the locks that a killed Pulumi engine left on the
+// lab's stack and returns how many. The caller holds the lab's own lock. A
+// lock whose process still lives, or lives on another machine, is an error: a
+// plain `pulumi` may be at work in the same backend.
+func clearStaleLocks(backend, stack string) (int, error) {
+	root := filepath.Join(backend, ".pulumi", "locks")
+	host, err := os.Hostname()
+	if err != nil {
+		return 0, err
+	}
+	cleared := 0
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if d.IsDir() || !strings.HasSuffix(path, ".json") || filepath.Base(filepath.Dir(path)) != stack {
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		var l engineLock
+		if err := json.Unmarshal(data, &l); err != nil {
+			// Killed while writing it: a lock without a holder.
+			l = engineLock{}
+		}
+		if l.Hostname != "" && l.Hostname != host {
+			return fmt.Errorf("stack %s is locked by %s on %s since %s; when that is over: rm %s", stack, l.Username, l.Hostname, l.Timestamp.Format(time.DateTime), path)
+		}
+		if l.Pid != 0 && alive(l.Pid) && !startedAfter(l.Pid, l.Timestamp) {
+			return fmt.Errorf("stack %s is locked by process %d since %s; wait for it, or stop it with: kill -INT %d", stack, l.Pid, l.Timestamp.Local().Format("15:04:05"), l.Pid)
+		}
+		if err := os.Remove(path); err != nil {
+			return err
+		}
+		cleared++
+		return nil
+	})
+	return cleared, err
+}
+
+// startedAfter reports whether the process began after t, that is, whether its
+// id was used again since t. One second of grace covers the clock's grain.
+func startedAfter(pid int, t time.Time) bool {
+	info, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
+	return err == nil && info.ModTime().After(t.Add(time.Second))
+}

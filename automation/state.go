@@ -1,0 +1,123 @@
+package automation
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+)
+
+// stateFile is where the local backend keeps the lab's stack.
+func (l *Lab) stateFile() string {
+	return filepath.Join(l.backendDir(), ".pulumi", "stacks", projectName, l.o.Name+".json")
+}
+
+// stateExists reports whether the lab's stack may exist: for certain with the
+// local backend, by the lab's own record with another.
+func (l *Lab) stateExists() bool {
+	path := l.stateFile()
+	if l.o.Backend != "" {
+		path = l.recordFile()
+	}
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// snapshot is the part of a deployment that the driver looks at.
+type snapshot struct {
+	Resources []struct {
+		Type   string `json:"type"`
+		Custom bool   `json:"custom"`
+	} `json:"resources"`
+	Pending []json.RawMessage `json:"pending_operations"`
+}
+
+// real counts the resources that stand for something outside the state.
+func (s snapshot) real() int {
+	n := 0
+	for _, r := range s.Resources {
+		if r.Custom && !isProvider(r.Type) {
+			n++
+		}
+	}
+	return n
+}
+
+func isProvider(typ string) bool {
+	const prefix = "pulumi:providers:"
+	return len(typ) > len(prefix) && typ[:len(prefix)] == prefix
+}
+
+// localSnapshot reads the checkpoint of the local backend, which costs nothing
+// beside a run of the command line. A stack never updated has none.
+func (l *Lab) localSnapshot() (snapshot, error) {
+	var file struct {
+		Checkpoint struct {
+			Latest snapshot `json:"latest"`
+		} `json:"checkpoint"`
+	}
+	data, err := os.ReadFile(l.stateFile())
+	if errors.Is(err, fs.ErrNotExist) {
+		return snapshot{}, nil
+	}
+	if err != nil {
+		return snapshot{}, err
+	}
+	if err := json.Unmarshal(data, &file); err != nil {
+		return snapshot{}, fmt.Errorf("%s: %w", l.stateFile(), err)
+	}
+	return file.Checkpoint.Latest, nil
+}
+
+func (l *Lab) snapshot(ctx context.Context, stack *auto.Stack) (snapshot, error) {
+	if l.o.Backend == "" {
+		return l.localSnapshot()
+	}
+	d, err := stack.Export(ctx)
+	if err != nil {
+		return snapshot{}, err
+	}
+	var s snapshot
+	if len(d.Deployment) == 0 {
+		return s, nil
+	}
+	return s, json.Unmarshal(d.Deployment, &s)
+}
+
+// forgetPending drops the operations that a killed engine left open. What they
+// had begun is found again by the providers: creation of a cluster replaces a
+// half of one that is ours, and server-side apply repeats itself.
+func forgetPending(ctx context.Context, stack *auto.Stack) error {
+	d, err := stack.Export(ctx)
+	if err != nil {
+		return fmt.Errorf("pending operations: %w", err)
+	}
+	cleaned, err := withoutPending(d)
+	if err != nil {
+		return fmt.Errorf("pending operations: %w", err)
+	}
+	if err := stack.Import(ctx, cleaned); err != nil {
+		return fmt.Errorf("pending operations: %w", err)
+	}
+	return nil
+}
+
+func withoutPending(d apitype.UntypedDeployment) (apitype.UntypedDeployment, error) {
+	var raw map[string]json.RawMessage
+	if err := json.Unmarshal(d.Deployment, &raw); err != nil {
+		return d, err
+	}
+	delete(raw, "pending_operations")
+	data, err := json.Marshal(raw)
+	if err != nil {
+		return d, err
+	}
+	d.Deployment = data
+	return d, nil
+}

@@ -1,0 +1,112 @@
+package automation
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+)
+
+// UpOption changes one Up.
+type UpOption func(*upOptions)
+
+type upOptions struct{ expectNoChanges bool }
+
+// ExpectNoChanges makes an Up that would change anything an error.
+func ExpectNoChanges() UpOption { return func(o *upOptions) { o.expectNoChanges = true } }
+
+// UpResult is a lab that is up.
+type UpResult struct {
+	Outputs  *Outputs
+	Counts   map[string]int // resources by what was done to them: create, update, same, ...
+	Timeline []Timing       // resources worked on, in the order in which they ended
+	Duration time.Duration
+}
+
+// Changed reports whether anything was done.
+func (r *UpResult) Changed() bool {
+	for op, n := range r.Counts {
+		if op != "same" && n > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// Up brings the lab up or up to date. On a lab that is as its settings say it
+// does nothing. After a failure or a cancellation the next Up goes on from
+// what exists.
+func (l *Lab) Up(ctx context.Context, opts ...UpOption) (*UpResult, error) {
+	var o upOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	began := time.Now()
+	s, err := l.open(ctx, "up")
+	if err != nil {
+		return nil, err
+	}
+	up := []optup.Option{optup.SuppressOutputs(), optup.Color("never"), optup.Parallel(parallel)}
+	if o.expectNoChanges {
+		up = append(up, optup.ExpectNoChanges())
+	}
+	c := collect("up", l.o.Events)
+	res, err := s.stack.Up(ctx, append(up, optup.EventStreams(c.in))...)
+	c.close()
+	var outputs *Outputs
+	if err == nil {
+		if outputs, err = decodeOutputs(res.Outputs); err == nil {
+			err = l.WriteKubeconfig(outputs)
+		}
+	}
+	if err := s.close(ctx, c, err); err != nil {
+		return nil, err
+	}
+	return &UpResult{Outputs: outputs, Counts: c.counts, Timeline: c.timings, Duration: time.Since(began)}, nil
+}
+
+// Refresh reads the real state of every resource of the lab into its stack.
+func (l *Lab) Refresh(ctx context.Context) (*RefreshResult, error) {
+	began := time.Now()
+	s, err := l.open(ctx, "refresh")
+	if err != nil {
+		return nil, err
+	}
+	c := collect("refresh", l.o.Events)
+	_, err = s.stack.Refresh(ctx, refreshOptions(c)...)
+	c.close()
+	if err := s.close(ctx, c, err); err != nil {
+		return nil, err
+	}
+	return &RefreshResult{Counts: c.counts, Duration: time.Since(began)}, nil
+}
+
+// RefreshResult says what a Refresh found.
+type RefreshResult struct {
+	Counts   map[string]int // resources by what had become of them: same, update, delete
+	Duration time.Duration
+}
+
+// Outputs are what the last Up left. It is an error of type *NotUpError when
+// there was none.
+func (l *Lab) Outputs(ctx context.Context) (*Outputs, error) {
+	if !l.stateExists() {
+		return nil, &NotUpError{Lab: l.o.Name}
+	}
+	if err := ensurePassphrase(l.passphraseFile(), true); err != nil {
+		return nil, err
+	}
+	stack, err := l.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	values, err := stack.StackOutputs(ctx, l.o.Name)
+	if err != nil {
+		return nil, fmt.Errorf("outputs of lab %s: %w", l.o.Name, engineError(err))
+	}
+	if len(values) == 0 {
+		return nil, &NotUpError{Lab: l.o.Name}
+	}
+	return decodeOutputs(values)
+}

@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/meshwright/meshwright/automation"
+	"github.com/meshwright/meshwright/internal/ui"
+)
+
+func newDestroyCmd(a *App) *cobra.Command {
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "destroy",
+		Short: "Remove a lab and every trace of it",
+		Long: `Remove a lab: its clusters, networks, state and kubeconfigs.
+
+It works when clusters or all containers are gone already, and after an
+interrupted up or destroy. Only what the lab made is removed. A lab that does
+not exist is no error.`,
+		Example: `  meshwright destroy
+  meshwright destroy --name two
+  meshwright destroy --force     when the lab's state cannot be read any more`,
+		Args: cobra.NoArgs,
+	}
+	f := addLabFlags(cmd)
+	output := outputFlag(cmd, "table", "json")
+	cmd.Flags().BoolVar(&force, "force", false, "do without the lab's state: remove what bears the lab's mark")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx, cancel := f.bounded(cmd.Context())
+		defer cancel()
+		var p *progress
+		lab, err := a.lab(ctx, f, func(e automation.Event) { p.event(e) })
+		if err != nil {
+			return err
+		}
+		p = newProgress(a.UI, "lab "+lab.Name())
+		var opts []automation.DestroyOption
+		if force {
+			opts = append(opts, automation.Force())
+		}
+		res, err := lab.Destroy(ctx, opts...)
+		if notUp(err) {
+			p.whole.Skip("there is no such lab")
+			res = &automation.DestroyResult{Lab: lab.Name()}
+		} else if err != nil {
+			p.end(err, "")
+			return err
+		} else {
+			p.end(nil, countsText(res.Counts))
+		}
+		if *output == "json" {
+			return writeJSON(a.Out, struct {
+				Version int `json:"version"`
+				*automation.DestroyResult
+			}{1, res})
+		}
+		if n := len(res.Swept.Containers) + len(res.Swept.Networks); n > 0 {
+			a.UI.Info("also removed leftovers: " + strings.Join(append(res.Swept.Containers, res.Swept.Networks...), ", "))
+		}
+		_, err = fmt.Fprintf(a.Out, "Lab %s is gone (%s).\n", res.Lab, ui.Elapsed(res.Duration))
+		return err
+	}
+	return cmd
+}

@@ -1,0 +1,104 @@
+package cli
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/meshwright/meshwright/automation"
+)
+
+func newKubeconfigCmd(a *App) *cobra.Command {
+	var merge, path bool
+	cmd := &cobra.Command{
+		Use:   "kubeconfig",
+		Short: "Print one kubeconfig for all clusters of a lab",
+		Long: `Print one kubeconfig with a context per cluster: cluster1, cluster2, ...
+
+It holds keys that open the clusters. Your own ~/.kube/config is left alone
+unless you ask with --merge.`,
+		Example: `  KUBECONFIG=$(meshwright kubeconfig --path) kubectl --context cluster2 get pods -A
+  meshwright kubeconfig > lab.yaml
+  meshwright kubeconfig --merge       add the contexts to your own kubeconfig`,
+		Args: cobra.NoArgs,
+	}
+	f := addLabFlags(cmd)
+	cmd.Flags().BoolVar(&merge, "merge", false, "add the lab's contexts to your own kubeconfig (KUBECONFIG or ~/.kube/config)")
+	cmd.Flags().BoolVar(&path, "path", false, "print the path of the lab's own file instead")
+	cmd.MarkFlagsMutuallyExclusive("merge", "path")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx, cancel := f.bounded(cmd.Context())
+		defer cancel()
+		lab, err := a.lab(ctx, f, nil)
+		if err != nil {
+			return err
+		}
+		out, err := lab.Outputs(ctx)
+		if err != nil {
+			return err
+		}
+		switch {
+		case merge:
+			return a.mergeKubeconfig(out)
+		case path:
+			if err := lab.WriteKubeconfig(out); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintln(a.Out, lab.KubeconfigFile())
+			return err
+		}
+		merged, err := out.Kubeconfig()
+		if err != nil {
+			return err
+		}
+		data, err := clientcmd.Write(*merged)
+		if err != nil {
+			return err
+		}
+		_, err = a.Out.Write(data)
+		return err
+	}
+	return cmd
+}
+
+// mergeKubeconfig adds the lab's contexts to the user's kubeconfig. A context
+// of the same name that leads elsewhere is not overwritten, and the current
+// context stays.
+func (a *App) mergeKubeconfig(o *automation.Outputs) error {
+	lab, err := o.Kubeconfig()
+	if err != nil {
+		return err
+	}
+	access := clientcmd.NewDefaultPathOptions()
+	user, err := access.GetStartingConfig()
+	if err != nil {
+		return fmt.Errorf("read your kubeconfig: %w", err)
+	}
+	if err := addContexts(user, lab); err != nil {
+		return err
+	}
+	if err := clientcmd.ModifyConfig(access, *user, true); err != nil {
+		return fmt.Errorf("write your kubeconfig: %w", err)
+	}
+	a.UI.Info(fmt.Sprintf("added %d contexts to %s", len(lab.Contexts), access.GetDefaultFilename()))
+	return nil
+}
+
+func addContexts(user, lab *api.Config) error {
+	for name, c := range lab.Contexts {
+		if old, ok := user.Contexts[name]; ok && old.Cluster != c.Cluster {
+			return fmt.Errorf("your kubeconfig has a context %s of its own, which leads to %s; rename it (kubectl config rename-context %s NEW) or use the lab's file: meshwright kubeconfig --path", name, old.Cluster, name)
+		}
+	}
+	for name, c := range lab.Contexts {
+		user.Contexts[name] = c
+		user.Clusters[c.Cluster] = lab.Clusters[c.Cluster]
+		user.AuthInfos[c.AuthInfo] = lab.AuthInfos[c.AuthInfo]
+	}
+	if user.CurrentContext == "" {
+		user.CurrentContext = lab.CurrentContext
+	}
+	return nil
+}

@@ -1,0 +1,146 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/meshwright/meshwright/automation"
+	"github.com/meshwright/meshwright/internal/paths"
+)
+
+// labFlags are the flags by which a command finds its lab.
+type labFlags struct {
+	stack, name, project, artifacts, backend string
+	config                                   []string
+	timeout                                  time.Duration
+}
+
+// addLabFlags gives cmd the flags that choose a lab.
+func addLabFlags(cmd *cobra.Command) *labFlags {
+	f := &labFlags{}
+	fs := cmd.Flags()
+	fs.StringVarP(&f.stack, "stack", "s", "dev", "stack, whose settings are Pulumi.<stack>.yaml")
+	fs.StringVar(&f.name, "name", "", "the lab's own name, for several labs of one stack (default: the stack's)")
+	fs.StringVar(&f.project, "project", "", "directory of Pulumi.yaml (default: this one or a parent of it, else the built-in stacks)")
+	fs.StringVar(&f.backend, "backend", "", "URL of a Pulumi backend of your own (default: one inside the lab's private directory)")
+	fs.DurationVar(&f.timeout, "timeout", 0, "give up after this long, for example 10m (default: never)")
+	complete(cmd, "stack", func(string) []string { return automation.Stacks(projectDir(f.project)) })
+	complete(cmd, "name", func(string) []string { return automation.Labs(paths.State()) })
+	return f
+}
+
+// addProgramFlags adds the flags of commands that run the program.
+func (f *labFlags) addProgramFlags(cmd *cobra.Command) {
+	fs := cmd.Flags()
+	fs.StringArrayVarP(&f.config, "config", "c", nil, "override a setting, for example clusters[0].workers=1 (repeatable)")
+	fs.StringVar(&f.artifacts, "artifacts", "", "where images and charts come from: registry or airgap (default: as before; for a new lab airgap when a kit is built)")
+	complete(cmd, "artifacts", func(string) []string {
+		return []string{automation.ArtifactsRegistry, automation.ArtifactsAirgap}
+	})
+}
+
+// lab opens the lab that the flags choose; events may be nil.
+func (a *App) lab(ctx context.Context, f *labFlags, events func(automation.Event)) (*automation.Lab, error) {
+	config := map[string]string{}
+	for _, kv := range f.config {
+		k, v, ok := strings.Cut(kv, "=")
+		if !ok || k == "" {
+			return nil, usagef("--config %q: write key=value", kv)
+		}
+		config[k] = v
+	}
+	lab, err := automation.New(ctx, automation.Options{
+		Stack: f.stack, Name: f.name, ProjectDir: f.project,
+		Config: config, Artifacts: f.artifacts, Backend: f.backend,
+		Executable: a.Executable, Events: events, Log: a.Log,
+	})
+	if err != nil {
+		return nil, &CodedError{Code: ExitUsage, Err: err}
+	}
+	return lab, nil
+}
+
+// bounded applies --timeout.
+func (f *labFlags) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
+	if f.timeout <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, f.timeout)
+}
+
+// args repeats the flags that choose the lab, for messages that name the next
+// command: "" for the default lab.
+func (f *labFlags) args() string {
+	var s string
+	if f.stack != "dev" {
+		s += " --stack " + f.stack
+	}
+	if f.name != "" && f.name != f.stack {
+		s += " --name " + f.name
+	}
+	return s
+}
+
+// projectDir is where stacks are looked up for completion.
+func projectDir(flag string) string {
+	if flag != "" {
+		return flag
+	}
+	wd, err := os.Getwd()
+	if err != nil {
+		return ""
+	}
+	return automation.FindProject(wd)
+}
+
+// complete sets a flag's completion to the candidates that begin as typed.
+func complete(cmd *cobra.Command, flag string, candidates func(typed string) []string) {
+	err := cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+		var out []string
+		for _, c := range candidates(typed) {
+			if strings.HasPrefix(c, typed) {
+				out = append(out, c)
+			}
+		}
+		return out, cobra.ShellCompDirectiveNoFileComp
+	})
+	if err != nil {
+		panic(fmt.Sprintf("completion of --%s: %v", flag, err)) // a flag that was never defined
+	}
+}
+
+// outputFlag adds --output with the given formats; the first is the default.
+func outputFlag(cmd *cobra.Command, formats ...string) *string {
+	v := cmd.Flags().StringP("output", "o", formats[0], "format of the result: "+strings.Join(formats, " or "))
+	complete(cmd, "output", func(string) []string { return formats })
+	check := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		for _, f := range formats {
+			if *v == f {
+				if check != nil {
+					return check(cmd, args)
+				}
+				return nil
+			}
+		}
+		return usagef("--output %q: use %s", *v, strings.Join(formats, " or "))
+	}
+	return v
+}
+
+// notUp reports whether err says that the lab does not exist.
+func notUp(err error) bool {
+	var e *automation.NotUpError
+	return errors.As(err, &e)
+}
+
+// labClusters lists a lab's cluster names without opening it: the contexts of
+// its kubeconfig.
+func labKubeconfig(name string) string { return filepath.Join(paths.Lab(name), "kubeconfig") }

@@ -1,0 +1,93 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/meshwright/meshwright/automation"
+	"github.com/meshwright/meshwright/internal/ui"
+)
+
+func newPreviewCmd(a *App) *cobra.Command {
+	var expectNoChanges bool
+	cmd := &cobra.Command{
+		Use:   "preview",
+		Short: "Show what up would do, and do none of it",
+		Example: `  meshwright preview
+  meshwright preview -c meshID=mesh2
+  meshwright preview --expect-no-changes && echo up to date`,
+		Args: cobra.NoArgs,
+	}
+	f := addLabFlags(cmd)
+	f.addProgramFlags(cmd)
+	output := outputFlag(cmd, "table", "json")
+	cmd.Flags().BoolVar(&expectNoChanges, "expect-no-changes", false, "exit with 1 if anything would be changed")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx, cancel := f.bounded(cmd.Context())
+		defer cancel()
+		lab, err := a.lab(ctx, f, func(e automation.Event) {
+			if e.Kind == automation.EventLog && e.Severity == "warning" {
+				a.UI.Warn(named(e))
+			}
+		})
+		if err != nil {
+			return err
+		}
+		if err := lab.Check(); err != nil {
+			return err
+		}
+		step := a.UI.Start("preview lab " + lab.Name())
+		res, err := lab.Preview(ctx)
+		if err != nil {
+			step.Fail(nil)
+			return err
+		}
+		step.Done("")
+		if *output == "json" {
+			err = writeJSON(a.Out, struct {
+				Version int `json:"version"`
+				*automation.PreviewResult
+			}{1, res})
+		} else {
+			err = previewTable(a.Out, res)
+		}
+		if err == nil && expectNoChanges && res.Changed() {
+			err = fmt.Errorf("lab %s is not as its settings say: meshwright up%s", lab.Name(), f.args())
+		}
+		return err
+	}
+	return cmd
+}
+
+func previewTable(w io.Writer, r *automation.PreviewResult) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, c := range r.Changes {
+		why := strings.Join(c.Diff, ", ")
+		if len(c.Replace) > 0 {
+			why = "because of " + strings.Join(c.Replace, ", ")
+		}
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", verb(c.Op), shortType(c.Type), c.Name, why)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	counts := map[string]int{}
+	for op, n := range r.Counts {
+		counts[op] = n
+	}
+	text := strings.NewReplacer("created", "to create", "updated", "to update", "replaced", "to replace", "deleted", "to delete").Replace(countsText(counts))
+	_, err := fmt.Fprintf(w, "Lab %s: %s (%s).\n", r.Lab, text, ui.Elapsed(r.Duration))
+	return err
+}
+
+// shortType drops the package from a type token: "apps/v1:Deployment".
+func shortType(token string) string {
+	if _, rest, ok := strings.Cut(token, ":"); ok {
+		return rest
+	}
+	return token
+}

@@ -1,0 +1,185 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/meshwright/meshwright/automation"
+	"github.com/meshwright/meshwright/internal/ui"
+)
+
+func newUpCmd(a *App) *cobra.Command {
+	var expectNoChanges bool
+	cmd := &cobra.Command{
+		Use:   "up",
+		Short: "Bring a lab up, or up to date",
+		Long: `Bring a lab up: its clusters, load balancers, mesh and sample.
+
+On a lab that is up already this does nothing. After an error, a Ctrl-C or a
+power cut the same command goes on from what exists.`,
+		Example: `  meshwright up                              the two-cluster lab of Pulumi.dev.yaml
+  meshwright up --name two                   a second lab beside it
+  meshwright up -c clusters[0].workers=1     with another setting
+  meshwright up --output json | jq .clusters`,
+		Args: cobra.NoArgs,
+	}
+	f := addLabFlags(cmd)
+	f.addProgramFlags(cmd)
+	output := outputFlag(cmd, "table", "json")
+	cmd.Flags().BoolVar(&expectNoChanges, "expect-no-changes", false, "fail if anything would be changed")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		var opts []automation.UpOption
+		if expectNoChanges {
+			opts = append(opts, automation.ExpectNoChanges())
+		}
+		return a.up(cmd.Context(), f, *output, opts)
+	}
+	return cmd
+}
+
+func (a *App) up(ctx context.Context, f *labFlags, output string, opts []automation.UpOption) error {
+	ctx, cancel := f.bounded(ctx)
+	defer cancel()
+	var p *progress
+	lab, err := a.lab(ctx, f, func(e automation.Event) { p.event(e) })
+	if err != nil {
+		return err
+	}
+	if err := lab.Check(); err != nil {
+		return err
+	}
+	p = newProgress(a.UI, "lab "+lab.Name())
+	res, err := lab.Up(ctx, opts...)
+	if err != nil {
+		p.end(err, "")
+		return a.upFailed(ctx, lab, f, err)
+	}
+	p.end(nil, countsText(res.Counts))
+	if output == "json" {
+		return writeJSON(a.Out, upDocument(res))
+	}
+	return upTable(a.Out, res, f)
+}
+
+// upFailed gathers evidence of a failed up, unless the user stopped it or
+// nothing had begun.
+func (a *App) upFailed(ctx context.Context, lab *automation.Lab, f *labFlags, err error) error {
+	var failed *automation.OperationError
+	if !errors.As(err, &failed) || a.Collect == nil {
+		return err
+	}
+	// The operation's own context may have run out; gathering is bounded anew.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	defer cancel()
+	step := a.UI.Start("collect evidence")
+	archive, cerr := a.Collect(ctx, lab)
+	if cerr != nil {
+		step.Fail(cerr)
+	} else {
+		step.Done(archive)
+	}
+	return fmt.Errorf("%w\nto go on from here: meshwright up%s; to remove what exists: meshwright destroy%s", err, f.args(), f.args())
+}
+
+// clusterDocument is one cluster as commands show it: no secrets.
+type clusterDocument struct {
+	Name            string   `json:"name"`
+	KindName        string   `json:"kindName,omitempty"`
+	Network         string   `json:"network"`
+	ControlPlane    string   `json:"controlPlane"`
+	Region          string   `json:"region,omitempty"`
+	Zone            string   `json:"zone,omitempty"`
+	Subzone         string   `json:"subzone,omitempty"`
+	APIServer       string   `json:"apiServer"`
+	IngressAddress  string   `json:"ingressAddress,omitempty"`
+	EastWestAddress string   `json:"eastWestAddress,omitempty"`
+	Nodes           []string `json:"nodes,omitempty"`
+}
+
+func clusterDocuments(o *automation.Outputs) []clusterDocument {
+	docs := []clusterDocument{}
+	for _, c := range o.Clusters {
+		docs = append(docs, clusterDocument{
+			Name: c.Name, KindName: c.KindName, Network: c.Network, ControlPlane: c.ControlPlane,
+			Region: c.Region, Zone: c.Zone, Subzone: c.Subzone, APIServer: c.APIServer,
+			IngressAddress: c.IngressAddress, EastWestAddress: c.EastWestAddress, Nodes: c.Nodes,
+		})
+	}
+	return docs
+}
+
+func upDocument(r *automation.UpResult) any {
+	return struct {
+		Version  int                 `json:"version"`
+		Lab      string              `json:"lab"`
+		MeshID   string              `json:"meshID"`
+		Clusters []clusterDocument   `json:"clusters"`
+		Counts   map[string]int      `json:"counts"`
+		Seconds  float64             `json:"seconds"`
+		Timeline []automation.Timing `json:"timeline"`
+	}{1, r.Outputs.Lab, r.Outputs.MeshID, clusterDocuments(r.Outputs), r.Counts, r.Duration.Seconds(), r.Timeline}
+}
+
+func upTable(w io.Writer, r *automation.UpResult, f *labFlags) error {
+	if err := clusterTable(w, r.Outputs); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\nLab %s is up (%s in %s).\n", r.Outputs.Lab, countsText(r.Counts), ui.Elapsed(r.Duration))
+	if err != nil {
+		return err
+	}
+	return tryLines(w, r.Outputs, f)
+}
+
+func clusterTable(w io.Writer, o *automation.Outputs) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "CLUSTER\tNETWORK\tCONTROL PLANE\tLOCALITY\tINGRESS\tEAST-WEST")
+	for _, c := range o.Clusters {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", c.Name, c.Network, c.ControlPlane, locality(c), or(c.IngressAddress, "-"), or(c.EastWestAddress, "-"))
+	}
+	return t.Flush()
+}
+
+// tryLines shows how to use the lab.
+func tryLines(w io.Writer, o *automation.Outputs, f *labFlags) error {
+	for _, c := range o.Clusters {
+		if c.IngressAddress != "" {
+			if _, err := fmt.Fprintf(w, "  curl http://%s/hello\n", c.IngressAddress); err != nil {
+				return err
+			}
+			break
+		}
+	}
+	_, err := fmt.Fprintf(w, "  eval \"$(meshwright env%s)\" && kubectl --context %s get nodes\n  meshwright verify%s\n", f.args(), o.Clusters[0].Name, f.args())
+	return err
+}
+
+func locality(c automation.Cluster) string {
+	s := c.Region
+	for _, part := range []string{c.Zone, c.Subzone} {
+		if part != "" {
+			s += "/" + part
+		}
+	}
+	return or(s, "-")
+}
+
+func or(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}
