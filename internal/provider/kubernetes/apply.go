@@ -9,7 +9,6 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
@@ -78,7 +77,7 @@ func (p *Provider) settle(ctx context.Context, urn resource.URN, do func() error
 		if reason == "" {
 			return err
 		}
-		if (meta.IsNoMatchError(err) || isNamespaceMissing(err) || refusedConnection(err)) && time.Since(start) > settleTimeout {
+		if (isNoMatch(err) || isNamespaceMissing(err) || refusedConnection(err)) && time.Since(start) > settleTimeout {
 			return err
 		}
 		p.Status(ctx, urn, fmt.Sprintf("retry %d: %s", attempt, reason))

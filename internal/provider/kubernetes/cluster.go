@@ -42,9 +42,6 @@ type cluster struct {
 	mu       sync.Mutex
 	reached  bool
 	mappings map[schema.GroupVersionKind]mapping
-
-	helmOnce sync.Once
-	helm     *helmClients
 }
 
 // mapping is where a kind is served.

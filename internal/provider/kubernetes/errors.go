@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -41,9 +42,12 @@ func refusedConnection(err error) bool {
 // another resource of the same update has just created.
 func retryReason(err error) string {
 	var netErr net.Error
+	var waited *waitError
 	text := err.Error()
 	switch {
-	case meta.IsNoMatchError(err):
+	case errors.As(err, &waited), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return "" // it was waited for long enough
+	case isNoMatch(err):
 		return "its kind is not defined yet"
 	case errors.Is(err, errTerminating), isTerminatingNamespace(err):
 		return "what had its name is still being deleted"

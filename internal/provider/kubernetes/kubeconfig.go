@@ -70,7 +70,7 @@ func parseKubeconfig(v resource.PropertyValue) (*api.Config, error) {
 	return cfg, nil
 }
 
-func loader(in resource.PropertyMap) (clientcmd.ClientConfig, error) {
+func clientConfig(in resource.PropertyMap) (clientcmd.ClientConfig, error) {
 	overrides := &clientcmd.ConfigOverrides{CurrentContext: text(in, "context", "PULUMI_K8S_CONTEXT")}
 	overrides.Context.Cluster = text(in, "cluster", "PULUMI_K8S_CLUSTER")
 	cfg, err := parseKubeconfig(in["kubeconfig"])
@@ -85,7 +85,7 @@ func loader(in resource.PropertyMap) (clientcmd.ClientConfig, error) {
 
 // restConfig returns the client configuration and the context's namespace.
 func restConfig(in resource.PropertyMap) (*rest.Config, string, error) {
-	cc, err := loader(in)
+	cc, err := clientConfig(in)
 	if err != nil {
 		return nil, "", fmt.Errorf("%w: %w", errKubeconfig, err)
 	}
@@ -117,7 +117,7 @@ func tune(cfg *rest.Config, settings resource.PropertyMap) {
 
 // activeCluster names what the kubeconfig's active cluster is, to compare.
 func activeCluster(in resource.PropertyMap) (string, error) {
-	cc, err := loader(in)
+	cc, err := clientConfig(in)
 	if err != nil {
 		return "", err
 	}

@@ -214,3 +214,16 @@ func annotation(obj *unstructured.Unstructured, key string) string {
 	s, _ := mapAt(obj.Object, "metadata", "annotations")[key].(string)
 	return s
 }
+
+// jsonTree returns v as a tree of the types named above.
+func jsonTree(v map[string]any) map[string]any {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return v
+	}
+	m, err := parseJSON(string(raw))
+	if err != nil {
+		return v
+	}
+	return toTree(m)
+}

@@ -2,30 +2,269 @@ package kubernetes
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
+	"fmt"
+	"os"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"helm.sh/helm/v3/pkg/chartutil"
+	"sigs.k8s.io/yaml"
 )
 
-type helmClients struct{}
+// defaultReleaseTimeout is Helm's, in seconds.
+const defaultReleaseTimeout = 300
 
-var errTODO = errors.New("todo")
+// releaseInputs are the inputs of a kubernetes:helm.sh/v3:Release, under the
+// official SDK's names.
+type releaseInputs struct {
+	AllowNullValues          bool           `json:"allowNullValues"`
+	Atomic                   bool           `json:"atomic"`
+	Chart                    string         `json:"chart"`
+	CleanupOnFail            bool           `json:"cleanupOnFail"`
+	CreateNamespace          bool           `json:"createNamespace"`
+	DependencyUpdate         bool           `json:"dependencyUpdate"`
+	Description              string         `json:"description"`
+	Devel                    bool           `json:"devel"`
+	DisableCRDHooks          bool           `json:"disableCRDHooks"`
+	DisableOpenapiValidation bool           `json:"disableOpenapiValidation"`
+	DisableWebhooks          bool           `json:"disableWebhooks"`
+	ForceUpdate              bool           `json:"forceUpdate"`
+	Keyring                  string         `json:"keyring"`
+	Lint                     bool           `json:"lint"`
+	MaxHistory               int            `json:"maxHistory"`
+	Name                     string         `json:"name"`
+	Namespace                string         `json:"namespace"`
+	Postrender               string         `json:"postrender"`
+	RecreatePods             bool           `json:"recreatePods"`
+	RenderSubchartNotes      bool           `json:"renderSubchartNotes"`
+	Replace                  bool           `json:"replace"`
+	RepositoryOpts           repositoryOpts `json:"repositoryOpts"`
+	ResetValues              bool           `json:"resetValues"`
+	ReuseValues              bool           `json:"reuseValues"`
+	SkipAwait                bool           `json:"skipAwait"`
+	SkipCrds                 bool           `json:"skipCrds"`
+	Timeout                  int            `json:"timeout"` // seconds; 0 is Helm's default
+	Verify                   bool           `json:"verify"`
+	Version                  string         `json:"version"`
+	WaitForJobs              bool           `json:"waitForJobs"`
 
-func (p *Provider) checkRelease(context.Context, plugin.CheckRequest) (plugin.CheckResponse, error) {
-	return plugin.CheckResponse{}, errTODO
+	values map[string]any // values over the valueYamlFiles
 }
-func (p *Provider) diffRelease(plugin.DiffRequest) (plugin.DiffResponse, error) {
-	return plugin.DiffResponse{}, errTODO
+
+type repositoryOpts struct {
+	Repo     string `json:"repo"`
+	CAFile   string `json:"caFile"`
+	CertFile string `json:"certFile"`
+	KeyFile  string `json:"keyFile"`
+	Username string `json:"username"`
+	Password string `json:"password"`
 }
-func (p *Provider) createRelease(context.Context, plugin.CreateRequest) (plugin.CreateResponse, error) {
-	return plugin.CreateResponse{}, errTODO
+
+// decodeRelease reads inputs that hold no unknown values.
+func decodeRelease(in resource.PropertyMap) (*releaseInputs, error) {
+	tree := toTree(in)
+	for _, key := range []string{"values", "valueYamlFiles", "resourceNames", "status", "manifest"} {
+		delete(tree, key)
+	}
+	raw, err := json.Marshal(tree)
+	if err != nil {
+		return nil, err
+	}
+	rel := &releaseInputs{}
+	if err := json.Unmarshal(raw, rel); err != nil {
+		return nil, fmt.Errorf("inputs of the Helm release: %w", err)
+	}
+	rel.values, err = releaseValues(in, rel.AllowNullValues)
+	return rel, err
 }
-func (p *Provider) updateRelease(context.Context, plugin.UpdateRequest) (plugin.UpdateResponse, error) {
-	return plugin.UpdateResponse{}, errTODO
+
+// releaseValues merges values over the contents of valueYamlFiles, the later
+// file over the earlier one.
+func releaseValues(in resource.PropertyMap, nulls bool) (map[string]any, error) {
+	out := map[string]any{}
+	if files := plain(in["valueYamlFiles"]); files.IsArray() {
+		for i, f := range files.ArrayValue() {
+			if !f.IsAsset() {
+				return nil, fmt.Errorf("valueYamlFiles[%d] is not an asset", i)
+			}
+			raw, err := f.AssetValue().Bytes()
+			if err != nil {
+				return nil, fmt.Errorf("valueYamlFiles[%d]: %w", i, err)
+			}
+			var m map[string]any
+			if err := yaml.Unmarshal(raw, &m); err != nil {
+				return nil, fmt.Errorf("valueYamlFiles[%d]: %w", i, err)
+			}
+			out = chartutil.CoalesceTables(m, out)
+		}
+	}
+	if v := plain(in["values"]); v.IsObject() {
+		out = chartutil.CoalesceTables(valueTree(v, nulls).(map[string]any), out)
+	}
+	if !nulls {
+		out = withoutNulls(out).(map[string]any)
+	}
+	return out, nil
 }
-func (p *Provider) readRelease(context.Context, plugin.ReadRequest) (plugin.ReadResponse, error) {
-	return plugin.ReadResponse{}, errTODO
+
+// valueTree is toValue with nulls, which in Helm take a default away.
+func valueTree(v resource.PropertyValue, nulls bool) any {
+	switch {
+	case v.IsObject():
+		out := map[string]any{}
+		for k, e := range v.ObjectValue() {
+			if nulls || !e.IsNull() {
+				out[string(k)] = valueTree(e, nulls)
+			}
+		}
+		return out
+	case v.IsArray():
+		out := []any{}
+		for _, e := range v.ArrayValue() {
+			out = append(out, valueTree(e, nulls))
+		}
+		return out
+	}
+	tree, _ := toValue(v)
+	return tree
 }
-func (p *Provider) deleteRelease(context.Context, plugin.DeleteRequest) (plugin.DeleteResponse, error) {
-	return plugin.DeleteResponse{}, errTODO
+
+func withoutNulls(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			if e != nil {
+				out[k] = withoutNulls(e)
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, 0, len(v))
+		for _, e := range v {
+			if e != nil {
+				out = append(out, withoutNulls(e))
+			}
+		}
+		return out
+	}
+	return v
+}
+
+// checkRelease completes a release's inputs: name, namespace, timeout, and what
+// follows from rendering the chart here: the names of its resources and the
+// checksum by which a changed chart is noticed. Rendering needs no cluster.
+func (p *Provider) checkRelease(ctx context.Context, req plugin.CheckRequest) (plugin.CheckResponse, error) {
+	conf, _ := p.configured()
+	in := req.News.Copy()
+	delete(in, "compat") // a marker of the SDK's that is no input
+	for _, computed := range []resource.PropertyKey{"checksum", "resourceNames", "status"} {
+		delete(in, computed)
+	}
+	for k, v := range in {
+		if v.IsNull() {
+			delete(in, k)
+		}
+	}
+	if isEmptyProperty(in["name"]) {
+		if old := plain(req.Olds["name"]); old.IsString() && old.StringValue() != "" {
+			in["name"] = old
+		} else {
+			name, err := autoname(req.URN, req.RandomSeed, req.Autonaming)
+			if err != nil {
+				return plugin.CheckResponse{Properties: req.News, Failures: []plugin.CheckFailure{{Property: "name", Reason: err.Error()}}}, nil
+			}
+			in["name"] = resource.NewProperty(name)
+		}
+	}
+	if isEmptyProperty(in["namespace"]) {
+		in["namespace"] = resource.NewProperty(conf.namespace)
+	}
+	if _, set := in["timeout"]; !set && !isTrue(plain(in["skipAwait"])) {
+		in["timeout"] = resource.NewProperty(float64(defaultReleaseTimeout))
+	}
+	if isTrue(plain(in["verify"])) && isEmptyProperty(in["keyring"]) {
+		in["keyring"] = resource.NewProperty(os.ExpandEnv("$HOME/.gnupg/pubring.gpg"))
+	}
+	if in.ContainsUnknowns() {
+		return plugin.CheckResponse{Properties: in}, nil
+	}
+
+	fail := func(property string, err error) (plugin.CheckResponse, error) {
+		return plugin.CheckResponse{Properties: in, Failures: []plugin.CheckFailure{{Property: keyOf(property), Reason: err.Error()}}}, nil
+	}
+	rel, err := decodeRelease(in)
+	if err != nil {
+		return fail("values", err)
+	}
+	if files, ok := in["valueYamlFiles"]; ok { // from here on they are in values
+		merged := toProperty(rel.values)
+		if files.ContainsSecrets() {
+			merged = resource.MakeSecret(merged)
+		} else if values, ok := in["values"]; ok {
+			merged = markSecret(merged, values)
+		}
+		in["values"] = merged
+		delete(in, "valueYamlFiles")
+	}
+	rendered, err := p.render(ctx, rel)
+	if err != nil {
+		return fail("chart", fmt.Errorf("%w; check the chart name and repository configuration", err))
+	}
+	in["checksum"] = resource.NewProperty(rendered.checksum)
+	in["resourceNames"] = toProperty(rendered.names)
+	return plugin.CheckResponse{Properties: in}, nil
+}
+
+func isEmptyProperty(v resource.PropertyValue) bool {
+	v = plain(v)
+	return v.IsNull() || v.IsString() && v.StringValue() == ""
+}
+
+// diffRelease compares inputs; another name or namespace is another release. A
+// release that a refresh found failed or unfinished is updated.
+func (p *Provider) diffRelease(req plugin.DiffRequest) (plugin.DiffResponse, error) {
+	olds := req.OldInputs
+	if len(olds) == 0 {
+		if in := plain(req.OldOutputs[keyInputs]); in.IsObject() {
+			olds = in.ObjectValue()
+		}
+	}
+	before, after := toTree(olds), toTree(req.NewInputs)
+	for _, computed := range []string{"checksum", "resourceNames"} {
+		if _, known := after[computed]; !known { // nothing was rendered, since an input is unknown
+			delete(before, computed)
+		}
+	}
+	var changes []change
+	for _, ch := range compare(nil, before, after) {
+		if ignored(ch, req.IgnoreChanges) {
+			continue
+		}
+		if ch.under("name") || ch.under("namespace") {
+			ch.kind = ch.kind.AsReplace()
+		}
+		changes = append(changes, ch)
+	}
+	res := plugin.DiffResponse{Changes: plugin.DiffNone, DetailedDiff: detailed(changes)}
+	for path, d := range res.DetailedDiff {
+		d.InputDiff = true
+		res.DetailedDiff[path] = d
+	}
+	status := plain(req.OldOutputs["status"])
+	if status.IsObject() {
+		if now := status.ObjectValue()["status"]; now.IsString() && now.StringValue() != "deployed" {
+			res.DetailedDiff["status"] = plugin.PropertyDiff{Kind: plugin.DiffUpdate}
+		}
+	}
+	if len(res.DetailedDiff) > 0 {
+		res.Changes = plugin.DiffSome
+	}
+	for _, ch := range changes {
+		if ch.isReplace() {
+			res.ReplaceKeys = append(res.ReplaceKeys, keyOf(ch.path.String()))
+		}
+	}
+	return res, nil
 }

@@ -1,0 +1,153 @@
+package kubernetes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/kube"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/cli-runtime/pkg/resource"
+	"k8s.io/client-go/discovery"
+	"k8s.io/client-go/discovery/cached/memory"
+	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/restmapper"
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
+)
+
+// helmGetter gives Helm clients of our cluster. Its discovery lives as long as
+// one operation, so that a chart sees the kinds that were just defined.
+type helmGetter struct {
+	config    *rest.Config
+	namespace string
+	disco     discovery.CachedDiscoveryInterface
+	mapper    *restmapper.DeferredDiscoveryRESTMapper
+}
+
+func (c *cluster) helmGetter(namespace string) *helmGetter {
+	disco := memory.NewMemCacheClient(c.disco)
+	return &helmGetter{config: c.config, namespace: namespace, disco: disco, mapper: restmapper.NewDeferredDiscoveryRESTMapper(disco)}
+}
+
+func (g *helmGetter) ToRESTConfig() (*rest.Config, error) { return rest.CopyConfig(g.config), nil }
+func (g *helmGetter) ToDiscoveryClient() (discovery.CachedDiscoveryInterface, error) {
+	return g.disco, nil
+}
+func (g *helmGetter) ToRESTMapper() (meta.RESTMapper, error) { return g.mapper, nil }
+func (g *helmGetter) ToRawKubeConfigLoader() clientcmd.ClientConfig {
+	// Helm asks it for the namespace only.
+	return clientcmd.NewDefaultClientConfig(*api.NewConfig(), &clientcmd.ConfigOverrides{Context: api.Context{Namespace: g.namespace}})
+}
+
+// helmAction returns Helm's configuration for one operation in a namespace.
+// progress gets what the operation waits for.
+func (p *Provider) helmAction(ctx context.Context, conf config, c *cluster, namespace string, progress func(string)) (*action.Configuration, error) {
+	cfg := &action.Configuration{}
+	if err := cfg.Init(c.helmGetter(namespace), namespace, conf.helmDriver, p.helmLog); err != nil {
+		return nil, err
+	}
+	client := cfg.KubeClient.(*kube.Client)
+	client.Namespace = namespace
+	cfg.KubeClient = &helmKube{Client: client, ctx: ctx, cluster: c, progress: progress}
+	return cfg, nil
+}
+
+// helmKube is Helm's client with waits of our own: by watches, all objects at
+// once, ended by the operation's context, and with evidence in their errors.
+type helmKube struct {
+	*kube.Client
+	ctx      context.Context //nolint:containedctx // Helm's interface passes none
+	cluster  *cluster
+	progress func(string)
+}
+
+// helmWaits are the kinds that a release waits for, as Helm does.
+var helmWaits = map[schema.GroupKind]bool{
+	groupKind("apps", "DaemonSet"): true, groupKind("apps", "Deployment"): true, groupKind("apps", "ReplicaSet"): true, groupKind("apps", "StatefulSet"): true,
+	groupKind("apiextensions.k8s.io", "CustomResourceDefinition"): true, groupKind("", "PersistentVolumeClaim"): true, groupKind("", "Pod"): true,
+	groupKind("", "ReplicationController"): true, groupKind("", "Service"): true,
+}
+
+func (k *helmKube) Wait(resources kube.ResourceList, timeout time.Duration) error {
+	return k.wait(resources, timeout, false)
+}
+
+func (k *helmKube) WaitWithJobs(resources kube.ResourceList, timeout time.Duration) error {
+	return k.wait(resources, timeout, true)
+}
+
+func (k *helmKube) wait(resources kube.ResourceList, timeout time.Duration, jobs bool) error {
+	return k.all(resources, timeout, func(ctx context.Context, info *resource.Info) error {
+		kind := info.Mapping.GroupVersionKind.GroupKind()
+		if !helmWaits[kind] && (!jobs || kind != groupKind("batch", "Job")) {
+			return nil
+		}
+		o := object{k.endpoint(info), info.Name}
+		who := fmt.Sprintf("%s %q", kind.Kind, idOf(info.Namespace, info.Name))
+		if kind == groupKind("", "PersistentVolumeClaim") {
+			if claim, err := o.client.Get(ctx, info.Name, getOptions); err == nil && k.cluster.bindsLater(ctx, claim) {
+				return nil
+			}
+		}
+		last, err := await(ctx, o, readyRules[kind], func(r readiness) {
+			if !r.done && k.progress != nil {
+				k.progress(who + ": " + r.state)
+			}
+		})
+		if err == nil {
+			return nil
+		}
+		if last == nil {
+			last = &unstructured.Unstructured{Object: map[string]any{}}
+			last.SetGroupVersionKind(info.Mapping.GroupVersionKind)
+			last.SetName(info.Name)
+			last.SetNamespace(info.Namespace)
+		}
+		return k.cluster.explain(last, err)
+	})
+}
+
+// WaitForDelete waits until all of the objects are gone.
+func (k *helmKube) WaitForDelete(resources kube.ResourceList, timeout time.Duration) error {
+	return k.all(resources, timeout, func(ctx context.Context, info *resource.Info) error {
+		obj := &unstructured.Unstructured{Object: map[string]any{}}
+		obj.SetGroupVersionKind(info.Mapping.GroupVersionKind)
+		obj.SetName(info.Name)
+		obj.SetNamespace(info.Namespace)
+		return k.cluster.awaitGone(ctx, obj)
+	})
+}
+
+func (k *helmKube) endpoint(info *resource.Info) dynamic.ResourceInterface {
+	r := k.cluster.dynamic.Resource(info.Mapping.Resource)
+	if info.Namespaced() {
+		return r.Namespace(info.Namespace)
+	}
+	return r
+}
+
+// all runs do for every object at once and joins the errors in order.
+func (k *helmKube) all(resources kube.ResourceList, timeout time.Duration, do func(context.Context, *resource.Info) error) error {
+	ctx, cancel := context.WithTimeout(k.ctx, timeout)
+	defer cancel()
+	errs := make([]error, len(resources))
+	var wg sync.WaitGroup
+	for i, info := range resources {
+		wg.Go(func() { errs[i] = do(ctx, info) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// isNoMatch says whether a kind is not defined, in our words or in Helm's.
+func isNoMatch(err error) bool {
+	return meta.IsNoMatchError(err) || strings.Contains(err.Error(), "no matches for kind")
+}
