@@ -31,9 +31,9 @@ func deploy(ctx *pulumi.Context, plan *Plan, set *artifacts.Set) error {
 		{"load balancers", l.each(l.installLoadBalancer)},
 		{"control planes", l.each(l.installControlPlane)},
 		{"peering", l.each(l.letOthersWatch)},
-		{"exposure", l.each(l.expose)},
-		{"injection", l.each(l.settleInjection)},
-		{"gateways", l.each(l.installGateways)},
+		{"exposure", l.primaries(l.expose)},
+		{"gateways of primaries", l.primaries(l.installGateways)},
+		{"gateways of remotes", l.remotes(l.installGateways)},
 		{"sample", l.each(l.deploySample)},
 		{"outputs", l.export},
 	} {
@@ -64,28 +64,48 @@ type member struct {
 	inside       pulumi.ResourceOption
 	controlPlane *istio.ControlPlane
 	exposure     *istio.Exposure
+	eastWest     *istio.Gateway
 	// remoteSecrets by the watching primary's name.
 	remoteSecrets map[string]*peering.RemoteSecret
-	// injection is what pods wait for so that they are born with a proxy.
-	injection pulumi.ResourceOption
 }
 
 // each runs a step for every cluster, in the plan's order.
 func (l *lab) each(do func(*pulumi.Context, *member) error) func(*pulumi.Context) error {
 	return func(ctx *pulumi.Context) error {
 		for i := range l.plan.Clusters {
-			planned := &l.plan.Clusters[i]
-			m := l.members[planned.Name]
-			if m == nil {
-				m = &member{Member: planned, remoteSecrets: map[string]*peering.RemoteSecret{}}
-				l.members[planned.Name] = m
-			}
-			if err := do(ctx, m); err != nil {
-				return fmt.Errorf("%s: %w", planned.Name, err)
+			if err := do(ctx, l.member(&l.plan.Clusters[i])); err != nil {
+				return fmt.Errorf("%s: %w", l.plan.Clusters[i].Name, err)
 			}
 		}
 		return nil
 	}
+}
+
+func (l *lab) member(planned *topology.Member) *member {
+	if l.members[planned.Name] == nil {
+		l.members[planned.Name] = &member{Member: planned, remoteSecrets: map[string]*peering.RemoteSecret{}}
+	}
+	return l.members[planned.Name]
+}
+
+// primaries and remotes run a step for some of the clusters: what a remote needs of
+// its primary has to be registered first, whatever the order of the configuration.
+func (l *lab) primaries(do func(*pulumi.Context, *member) error) func(*pulumi.Context) error {
+	return l.each(func(ctx *pulumi.Context, m *member) error {
+		if !m.Primary() {
+			return nil
+		}
+		return do(ctx, m)
+	})
+}
+
+func (l *lab) remotes(do func(*pulumi.Context, *member) error) func(*pulumi.Context) error {
+	return l.each(func(ctx *pulumi.Context, m *member) error {
+		if m.Primary() {
+			return nil
+		}
+		return do(ctx, m)
+	})
 }
 
 // startProviders makes the providers that belong to no cluster. Default providers
@@ -192,12 +212,12 @@ func (l *lab) letOthersWatch(ctx *pulumi.Context, m *member) error {
 
 // expose opens a primary's east-west gateways.
 func (l *lab) expose(ctx *pulumi.Context, m *member) (err error) {
-	if !m.Primary() || !l.hasEastWest(m) {
+	if !l.hasEastWest(m) {
 		return nil
 	}
 	m.exposure, err = istio.NewExposure(ctx, m.Name+"-exposure", &istio.ExposureArgs{
 		Services: l.plan.Networks() > 1, Istiod: m.ServesRemotes,
-	}, m.inside, after(m.controlPlane.Istiod))
+	}, m.inside, after(m.controlPlane.Base, m.controlPlane.Istiod))
 	return err
 }
 
@@ -211,28 +231,28 @@ func (l *lab) hasEastWest(primary *member) bool {
 	return false
 }
 
-// settleInjection says from when on pods of the cluster get a proxy: in a primary
-// once its istiod answers; in a remote once its primary watches it and is exposed.
-func (l *lab) settleInjection(_ *pulumi.Context, m *member) error {
+// injected is what pods of a cluster wait for, so that they are born with a proxy: a
+// primary's own istiod; for a remote, that its primary watches it and that the way
+// there, through the primary's east-west gateway, is open.
+func (l *lab) injected(m *member) pulumi.ResourceOption {
 	if m.Primary() {
-		m.injection = after(m.controlPlane.Istiod)
-		return nil
+		return after(m.controlPlane.Istiod)
 	}
-	m.injection = after(m.controlPlane.Istiod, m.remoteSecrets[m.ControlPlane].Secret, l.members[m.ControlPlane].exposure.Istiod)
-	return nil
+	primary := l.members[m.ControlPlane]
+	return after(m.controlPlane.Istiod, m.remoteSecrets[primary.Name].Secret, primary.exposure.Istiod, primary.eastWest.Release)
 }
 
 func (l *lab) installGateways(ctx *pulumi.Context, m *member) error {
 	_, err := istio.NewGateway(ctx, m.Name+"-ingress", &istio.GatewayArgs{
-		Release: istio.IngressRelease, Address: m.IngressAddress.String(), Artifacts: l.set,
-	}, m.inside, m.injection)
+		Name: istio.IngressGateway, Address: m.IngressAddress.String(), Artifacts: l.set,
+	}, m.inside, l.injected(m))
 	if err != nil || !m.EastWest {
 		return err
 	}
-	_, err = istio.NewGateway(ctx, m.Name+"-eastwest", &istio.GatewayArgs{
-		Release: istio.EastWestRelease, Address: m.EastWestAddress.String(),
+	m.eastWest, err = istio.NewGateway(ctx, m.Name+"-eastwest", &istio.GatewayArgs{
+		Name: istio.EastWestGateway, Address: m.EastWestAddress.String(),
 		NetworkGateway: m.Network, Artifacts: l.set,
-	}, m.inside, m.injection)
+	}, m.inside, l.injected(m))
 	return err
 }
 
@@ -242,13 +262,13 @@ func (l *lab) deploySample(ctx *pulumi.Context, m *member) error {
 	}
 	app, err := sample.NewHelloWorld(ctx, m.Name+"-sample", &sample.HelloWorldArgs{
 		Namespace: l.plan.Sample.Namespace, Versions: m.HelloWorld, Artifacts: l.set,
-	}, m.inside, m.injection)
+	}, m.inside, l.injected(m))
 	if err != nil || !m.Primary() {
 		return err
 	}
 	_, err = sample.NewRoutes(ctx, m.Name+"-routes", &sample.RoutesArgs{
 		Namespace: l.plan.Sample.Namespace,
-	}, m.inside, after(app.Namespace))
+	}, m.inside, after(m.controlPlane.Base, app.Namespace))
 	return err
 }
 

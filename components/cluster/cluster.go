@@ -68,9 +68,9 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	c.provider, err = kubernetes.NewProvider(ctx, name+"-kubernetes", &kubernetes.ProviderArgs{
 		Kubeconfig: c.kind.Kubeconfig,
 		Context:    pulumi.String(args.Name),
-		// The port of the API server changes when the cluster is made anew; its
-		// identity is its name, so that only a new cluster replaces what is in it.
-		ClusterIdentifier: pulumi.String(args.KindName),
+		// A new port or certificate is the same cluster; a cluster made anew is
+		// another one, and all that was in the old one has to be made again.
+		ClusterIdentifier: c.kind.ClusterID,
 		DeleteUnreachable: pulumi.Bool(true),
 	}, pulumi.Parent(c), pulumi.DeletedWith(c.kind))
 	if err != nil {

@@ -7,11 +7,11 @@ import (
 	"github.com/meshwright/meshwright/internal/helmrelease"
 )
 
-// Releases of the two gateways. The chart derives the label "istio" from the name
+// Names of the two gateways. The chart derives the label "istio" from the name
 // by dropping "istio-"; that label is what a Gateway selects.
 const (
-	IngressRelease  = "istio-ingressgateway"
-	EastWestRelease = "istio-eastwestgateway"
+	IngressGateway  = "istio-ingressgateway"
+	EastWestGateway = "istio-eastwestgateway"
 )
 
 // Gateway is an Envoy at the edge of a cluster, behind an address of its own.
@@ -20,12 +20,15 @@ type Gateway struct {
 
 	// Address is the load balancer's, known at preview.
 	Address pulumi.StringOutput `pulumi:"address"`
+
+	// Release is what to depend on: it is there once the gateway has its address.
+	Release *helmrelease.Release
 }
 
 // GatewayArgs describes a gateway.
 type GatewayArgs struct {
-	// Release is IngressRelease or EastWestRelease.
-	Release string
+	// Name is IngressGateway or EastWestGateway.
+	Name string
 	// Address that the load balancer is asked for.
 	Address string
 	// NetworkGateway makes it the way into that network: the chart then opens the
@@ -41,8 +44,9 @@ func NewGateway(ctx *pulumi.Context, name string, args *GatewayArgs, opts ...pul
 	if err := ctx.RegisterComponentResource("meshwright:istio:Gateway", name, g, opts...); err != nil {
 		return nil, err
 	}
-	_, err := helmrelease.New(ctx, name+"-release", &helmrelease.Args{
-		Name: args.Release, Namespace: Namespace, Chart: args.Artifacts.Charts["gateway"], Values: gatewayValues(args),
+	var err error
+	g.Release, err = helmrelease.New(ctx, name+"-release", &helmrelease.Args{
+		Name: args.Name, Namespace: Namespace, Chart: args.Artifacts.Charts["gateway"], Values: gatewayValues(args),
 	}, pulumi.Parent(g))
 	if err != nil {
 		return nil, err

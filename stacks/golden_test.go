@@ -1,0 +1,309 @@
+package stacks
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"sigs.k8s.io/yaml"
+
+	"github.com/meshwright/meshwright/internal/artifacts"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// registered is one resource as the program registers it.
+type registered struct {
+	Name        string         `json:"name"`
+	Type        string         `json:"type"`
+	Parent      string         `json:"parent,omitempty"`
+	Provider    string         `json:"provider,omitempty"`
+	DeletedWith string         `json:"deletedWith,omitempty"`
+	DependsOn   []string       `json:"dependsOn,omitempty"`
+	Inputs      map[string]any `json:"inputs,omitempty"`
+}
+
+// recorder is an engine that remembers what is registered and answers as providers
+// would, as far as the program looks at the answer. Private material that it makes up
+// starts with leak.
+type recorder struct {
+	mu   sync.Mutex
+	seen []registered
+	// plain lists private material that was not marked as a secret.
+	plain []string
+}
+
+// leak marks private material.
+const leak = "PRIVATE "
+
+func (r *recorder) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	return nil, errors.New("the program calls no function")
+}
+
+func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
+	rpc := args.RegisterRPC
+	got := registered{
+		Name: args.Name, Type: args.TypeToken, Parent: name(rpc.GetParent()),
+		Provider: name(rpc.GetProvider()), DeletedWith: name(rpc.GetDeletedWith()), Inputs: map[string]any{},
+	}
+	for _, d := range rpc.GetDependencies() {
+		got.DependsOn = append(got.DependsOn, name(d))
+	}
+	slices.Sort(got.DependsOn)
+
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for k, v := range args.Inputs {
+		got.Inputs[string(k)] = r.render(args.Name+"."+string(k), v, false)
+	}
+	r.seen = append(r.seen, got)
+
+	state := args.Inputs.Copy()
+	for k, v := range made(args) {
+		state[resource.PropertyKey(k)] = resource.NewPropertyValue(v)
+	}
+	for _, k := range rpc.GetAdditionalSecretOutputs() {
+		key := resource.PropertyKey(k)
+		if v, ok := state[key]; ok && !v.IsSecret() {
+			state[key] = resource.MakeSecret(v)
+		}
+	}
+	return args.Name + "-id", state, nil
+}
+
+// made is what a provider adds to a resource's inputs.
+func made(args pulumi.MockResourceArgs) map[string]any {
+	switch args.TypeToken {
+	case "tls:index/privateKey:PrivateKey":
+		return map[string]any{"privateKeyPem": leak + args.Name}
+	case "tls:index/selfSignedCert:SelfSignedCert", "tls:index/locallySignedCert:LocallySignedCert":
+		return map[string]any{"certPem": "certificate " + args.Name + "\n"}
+	case "tls:index/certRequest:CertRequest":
+		return map[string]any{"certRequestPem": "request " + args.Name}
+	case "kubernetes:core/v1:Secret":
+		if t, ok := args.Inputs["type"]; ok && t.StringValue() == "kubernetes.io/service-account-token" {
+			return map[string]any{"data": map[string]any{
+				"token":  base64.StdEncoding.EncodeToString([]byte(leak + args.Name)),
+				"ca.crt": base64.StdEncoding.EncodeToString([]byte("certificate of " + args.Name)),
+			}}
+		}
+	case "meshwright:kind:Cluster":
+		return map[string]any{"kubeconfig": leak + args.Name, "clusterID": "id of " + args.Name}
+	}
+	return nil
+}
+
+// render turns a property into plain JSON in which a secret reads {"secret": value}.
+func (r *recorder) render(at string, v resource.PropertyValue, secret bool) any {
+	switch {
+	case v.IsSecret():
+		return map[string]any{"secret": r.render(at, v.SecretValue().Element, true)}
+	case v.IsObject():
+		out := map[string]any{}
+		for k, e := range v.ObjectValue() {
+			out[string(k)] = r.render(at+"."+string(k), e, secret)
+		}
+		return out
+	case v.IsArray():
+		out := []any{}
+		for i, e := range v.ArrayValue() {
+			out = append(out, r.render(fmt.Sprintf("%s[%d]", at, i), e, secret))
+		}
+		return out
+	case v.IsString() && !secret && holdsLeak(v.StringValue()):
+		r.plain = append(r.plain, at)
+	}
+	return v.Mappable()
+}
+
+// holdsLeak looks for private material, also through layers of base64: a remote
+// secret holds a token inside an encoded kubeconfig.
+func holdsLeak(text string) bool {
+	if strings.Contains(text, leak) {
+		return true
+	}
+	decoded, err := base64.StdEncoding.DecodeString(text)
+	return err == nil && len(decoded) > 0 && holdsLeak(string(decoded))
+}
+
+// name is the last part of a URN, or of a provider's reference.
+func name(urn string) string {
+	if i := strings.Index(urn, "pulumi:providers:"); i >= 0 {
+		urn = urn[:strings.LastIndex(urn, "::")]
+	}
+	parts := strings.Split(urn, "::")
+	return parts[len(parts)-1]
+}
+
+// graph runs the program on a stack file and returns what it registers.
+func graph(t *testing.T, stack string) *recorder {
+	t.Helper()
+	r := &recorder{}
+	config := func(info *pulumi.RunInfo) { info.Config = stackConfig(t, stack) }
+	if err := pulumi.RunErr(ProgramWith(testArtifacts()), pulumi.WithMocks("meshwright", "lab", r), config); err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(r.seen, func(a, b registered) int {
+		return strings.Compare(a.Name+" "+a.Type, b.Name+" "+b.Type)
+	})
+	return r
+}
+
+// stackConfig reads a committed stack file as the engine hands it to the program.
+func stackConfig(t *testing.T, stack string) map[string]string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "Pulumi."+stack+".yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Config map[string]any `json:"config"`
+	}
+	if err := yaml.UnmarshalStrict(text, &file); err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]string{}
+	for key, value := range file.Config {
+		if s, ok := value.(string); ok {
+			out[key] = s
+			continue
+		}
+		structured, err := json.Marshal(value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[key] = string(structured)
+	}
+	return out
+}
+
+// testArtifacts are an airgap kit's by name, with nothing of a machine in them.
+func testArtifacts() *artifacts.Set {
+	set := artifacts.Registry()
+	set.Source = artifacts.SourceAirgap
+	set.NodeImage.Name = "meshwright/node:v1"
+	for key := range set.Charts {
+		set.Charts[key] = artifacts.Chart{Name: key, Version: "1", Path: "charts/" + key + "-1.tgz"}
+	}
+	return set
+}
+
+// stackFiles are the stacks that the program deploys as they are committed.
+func stackFiles(t *testing.T) []string {
+	t.Helper()
+	paths, err := filepath.Glob("../Pulumi.*.yaml")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no stack files: %v", err)
+	}
+	var stacks []string
+	for _, p := range paths {
+		stacks = append(stacks, strings.TrimSuffix(strings.TrimPrefix(filepath.Base(p), "Pulumi."), ".yaml"))
+	}
+	return stacks
+}
+
+func TestGraphOfEveryStack(t *testing.T) {
+	for _, stack := range stackFiles(t) {
+		t.Run(stack, func(t *testing.T) {
+			got, err := json.MarshalIndent(graph(t, stack).seen, "", " ")
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden := filepath.Join("testdata", stack+".json")
+			if *update {
+				if err := os.WriteFile(golden, append(got, '\n'), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatalf("%v; run the test with -update", err)
+			}
+			if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got)+"\n", "\n")); diff != "" {
+				t.Errorf("the graph changed; look, then run the test with -update:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNothingPrivateIsPlain(t *testing.T) {
+	for _, stack := range stackFiles(t) {
+		t.Run(stack, func(t *testing.T) {
+			r := graph(t, stack)
+			if len(r.plain) > 0 {
+				t.Errorf("private material that is no secret: %v", r.plain)
+			}
+			// The test must be able to see a secret at all: these carry one each.
+			carriers := map[string]string{"kubernetes": "kubeconfig", "cacerts": "data", "secret": "data"}
+			found := map[string]bool{}
+			for _, s := range r.seen {
+				for role, input := range carriers {
+					if strings.HasSuffix(s.Name, "-"+role) && hasSecret(s.Inputs[input]) {
+						found[role] = true
+					}
+				}
+			}
+			if len(found) != len(carriers) {
+				t.Errorf("secrets were seen only in %v", slices.Sorted(maps.Keys(found)))
+			}
+		})
+	}
+}
+
+func hasSecret(v any) bool {
+	object, ok := v.(map[string]any)
+	if !ok {
+		return false
+	}
+	if _, ok := object["secret"]; ok {
+		return true
+	}
+	for _, e := range object {
+		if hasSecret(e) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestEverythingInAClusterGoesThroughItsProvider: nothing is left to a default
+// provider, nothing of one cluster is deployed through another's.
+func TestEverythingInAClusterGoesThroughItsProvider(t *testing.T) {
+	for _, stack := range stackFiles(t) {
+		for _, s := range graph(t, stack).seen {
+			if !strings.HasPrefix(s.Type, "kubernetes:") {
+				continue
+			}
+			owner, _, _ := strings.Cut(s.Name, "-")
+			if s.Provider != owner+"-kubernetes" {
+				t.Errorf("%s: %s goes through %q", stack, s.Name, s.Provider)
+			}
+		}
+	}
+}
+
+func TestBadConfigurationRegistersNothing(t *testing.T) {
+	r := &recorder{}
+	config := func(info *pulumi.RunInfo) {
+		info.Config = map[string]string{"meshwright:clusters": `[{"name":"a","network":"n","controlPlane":"b"}]`}
+	}
+	err := pulumi.RunErr(ProgramWith(testArtifacts()), pulumi.WithMocks("meshwright", "lab", r), config)
+	if err == nil || !strings.Contains(err.Error(), "meshwright:clusters[0].controlPlane") {
+		t.Errorf("got %v, want an error that names the key", err)
+	}
+	if len(r.seen) > 0 {
+		t.Errorf("registered before the configuration was checked: %v", r.seen)
+	}
+}

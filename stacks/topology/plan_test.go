@@ -1,0 +1,268 @@
+package topology
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// netipCompare lets cmp look at addresses, whose fields are private.
+var netipCompare = cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })
+
+var addrCompare = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
+
+// article is the source article's example.
+func article() *Config {
+	return &Config{Clusters: []Cluster{
+		{Name: "cluster1", Network: "network1", Locality: Locality{"region1", "zone1", "subzone1"}, HelloWorld: []string{"v2"}},
+		{Name: "cluster2", Network: "network2", Locality: Locality{"region2", "zone2", "subzone2"}, HelloWorld: []string{"v1"}},
+	}}
+}
+
+func TestPlanOfTheArticle(t *testing.T) {
+	got, err := NewPlan("dev", article())
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr, prefix := netip.MustParseAddr, netip.MustParsePrefix
+	want := &Plan{
+		Lab: "dev", MeshID: "mesh1", Artifacts: "registry",
+		Subnet: prefix("10.219.192.0/20"), NodeRange: prefix("10.219.192.0/21"),
+		Sample: &SamplePlan{Namespace: "sample", Traffic: Traffic{Mode: TrafficNone}},
+		Clusters: []Member{
+			{
+				Name: "cluster1", KindName: "dev-cluster1", Network: "network1", ControlPlane: "cluster1",
+				Locality:  Locality{"region1", "zone1", "subzone1"},
+				PodSubnet: prefix("10.10.0.0/16"), ServiceSubnet: prefix("10.110.0.0/16"),
+				AddressPool:    AddressRange{addr("10.219.200.1"), addr("10.219.200.30")},
+				IngressAddress: addr("10.219.200.1"), EastWestAddress: addr("10.219.200.2"),
+				APIServer: "https://dev-cluster1-control-plane:6443",
+				EastWest:  true, WatchedBy: []string{"cluster2"}, HelloWorld: []string{"v2"},
+				Nodes: []Node{{Role: "control-plane", Labels: map[string]string{
+					"topology.kubernetes.io/region": "region1", "topology.kubernetes.io/zone": "zone1", "topology.istio.io/subzone": "subzone1",
+				}}},
+			},
+			{
+				Name: "cluster2", KindName: "dev-cluster2", Network: "network2", ControlPlane: "cluster2",
+				Locality:  Locality{"region2", "zone2", "subzone2"},
+				PodSubnet: prefix("10.11.0.0/16"), ServiceSubnet: prefix("10.111.0.0/16"),
+				AddressPool:    AddressRange{addr("10.219.200.33"), addr("10.219.200.62")},
+				IngressAddress: addr("10.219.200.33"), EastWestAddress: addr("10.219.200.34"),
+				APIServer: "https://dev-cluster2-control-plane:6443",
+				EastWest:  true, WatchedBy: []string{"cluster1"}, HelloWorld: []string{"v1"},
+				Nodes: []Node{{Role: "control-plane", Labels: map[string]string{
+					"topology.kubernetes.io/region": "region2", "topology.kubernetes.io/zone": "zone2", "topology.istio.io/subzone": "subzone2",
+				}}},
+			},
+		},
+	}
+	if diff := cmp.Diff(want, got, netipCompare, addrCompare); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestModels is what tells the four models apart.
+func TestModels(t *testing.T) {
+	type facts struct {
+		EastWest, ServesRemotes bool
+		WatchedBy, FlatPeers    []string
+	}
+	cluster := func(name, network, controlPlane string) Cluster {
+		return Cluster{Name: name, Network: network, ControlPlane: controlPlane}
+	}
+	for name, test := range map[string]struct {
+		clusters []Cluster
+		want     []facts
+	}{
+		"non-flat, multiple control planes": {
+			[]Cluster{cluster("a", "n1", ""), cluster("b", "n2", "")},
+			[]facts{{EastWest: true, WatchedBy: []string{"b"}}, {EastWest: true, WatchedBy: []string{"a"}}},
+		},
+		"flat, multiple control planes": {
+			[]Cluster{cluster("a", "n", ""), cluster("b", "n", "")},
+			[]facts{{WatchedBy: []string{"b"}, FlatPeers: []string{"b"}}, {WatchedBy: []string{"a"}, FlatPeers: []string{"a"}}},
+		},
+		"non-flat, single control plane": {
+			[]Cluster{cluster("a", "n1", ""), cluster("b", "n2", "a")},
+			[]facts{{EastWest: true, ServesRemotes: true}, {EastWest: true, WatchedBy: []string{"a"}}},
+		},
+		"flat, single control plane": {
+			[]Cluster{cluster("a", "n", ""), cluster("b", "n", "a")},
+			[]facts{{EastWest: true, ServesRemotes: true, FlatPeers: []string{"b"}}, {WatchedBy: []string{"a"}, FlatPeers: []string{"a"}}},
+		},
+		"two primaries on one network, a remote on another": {
+			[]Cluster{cluster("r", "n2", "b"), cluster("a", "n1", ""), cluster("b", "n1", "")},
+			[]facts{
+				{EastWest: true, WatchedBy: []string{"a", "b"}},
+				{EastWest: true, WatchedBy: []string{"b"}, FlatPeers: []string{"b"}},
+				{EastWest: true, ServesRemotes: true, WatchedBy: []string{"a"}, FlatPeers: []string{"a"}},
+			},
+		},
+		"one cluster": {[]Cluster{cluster("a", "n", "")}, []facts{{}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := NewPlan("lab", &Config{Clusters: test.clusters})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []facts
+			for _, m := range p.Clusters {
+				got = append(got, facts{m.EastWest, m.ServesRemotes, m.WatchedBy, m.FlatPeers})
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// configs draws valid configurations of any shape, primaries and remotes in any order.
+func configs(t *rapid.T) *Config {
+	n := rapid.IntRange(1, 8).Draw(t, "clusters")
+	primary := rapid.SliceOfN(rapid.Bool(), n, n).Draw(t, "primary")
+	primary[rapid.IntRange(0, n-1).Draw(t, "first primary")] = true
+	var primaries []string
+	for i, p := range primary {
+		if p {
+			primaries = append(primaries, fmt.Sprintf("c%d", i))
+		}
+	}
+	c := &Config{}
+	for i := range n {
+		cluster := Cluster{
+			Name:    fmt.Sprintf("c%d", i),
+			Network: rapid.SampledFrom([]string{"n1", "n2", "n3"}).Draw(t, "network"),
+			Workers: rapid.IntRange(0, 3).Draw(t, "workers"),
+		}
+		if !primary[i] {
+			cluster.ControlPlane = rapid.SampledFrom(primaries).Draw(t, "control plane")
+		}
+		c.Clusters = append(c.Clusters, cluster)
+	}
+	return c
+}
+
+var labs = rapid.StringMatching(`[a-z]([a-z0-9]{0,8}[a-z0-9])?`)
+
+func TestAddressesAreDisjoint(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, err := NewPlan(labs.Draw(t, "lab"), configs(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !netip.MustParsePrefix("10.192.0.0/11").Contains(p.Subnet.Addr()) || p.Subnet != p.Subnet.Masked() {
+			t.Fatalf("lab subnet %s", p.Subnet)
+		}
+		ranges := []netip.Prefix{p.Subnet}
+		used := map[netip.Addr]string{}
+		for _, m := range p.Clusters {
+			ranges = append(ranges, m.PodSubnet, m.ServiceSubnet)
+			for what, a := range map[string]netip.Addr{"ingress": m.IngressAddress, "east-west": m.EastWestAddress} {
+				if other, ok := used[a]; ok {
+					t.Fatalf("%s of %s has the address of %s", what, m.Name, other)
+				}
+				used[a] = what + " of " + m.Name
+				if !m.AddressPool.Contains(a) {
+					t.Fatalf("%s %s is outside the pool %s", what, a, m.AddressPool)
+				}
+			}
+			for _, end := range []netip.Addr{m.AddressPool.First, m.AddressPool.Last} {
+				if !p.Subnet.Contains(end) || p.NodeRange.Contains(end) || !p.Subnet.Contains(end.Next()) {
+					t.Fatalf("pool %s of %s: not in the upper half of %s, or its broadcast address", m.AddressPool, m.Name, p.Subnet)
+				}
+			}
+			for _, other := range p.Clusters {
+				if other.Name != m.Name && (m.AddressPool.Contains(other.AddressPool.First) || m.AddressPool.Contains(other.AddressPool.Last)) {
+					t.Fatalf("pools of %s and %s meet", m.Name, other.Name)
+				}
+			}
+		}
+		for i, a := range ranges {
+			for _, b := range ranges[:i] {
+				if a.Overlaps(b) {
+					t.Fatalf("%s overlaps %s", a, b)
+				}
+			}
+		}
+	})
+}
+
+func TestEveryClusterIsWatchedByTheControlPlanesItNeeds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, err := NewPlan(labs.Draw(t, "lab"), configs(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range p.Clusters {
+			own := p.Member(m.ControlPlane)
+			if own == nil || !own.Primary() {
+				t.Fatalf("%s is served by %q, no primary", m.Name, m.ControlPlane)
+			}
+			if !m.Primary() && (!slices.Contains(m.WatchedBy, own.Name) || !own.ServesRemotes || !own.EastWest) {
+				t.Fatalf("remote %s: its primary must watch it and be reachable", m.Name)
+			}
+			for _, other := range p.Clusters {
+				watches := slices.Contains(m.WatchedBy, other.Name)
+				if should := other.Primary() && other.Name != m.Name; watches != should {
+					t.Fatalf("%s watches %s: %t, want %t", other.Name, m.Name, watches, should)
+				}
+				if other.Network != m.Network && (!m.EastWest || !other.EastWest) {
+					t.Fatalf("%s and %s are on two networks with no gateway between", m.Name, other.Name)
+				}
+				flat := slices.Contains(m.FlatPeers, other.Name)
+				if should := other.Network == m.Network && other.Name != m.Name; flat != should {
+					t.Fatalf("%s routes to %s: %t, want %t", m.Name, other.Name, flat, should)
+				}
+			}
+		}
+	})
+}
+
+func TestPlanIsAFunction(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c, lab := configs(t), labs.Draw(t, "lab")
+		before := c.withDefaults()
+		first, err := NewPlan(lab, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second, err := NewPlan(lab, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(first, second, netipCompare, addrCompare); diff != "" {
+			t.Fatalf("planned twice: %s", diff)
+		}
+		if diff := cmp.Diff(before, c.withDefaults()); diff != "" {
+			t.Fatalf("the configuration changed: %s", diff)
+		}
+	})
+}
+
+// TestAppendingMovesNothing: a cluster that is added last leaves the others' plan alone
+// but for whom they know.
+func TestAppendingMovesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c, lab := configs(t), labs.Draw(t, "lab")
+		before, err := NewPlan(lab, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Clusters = append(c.Clusters, Cluster{Name: "added", Network: "n1"})
+		after, err := NewPlan(lab, c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, m := range before.Clusters {
+			now := after.Clusters[i]
+			now.WatchedBy, now.FlatPeers, now.EastWest = m.WatchedBy, m.FlatPeers, m.EastWest
+			if diff := cmp.Diff(m, now, netipCompare, addrCompare); diff != "" {
+				t.Fatal(diff)
+			}
+		}
+	})
+}
