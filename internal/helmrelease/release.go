@@ -4,7 +4,7 @@
 // It stands in for the SDK's helm/v3 package, which also carries Chart and with it
 // a generated copy of every Kubernetes type: minutes and gigabytes to compile for
 // one resource. Inputs and outputs have the SDK's names, so the resource is the
-// same to the engine and to the official provider. See docs/adr/helm-release.md.
+// same to the engine and to the official provider. See docs/adr/0003-helm-releases-by-token.md.
 package helmrelease
 
 import (
