@@ -19,6 +19,8 @@ func commands(a *App) []*cobra.Command {
 		newEnvCmd(a),
 		newLoadCmd(a),
 		newDestroyCmd(a),
+		newSetupCmd(a),
+		newCleanCmd(a),
 		newVersionCmd(a),
 	}
 }

@@ -14,7 +14,7 @@ import (
 // newSetupCmd returns the command that brings the machine to where a lab can
 // start.
 func newSetupCmd(a *App) *cobra.Command {
-	var kit, skipPreflight bool
+	o := setup.Options{Artifacts: setup.ArtifactsAuto}
 	cmd := &cobra.Command{
 		Use:   "setup",
 		Short: "Prepare this machine: Docker, limits, room",
@@ -23,27 +23,36 @@ func newSetupCmd(a *App) *cobra.Command {
 Where Docker answers, it is used as it is. Only where none does, on Debian or
 Ubuntu and as root, this installs and starts one that belongs to meshwright; it
 shows what will change and asks first, unless MESHWRIGHT_SETUP=1 is set.
-What is in place already is skipped.`,
-		Args: cobra.NoArgs,
+What is in place already is skipped.
+
+Where artifacts come from is found out as well: from the official registries
+when they answer, else from the airgap kit, which is then to be built.
+
+Prints settings for the shell: DOCKER_HOST when the daemon is meshwright's, and
+MESHWRIGHT_ARTIFACTS.`,
+		Example: `  eval "$(meshwright setup)"`,
+		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			result, err := setup.Run(cmd.Context(), setup.Options{
-				UI: a.UI, In: a.In, Out: a.Err, Terminal: isTerminal(a.In),
-				Approved: os.Getenv("MESHWRIGHT_SETUP") == "1",
-				Kit:      kit, SkipPreflight: skipPreflight,
-			})
+			switch o.Artifacts {
+			case setup.ArtifactsAuto, setup.ArtifactsAirgap, setup.ArtifactsRegistry:
+			default:
+				return usagef("--artifacts %q: write auto, registry or airgap", o.Artifacts)
+			}
+			o.UI, o.In, o.Out, o.Terminal = a.UI, a.In, a.Err, isTerminal(a.In)
+			o.Approved = os.Getenv("MESHWRIGHT_SETUP") == "1"
+			result, err := setup.Run(cmd.Context(), o)
 			if err != nil {
 				return err
 			}
 			if result.Ours {
-				fmt.Fprintf(a.Out, "Docker %s, started by meshwright; to use it yourself: export %s\n", result.Docker.Engine, result.Client.Env()[0])
-				return nil
+				fmt.Fprintf(a.Out, "export %s\n", result.Client.Env()[0])
 			}
-			fmt.Fprintf(a.Out, "Docker %s\n", result.Docker.Engine)
+			fmt.Fprintf(a.Out, "export MESHWRIGHT_ARTIFACTS=%s\n", result.Artifacts)
 			return nil
 		},
 	}
-	cmd.Flags().BoolVar(&kit, "kit", false, "also bring what `meshwright airgap build` needs")
-	cmd.Flags().BoolVar(&skipPreflight, "skip-preflight", false, "do not measure disk, memory and ports")
+	cmd.Flags().StringVar(&o.Artifacts, "artifacts", o.Artifacts, "where images and charts are to come from: auto, registry or airgap")
+	cmd.Flags().BoolVar(&o.SkipPreflight, "skip-preflight", false, "do not measure disk, memory and ports")
 	return cmd
 }
 

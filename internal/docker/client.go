@@ -125,6 +125,10 @@ func (c *Client) Ping(ctx context.Context) (Version, error) {
 	if errors.Is(err, exec.ErrNotFound) {
 		return Version{}, ErrNoCommand
 	}
+	var failed *CommandError
+	if errors.As(err, &failed) && failed.Stderr != "" {
+		return Version{}, fmt.Errorf("%w: %s", ErrUnreachable, failed.Stderr)
+	}
 	if err != nil {
 		return Version{}, fmt.Errorf("%w: %w", ErrUnreachable, err)
 	}

@@ -63,7 +63,7 @@ func startTime(stat []byte) (uint64, error) {
 		return 0, errors.New("unexpected form of its stat file")
 	}
 	fields := strings.Fields(string(stat[end+1:]))
-	const state, start = 3 - 3, 22 - 3 // the first field here is number 3
+	const state, start = 0, 22 - 3 // the first field here is number 3
 	if len(fields) <= start {
 		return 0, errors.New("unexpected form of its stat file")
 	}

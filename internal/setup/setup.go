@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 
+	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/internal/ui"
@@ -23,21 +24,57 @@ type Options struct {
 	Terminal bool      // In is a terminal: a person can be asked
 	Approved bool      // MESHWRIGHT_SETUP=1: go on without a question
 
-	Kit           bool // also bring what `meshwright airgap build` needs
-	SkipPreflight bool // do not measure disk, memory and ports
+	Artifacts     string // one of the Artifacts constants; empty is ArtifactsAuto
+	SkipPreflight bool   // do not measure disk, memory and ports
+
+	kit bool // bring what `meshwright airgap build` needs: follows from Artifacts
 }
+
+// Where a lab's images and charts are to come from. Auto takes the official
+// registries when they answer, and else the airgap kit.
+const (
+	ArtifactsAuto     = "auto"
+	ArtifactsRegistry = artifacts.SourceRegistry
+	ArtifactsAirgap   = artifacts.SourceAirgap
+)
 
 // Result says which Docker there is after a set-up.
 type Result struct {
-	Docker docker.Version
-	Client *docker.Client
-	Ours   bool // it is the daemon that we started
+	Docker    docker.Version
+	Client    *docker.Client
+	Ours      bool   // it is the daemon that we started
+	Artifacts string // ArtifactsRegistry or ArtifactsAirgap
 }
 
 // Run brings the machine to where a lab can start. What is satisfied already is
 // skipped, and says so.
 func Run(ctx context.Context, o Options) (*Result, error) {
-	return Machine{}.setUp(ctx, o)
+	chosen := o.chooseArtifacts(ctx, RegistriesAnswer)
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	o.kit = chosen == ArtifactsAirgap
+	result, err := Machine{}.setUp(ctx, o)
+	if err != nil {
+		return nil, err
+	}
+	result.Artifacts = chosen
+	return result, nil
+}
+
+// chooseArtifacts decides where artifacts come from, and says so.
+func (o Options) chooseArtifacts(ctx context.Context, probe func(context.Context) error) string {
+	step := o.UI.Start("artifacts")
+	if o.Artifacts != "" && o.Artifacts != ArtifactsAuto {
+		step.Skip("from " + o.Artifacts + ", as asked for")
+		return o.Artifacts
+	}
+	if err := probe(ctx); err != nil {
+		step.Done(fmt.Sprintf("from the airgap kit, built here, since not every official registry answers (%s)", err))
+		return ArtifactsAirgap
+	}
+	step.Done("from the official registries, which answer")
+	return ArtifactsRegistry
 }
 
 func (m Machine) setUp(ctx context.Context, o Options) (*Result, error) {
@@ -89,7 +126,7 @@ func (m Machine) find(ctx context.Context) (found *Result, absent, err error) {
 // useOrdinary takes a machine's own Docker as it is, and changes nothing.
 func (m Machine) useOrdinary(o Options, found *Result) error {
 	o.UI.Start("Docker").Skip(fmt.Sprintf("%s answers and is used as it is", found.Docker.Engine))
-	if o.Kit {
+	if o.kit {
 		if packages := missing(kitTools, lookPath); len(packages) > 0 {
 			return fmt.Errorf("the airgap kit needs what this machine lacks\nrun: sudo apt-get install %s", strings.Join(packages, " "))
 		}
@@ -150,7 +187,7 @@ func (m Machine) useOurs(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := m.plan(ctx, record, o.Kit)
+	plan, err := m.plan(ctx, record, o.kit)
 	if err != nil {
 		return nil, err
 	}
@@ -262,7 +299,7 @@ func (m Machine) checkSize(ctx context.Context, o Options, found *Result) error 
 		}
 		running = len(nodes)
 	}
-	findings, err := m.preflight(ctx, needs(o.Kit && !m.kitBuilt(), running))
+	findings, err := m.preflight(ctx, needs(o.kit && !m.kitBuilt(), running))
 	if err == nil {
 		err = errPreflight(findings)
 	}

@@ -1,0 +1,86 @@
+package setup
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/meshwright/meshwright/internal/artifacts"
+)
+
+// probeTimeout bounds the question whether a registry answers.
+const probeTimeout = 8 * time.Second
+
+// registryURLs are the places from which a lab with official artifacts is fetched:
+// the API root of every image's registry, and every chart repository's index.
+func registryURLs(set *artifacts.Set) []string {
+	var urls []string
+	for _, image := range append(mapValues(set.Images), set.NodeImage) {
+		host, _, qualified := strings.Cut(image.Name, "/")
+		// The distribution reference rule: a first part without a dot, a colon
+		// or the name localhost is a path on Docker Hub.
+		if !qualified || !strings.ContainsAny(host, ".:") && host != "localhost" {
+			host = "docker.io"
+		}
+		if host == "docker.io" {
+			host = "registry-1.docker.io"
+		}
+		urls = append(urls, "https://"+host+"/v2/")
+	}
+	for _, chart := range set.Charts {
+		if chart.Repo != "" {
+			urls = append(urls, strings.TrimSuffix(chart.Repo, "/")+"/index.yaml")
+		}
+	}
+	slices.Sort(urls)
+	return slices.Compact(urls)
+}
+
+// RegistriesAnswer returns nil when every place that official artifacts come
+// from answers, and otherwise which one does not and why.
+func RegistriesAnswer(ctx context.Context) error {
+	return answer(ctx, http.DefaultClient, registryURLs(artifacts.Registry()))
+}
+
+func answer(ctx context.Context, client *http.Client, urls []string) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	group, ctx := errgroup.WithContext(ctx)
+	for _, address := range urls {
+		group.Go(func() error {
+			parsed, err := url.Parse(address)
+			if err != nil {
+				return err
+			}
+			request, err := http.NewRequestWithContext(ctx, http.MethodHead, address, nil)
+			if err != nil {
+				return err
+			}
+			response, err := client.Do(request)
+			if err != nil {
+				return fmt.Errorf("%s does not answer: %w", parsed.Host, err)
+			}
+			defer response.Body.Close()
+			// A registry asks for a token before anything else.
+			if response.StatusCode != http.StatusOK && response.StatusCode != http.StatusUnauthorized {
+				return fmt.Errorf("%s answers with %s", parsed.Host, response.Status)
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+func mapValues[K comparable, V any](m map[K]V) []V {
+	values := make([]V, 0, len(m))
+	for _, v := range m {
+		values = append(values, v)
+	}
+	return values
+}
