@@ -11,6 +11,7 @@ import (
 	"github.com/meshwright/meshwright/internal/provider"
 	"github.com/meshwright/meshwright/internal/provider/command"
 	"github.com/meshwright/meshwright/internal/provider/kind"
+	"github.com/meshwright/meshwright/internal/provider/kubernetes"
 	"github.com/meshwright/meshwright/internal/provider/tls"
 )
 
@@ -29,9 +30,14 @@ type Options struct {
 // All returns the factory of every provider by package name.
 func All(o Options) map[string]provider.Factory {
 	return map[string]provider.Factory{
-		"command":    command.New,
-		"meshwright": func() plugin.Provider { return kind.New(kind.Options{Executable: o.Executable, Log: o.Log}) },
-		"tls":        tls.New,
+		"command": command.New,
+		"kubernetes": func() plugin.Provider {
+			return kubernetes.New(kubernetes.Options{ChartRoot: o.ChartRoot, Log: o.Log})
+		},
+		"meshwright": func() plugin.Provider {
+			return kind.New(kind.Options{Executable: o.Executable, StateDir: o.StateDir, Log: o.Log})
+		},
+		"tls": tls.New,
 	}
 }
 

@@ -27,7 +27,7 @@ func TestFromArgv0(t *testing.T) {
 
 // TestVersions holds the twins to the plugin versions that the SDKs ask for.
 func TestVersions(t *testing.T) {
-	want := map[string]string{"tls": "5.3.1", "command": "1.2.1"}
+	want := map[string]string{"tls": "5.3.1", "command": "1.2.1", "kubernetes": "4.30.0"}
 	for name, factory := range All(Options{}) {
 		info, err := factory().GetPluginInfo(t.Context())
 		if err != nil || info.Version == nil {

@@ -1,0 +1,114 @@
+package kind
+
+import (
+	"flag"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/tools/clientcmd"
+	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
+	"sigs.k8s.io/yaml"
+)
+
+var update = flag.Bool("update", false, "write the golden files")
+
+func parseConfig(t *testing.T, text string) v1alpha4.Cluster {
+	t.Helper()
+	var c v1alpha4.Cluster
+	if err := yaml.UnmarshalStrict([]byte(text), &c); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestRenderConfig(t *testing.T) {
+	tests := map[string]struct {
+		in cluster
+		v1 bool
+	}{
+		"minimal": {cluster{Name: "lab-c1", Image: "node:1"}, false},
+		"full": {cluster{
+			Name: "lab-c1", Image: "node:1", PodSubnet: "10.10.0.0/16", ServiceSubnet: "10.110.0.0/16",
+			Nodes: []node{
+				{Role: controlPlane, Labels: map[string]string{"topology.kubernetes.io/region": "r1"}},
+				{Role: worker},
+			},
+			KubeadmConfigPatches: []string{"kind: ClusterConfiguration\n"},
+		}, true},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := renderConfig(tt.in, "/state/labs/lab/owner", tt.v1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden := "testdata/" + name + ".yaml"
+			if *update {
+				if err := os.WriteFile(golden, got, 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(string(want), string(got)); d != "" {
+				t.Error(d)
+			}
+		})
+	}
+}
+
+func TestRewriteKubeconfig(t *testing.T) {
+	text, err := rewriteKubeconfig([]byte(adminConf), "https://127.0.0.1:7", "cluster1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config, err := clientcmd.RESTConfigFromKubeConfig([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if config.Host != "https://127.0.0.1:7" || string(config.KeyData) != "key" {
+		t.Errorf("host %s", config.Host)
+	}
+	raw, _ := clientcmd.Load([]byte(text))
+	if raw.CurrentContext != "cluster1" || len(raw.Contexts) != 1 || strings.Contains(text, "kubernetes-admin@") {
+		t.Errorf("contexts: %v", raw.Contexts)
+	}
+}
+
+func TestOwnerFileIsOne(t *testing.T) {
+	dir := t.TempDir()
+	var wg sync.WaitGroup
+	ids := make([]string, 16)
+	for i := range ids {
+		wg.Go(func() {
+			o, err := ensureOwner(dir, "lab")
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			ids[i] = o.ID
+		})
+	}
+	wg.Wait()
+	for _, id := range ids {
+		if id == "" || id != ids[0] {
+			t.Fatalf("ids = %v", ids)
+		}
+	}
+	if _, err := readOwner(dir, "another"); err == nil {
+		t.Error("another lab reads this owner file as its own")
+	}
+	entries, err := os.ReadDir(dir + "/owner")
+	if err != nil || len(entries) != 1 {
+		t.Errorf("left over: %v, %v", entries, err)
+	}
+	info, err := os.Stat(dir + "/owner")
+	if err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("mode %v, %v", info.Mode(), err)
+	}
+}

@@ -1,0 +1,59 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+
+	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/meshwright/meshwright/internal/docker"
+)
+
+// adminConfig is the administrator's kubeconfig in a control plane node.
+const adminConfig = "/etc/kubernetes/admin.conf"
+
+// kubeconfig returns the administrator's kubeconfig with the API server's port
+// on this machine, everything in it named name. It is a secret.
+func kubeconfig(ctx context.Context, d daemon, plane docker.Container, name string) (string, error) {
+	raw, err := d.Output(ctx, plane.ID, "cat", adminConfig)
+	if err != nil {
+		return "", fmt.Errorf("read the kubeconfig of %s: %w", plane.Name, err)
+	}
+	server, err := serverOnHost(plane)
+	if err != nil {
+		return "", err
+	}
+	return rewriteKubeconfig(raw, server, name)
+}
+
+// serverOnHost returns "https://127.0.0.1:PORT".
+func serverOnHost(plane docker.Container) (string, error) {
+	for _, p := range plane.Ports["6443/tcp"] {
+		if p.HostPort != "" {
+			return "https://" + net.JoinHostPort(p.HostIP, p.HostPort), nil
+		}
+	}
+	return "", fmt.Errorf("the node %s publishes no port of its API server; it is %s", plane.Name, plane.State.Status)
+}
+
+func rewriteKubeconfig(raw []byte, server, name string) (string, error) {
+	in, err := clientcmd.Load(raw)
+	if err != nil {
+		return "", fmt.Errorf("kubeconfig of the node: %w", err)
+	}
+	current := in.Contexts[in.CurrentContext]
+	if current == nil || in.Clusters[current.Cluster] == nil || in.AuthInfos[current.AuthInfo] == nil {
+		return "", errors.New("kubeconfig of the node: it has no current context")
+	}
+	out := api.NewConfig()
+	out.Clusters[name] = in.Clusters[current.Cluster]
+	out.Clusters[name].Server = server
+	out.AuthInfos[name] = in.AuthInfos[current.AuthInfo]
+	out.Contexts[name] = &api.Context{Cluster: name, AuthInfo: name}
+	out.CurrentContext = name
+	text, err := clientcmd.Write(*out)
+	return string(text), err
+}

@@ -1,0 +1,193 @@
+package kind
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+
+	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/provider"
+)
+
+// mtuOption is the driver option that a network takes over from Docker's default
+// bridge, as kind does: behind a VPN or in a cloud it is often below 1500.
+const mtuOption = "com.docker.network.driver.mtu"
+
+func (t *twin) createNetwork(ctx context.Context, req plugin.CreateRequest) (plugin.CreateResponse, error) {
+	var n network
+	unknown, err := provider.Decode(req.Properties, &n)
+	if err != nil {
+		return plugin.CreateResponse{}, err
+	}
+	outputs := req.Properties.Copy()
+	outputs["gateway"] = provider.Unknown()
+	gateway, err := n.gateway()
+	if err == nil {
+		outputs["gateway"] = resource.NewStringProperty(gateway)
+	}
+	if req.Preview {
+		return plugin.CreateResponse{Properties: outputs}, nil
+	}
+	if len(unknown) > 0 || err != nil {
+		return plugin.CreateResponse{}, fmt.Errorf("network %s: %s: %w", n.Name, strings.Join(unknown, ", "), errors.Join(errors.New("invalid inputs"), err))
+	}
+	d, err := t.docker(ctx)
+	if err != nil {
+		return plugin.CreateResponse{}, err
+	}
+	o, err := ensureOwner(t.labDir(n.Lab), n.Lab)
+	if err != nil {
+		return plugin.CreateResponse{}, err
+	}
+	id, err := t.ensureNetwork(ctx, d, o, n, gateway)
+	if err != nil {
+		return plugin.CreateResponse{}, err
+	}
+	return plugin.CreateResponse{ID: resource.ID(id), Properties: outputs}, nil
+}
+
+// ensureNetwork makes the network. One of ours that an interrupted run left is
+// taken over when it is as wanted, and made anew otherwise.
+func (t *twin) ensureNetwork(ctx context.Context, d daemon, o *owner, n network, gateway string) (string, error) {
+	found, err := findNetwork(ctx, d, n.Name)
+	if err != nil {
+		return "", err
+	}
+	if found != nil {
+		if reason := o.ownsNetwork(found); reason != nil {
+			return "", fmt.Errorf("there is a Docker network %q that is not this lab's: %w; it was left as it is: "+
+				"choose another name for the lab, or remove the network yourself: docker network rm %s", n.Name, reason, n.Name)
+		}
+		if sameAddresses(found, n, gateway) {
+			return found.ID, nil
+		}
+		if err := t.removeNetwork(ctx, d, o, found); err != nil {
+			return "", err
+		}
+	}
+	spec := docker.NetworkSpec{Name: n.Name, Subnet: n.Subnet, IPRange: n.IPRange, Gateway: gateway, Labels: o.labels()}
+	if bridge, err := d.Network(ctx, "bridge"); err == nil && bridge.Options[mtuOption] != "" {
+		spec.Options = map[string]string{mtuOption: bridge.Options[mtuOption]}
+	}
+	id, err := d.CreateNetwork(ctx, spec)
+	if errors.Is(err, docker.ErrConflict) {
+		return "", fmt.Errorf("the addresses %s of network %s are in use by another Docker network (see: docker network ls): "+
+			"choose others: pulumi config set meshwright:subnet CIDR: %w", n.Subnet, n.Name, err)
+	}
+	return id, err
+}
+
+func sameAddresses(found *docker.Network, n network, gateway string) bool {
+	if len(found.IPAM.Config) != 1 {
+		return false
+	}
+	c := found.IPAM.Config[0]
+	return c.Subnet == n.Subnet && c.IPRange == n.IPRange && c.Gateway == gateway
+}
+
+// findNetwork returns the network of that very name or ID, or nil. Docker also
+// answers to the beginning of an ID.
+func findNetwork(ctx context.Context, d daemon, name string) (*docker.Network, error) {
+	n, err := d.Network(ctx, name)
+	if errors.Is(err, docker.ErrNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	if n.Name != name && n.ID != name {
+		return nil, nil
+	}
+	return n, nil
+}
+
+func (t *twin) readNetwork(ctx context.Context, req plugin.ReadRequest) (plugin.ReadResponse, error) {
+	d, err := t.docker(ctx)
+	if err != nil {
+		return plugin.ReadResponse{}, err
+	}
+	found, err := findNetwork(ctx, d, string(req.ID))
+	if err != nil || found == nil {
+		return plugin.ReadResponse{}, err
+	}
+	lab := found.Labels[labLabel]
+	o, err := readOwner(t.labDir(lab), lab)
+	if err == nil {
+		err = o.ownsNetwork(found)
+	}
+	if err != nil {
+		return plugin.ReadResponse{}, fmt.Errorf("the Docker network %s is no network of a lab here: %w", req.ID, err)
+	}
+	n := network{Name: found.Name, Lab: lab}
+	outputs := resource.PropertyMap{}
+	if len(found.IPAM.Config) > 0 {
+		c := found.IPAM.Config[0]
+		n.Subnet, n.IPRange = c.Subnet, c.IPRange
+		outputs["gateway"] = resource.NewStringProperty(c.Gateway)
+	}
+	inputs, err := provider.Encode(n)
+	if err != nil {
+		return plugin.ReadResponse{}, err
+	}
+	for k, v := range inputs {
+		outputs[k] = v
+	}
+	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: resource.ID(found.ID), Inputs: inputs, Outputs: outputs}}, nil
+}
+
+func (t *twin) deleteNetwork(ctx context.Context, req plugin.DeleteRequest) error {
+	var n network
+	if _, err := provider.Decode(req.Inputs, &n); err != nil {
+		return err
+	}
+	d, err := t.docker(ctx)
+	if err != nil {
+		return err
+	}
+	found, err := findNetwork(ctx, d, string(req.ID))
+	if err != nil || found == nil {
+		return err
+	}
+	o, err := readOwner(t.labDir(n.Lab), n.Lab)
+	if err == nil {
+		err = o.ownsNetwork(found)
+	}
+	if err != nil {
+		return fmt.Errorf("the Docker network %q is not removed: %w; if it is of no use: docker network rm %s", n.Name, err, n.Name)
+	}
+	return t.removeNetwork(ctx, d, o, found)
+}
+
+// removeNetwork removes one of our networks and first, with it, the nodes of
+// ours on it: those that an interrupted create left, of which no state knows.
+// Containers of others on it stop the removal before anything is changed.
+func (t *twin) removeNetwork(ctx context.Context, d daemon, o *owner, n *docker.Network) error {
+	on, err := d.Containers(ctx, docker.Filter{Network: n.ID})
+	if err != nil {
+		return err
+	}
+	var ours, others []string
+	for _, c := range on {
+		reason, err := o.ownsNode(ctx, d, c, n.Name)
+		if err != nil {
+			return err
+		}
+		if reason != nil {
+			others = append(others, c.Name)
+			continue
+		}
+		ours = append(ours, c.ID)
+	}
+	if len(others) > 0 {
+		return fmt.Errorf("the Docker network %s has containers on it that are not this lab's: %s; disconnect them first: docker network disconnect %s NAME",
+			n.Name, strings.Join(others, ", "), n.Name)
+	}
+	if err := d.Remove(ctx, ours...); err != nil {
+		return err
+	}
+	return d.RemoveNetwork(ctx, n.ID)
+}

@@ -1,0 +1,163 @@
+package kind
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/meshwright/meshwright/internal/docker"
+)
+
+const (
+	ownerMount = "/etc/meshwright" // in every node
+	ownerFile  = "owner.json"
+	labLabel   = "dev.meshwright.lab"   // value: the lab's name
+	ownerLabel = "dev.meshwright.owner" // value: the owner file's id
+)
+
+// owner is a lab as its Docker objects know it.
+type owner struct {
+	Lab string `json:"lab"`
+	ID  string `json:"owner"` // random, made with the file
+
+	dir string // on the host; mounted at ownerMount
+}
+
+// errNoOwner says that a lab has no owner file, so that nothing can be its.
+var errNoOwner = errors.New("this lab has no owner file")
+
+// readOwner returns the owner in a lab's directory, or errNoOwner.
+func readOwner(labDir, lab string) (*owner, error) {
+	o := &owner{dir: filepath.Join(labDir, "owner")}
+	path := filepath.Join(o.dir, ownerFile)
+	raw, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errNoOwner
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(raw, o); err != nil || o.ID == "" || o.Lab != lab {
+		return nil, fmt.Errorf("%s is not the owner file of lab %q: move it away if you know that it is of no use", path, lab)
+	}
+	return o, nil
+}
+
+// ensureOwner returns the owner of a lab and makes its file if there is none.
+// Of two callers at once both get the same.
+func ensureOwner(labDir, lab string) (*owner, error) {
+	o, err := readOwner(labDir, lab)
+	if !errors.Is(err, errNoOwner) {
+		return o, err
+	}
+	dir := filepath.Join(labDir, "owner")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the lab's owner directory: %w", err)
+	}
+	raw, err := json.Marshal(owner{Lab: lab, ID: rand.Text()})
+	if err != nil {
+		return nil, err
+	}
+	tmp, err := os.CreateTemp(dir, ".owner-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.Remove(tmp.Name())
+	_, err = tmp.Write(append(raw, '\n'))
+	if err := errors.Join(err, tmp.Close()); err != nil {
+		return nil, err
+	}
+	// A link fails where a rename would replace what another has just made.
+	if err := os.Link(tmp.Name(), filepath.Join(dir, ownerFile)); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, err
+	}
+	return readOwner(labDir, lab)
+}
+
+func (o *owner) labels() map[string]string {
+	return map[string]string{labLabel: o.Lab, ownerLabel: o.ID}
+}
+
+// ownsNetwork says why a network is not the lab's, or nil.
+func (o *owner) ownsNetwork(n *docker.Network) error {
+	if lab := n.Labels[labLabel]; lab != o.Lab {
+		if lab == "" {
+			return errors.New("it was not made by meshwright")
+		}
+		return fmt.Errorf("it belongs to the lab %q", lab)
+	}
+	if n.Labels[ownerLabel] != o.ID {
+		return fmt.Errorf("it was made by another owner of the name %q (another user or state directory)", o.Lab)
+	}
+	return nil
+}
+
+// ownsNode says why a container is not a node of the lab's on the named
+// network, or nil. An error that is no verdict comes as the second value.
+func (o *owner) ownsNode(ctx context.Context, d daemon, c docker.Container, network string) (reason, err error) {
+	if !o.hasMount(c) {
+		return errors.New("it does not have this lab's owner directory mounted at " + ownerMount), nil
+	}
+	if _, ok := c.Networks[network]; !ok {
+		return fmt.Errorf("it is not on the network %s", network), nil
+	}
+	n, err := d.Network(ctx, network)
+	switch {
+	case errors.Is(err, docker.ErrNotFound):
+		// Only a stopped container outlives its network.
+		if c.State.Running {
+			return fmt.Errorf("there is no network %s", network), nil
+		}
+	case err != nil:
+		return nil, err
+	default:
+		if reason := o.ownsNetwork(n); reason != nil {
+			return fmt.Errorf("its network %s is not this lab's: %w", network, reason), nil
+		}
+	}
+	return o.matchesContent(ctx, d, c)
+}
+
+// hasMount looks for the owner directory among the container's mounts. Docker
+// Desktop shows host paths under /host_mnt.
+func (o *owner) hasMount(c docker.Container) bool {
+	for _, m := range c.Mounts {
+		if m.Destination == ownerMount && m.Type == "bind" && !m.RW &&
+			(m.Source == o.dir || m.Source == "/host_mnt"+o.dir) {
+			return true
+		}
+	}
+	return false
+}
+
+// matchesContent compares the owner file as the container sees it: a directory
+// that was made anew is another one under the same path.
+func (o *owner) matchesContent(ctx context.Context, d daemon, c docker.Container) (reason, err error) {
+	dir, err := os.MkdirTemp("", "meshwright-owner-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, ownerFile)
+	// Copying works on a stopped container too.
+	if err := d.CopyFrom(ctx, c.ID, ownerMount+"/"+ownerFile, path); err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return fmt.Errorf("its owner file cannot be read: %w", err), nil
+	}
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var seen owner
+	if err := json.Unmarshal(raw, &seen); err != nil || seen.ID != o.ID || seen.Lab != o.Lab {
+		return errors.New("its owner file is another one"), nil
+	}
+	return nil, nil
+}

@@ -1,0 +1,197 @@
+package kind
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"sync"
+	"time"
+)
+
+// networkVariable is how kind is told its Docker network.
+const networkVariable = "KIND_EXPERIMENTAL_DOCKER_NETWORK"
+
+// job is one run of kind's create.
+type job struct {
+	spec  spec
+	env   []string     // settings over this process's own, "KEY=value"
+	line  func(string) // takes each line of output
+	abort func()       // removes what was made so far, so that kind fails; may be called repeatedly
+}
+
+// runner runs a job until it is done or ctx ends, and leaves nothing running.
+type runner func(ctx context.Context, j job) error
+
+// contrary are settings of the environment that would send kind elsewhere.
+var contrary = []string{"DOCKER_CONTEXT", "KUBECONFIG", "KIND_CLUSTER_NAME", "KIND_EXPERIMENTAL_PROVIDER"}
+
+// runChild returns a runner that starts executable as a child for every job.
+func runChild(executable string) runner {
+	return func(ctx context.Context, j job) error {
+		input, err := json.Marshal(j.spec)
+		if err != nil {
+			return err
+		}
+		// The write end stays open until the child is done: its end tells the
+		// child that we are gone.
+		r, w, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		cmd := exec.CommandContext(ctx, executable, ChildArg)
+		cmd.Env = append(environ(), j.env...)
+		cmd.Stdin = r
+		out := &lineWriter{line: j.line}
+		cmd.Stdout, cmd.Stderr = out, out
+		inGroup(cmd)
+		cmd.WaitDelay = 3 * time.Second
+
+		done := make(chan error, 1)
+		go func() {
+			// The parent-death signal is bound to the thread that started the
+			// child, so the thread must live as long.
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			err := cmd.Start()
+			_ = r.Close()
+			if err == nil {
+				go func() { _, _ = w.Write(append(input, '\n')) }()
+				err = cmd.Wait()
+			}
+			done <- err
+		}()
+		err = <-done
+		out.flush()
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if errors.Is(err, exec.ErrNotFound) || errors.Is(err, os.ErrNotExist) {
+			return fmt.Errorf("the meshwright executable for the child: %w; build it: make build", err)
+		}
+		return err
+	}
+}
+
+// environ is this process's environment without what would mislead kind.
+func environ() []string {
+	var kept []string
+next:
+	for _, kv := range os.Environ() {
+		for _, name := range contrary {
+			if strings.HasPrefix(kv, name+"=") {
+				continue next
+			}
+		}
+		kept = append(kept, kv)
+	}
+	return kept
+}
+
+// here lets one create run in this process at a time: kind reads settings from
+// the environment, which all share.
+var here sync.Mutex
+
+// runHere runs a job in this process. kind cannot be stopped; when ctx ends, its
+// nodes are taken away from it until it fails.
+func runHere(ctx context.Context, j job) error {
+	here.Lock()
+	defer here.Unlock()
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	for _, name := range contrary {
+		defer restore(name)()
+		_ = os.Unsetenv(name)
+	}
+	for _, kv := range j.env {
+		name, value, _ := strings.Cut(kv, "=")
+		defer restore(name)()
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
+	}
+	out := &lineWriter{line: j.line}
+	done := make(chan error, 1)
+	go func() {
+		defer func() { // nothing else would keep the panic from ending the process
+			if v := recover(); v != nil {
+				done <- fmt.Errorf("kind panicked: %v\n%s", v, debug.Stack())
+			}
+		}()
+		done <- create(j.spec, lineLogger{out})
+	}()
+	for {
+		select {
+		case err := <-done:
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			return err
+		case <-tickAfter(ctx):
+			j.abort()
+		}
+	}
+}
+
+// tickAfter fires again and again once ctx has ended.
+func tickAfter(ctx context.Context) <-chan time.Time {
+	if ctx.Err() != nil {
+		return time.After(500 * time.Millisecond)
+	}
+	c := make(chan time.Time, 1)
+	context.AfterFunc(ctx, func() { c <- time.Now() })
+	return c
+}
+
+func restore(name string) func() {
+	value, ok := os.LookupEnv(name)
+	return func() {
+		if ok {
+			_ = os.Setenv(name, value)
+		} else {
+			_ = os.Unsetenv(name)
+		}
+	}
+}
+
+// lineWriter cuts what is written into lines.
+type lineWriter struct {
+	mu   sync.Mutex
+	rest []byte
+	line func(string)
+}
+
+func (w *lineWriter) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.rest = append(w.rest, p...)
+	for {
+		i := bytes.IndexByte(w.rest, '\n')
+		if i < 0 {
+			return len(p), nil
+		}
+		w.emit(w.rest[:i])
+		w.rest = w.rest[i+1:]
+	}
+}
+
+func (w *lineWriter) flush() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.emit(w.rest)
+	w.rest = nil
+}
+
+func (w *lineWriter) emit(b []byte) {
+	if s := strings.TrimSpace(string(b)); s != "" {
+		w.line(s)
+	}
+}

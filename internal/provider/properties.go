@@ -1,0 +1,174 @@
+package provider
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+)
+
+// Decode fills into, a pointer to a struct with json tags, from a property map.
+// Secrets are taken for what they hold. Unknown values leave their field empty
+// and are returned by path. A property that the struct does not have is an
+// error, as is a value of another type.
+func Decode(m resource.PropertyMap, into any) (unknown []string, err error) {
+	p := plainer{}
+	object, err := p.object(m, "")
+	if err != nil {
+		return nil, err
+	}
+	raw, err := json.Marshal(object)
+	if err != nil {
+		return nil, err
+	}
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil {
+		var typed *json.UnmarshalTypeError
+		if errors.As(err, &typed) {
+			return nil, fmt.Errorf("property %q: expected %s, got %s", typed.Field, typed.Type, typed.Value)
+		}
+		// "json: unknown field "x"" is how encoding/json says it.
+		return nil, errors.New(strings.Replace(strings.TrimPrefix(err.Error(), "json: "), "unknown field", "unknown property", 1))
+	}
+	slices.Sort(p.unknown)
+	return p.unknown, nil
+}
+
+type plainer struct{ unknown []string }
+
+func (p *plainer) object(m resource.PropertyMap, path string) (map[string]any, error) {
+	out := map[string]any{}
+	for _, k := range slices.Sorted(maps.Keys(m)) {
+		if internal(k) {
+			continue
+		}
+		at := string(k)
+		if path != "" {
+			at = path + "." + at
+		}
+		v, ok, err := p.value(m[k], at)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			out[string(k)] = v
+		}
+	}
+	return out, nil
+}
+
+func (p *plainer) value(v resource.PropertyValue, path string) (out any, known bool, err error) {
+	switch {
+	case v.IsSecret():
+		return p.value(v.SecretValue().Element, path)
+	case v.IsOutput() && v.OutputValue().Known:
+		return p.value(v.OutputValue().Element, path)
+	case v.IsComputed() || v.IsOutput():
+		p.unknown = append(p.unknown, path)
+		return nil, false, nil
+	case v.IsNull():
+		return nil, false, nil
+	case v.IsArray():
+		items := []any{}
+		for i, e := range v.ArrayValue() {
+			item, _, err := p.value(e, fmt.Sprintf("%s[%d]", path, i))
+			if err != nil {
+				return nil, false, err
+			}
+			items = append(items, item)
+		}
+		return items, true, nil
+	case v.IsObject():
+		object, err := p.object(v.ObjectValue(), path)
+		return object, true, err
+	case v.IsBool(), v.IsNumber(), v.IsString():
+		return v.V, true, nil
+	}
+	return nil, false, fmt.Errorf("property %q: a value of type %s is not supported here", path, v.TypeString())
+}
+
+// Encode is the way back: the property map of a struct with json tags.
+func Encode(v any) (resource.PropertyMap, error) {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var object map[string]any
+	if err := json.Unmarshal(raw, &object); err != nil {
+		return nil, err
+	}
+	return resource.NewPropertyMapFromMap(object), nil
+}
+
+// internal says whether a key is the engine's or the SDK's own bookkeeping.
+func internal(k resource.PropertyKey) bool { return strings.HasPrefix(string(k), "__") }
+
+// Diff compares inputs and returns the difference by property path. Whether a value is
+// a secret makes no difference. Properties for which replaces is true,
+// by top-level name, make the difference a replacement.
+func Diff(olds, news resource.PropertyMap, replaces func(resource.PropertyKey) bool) plugin.DiffResult {
+	object := bare(olds).Diff(bare(news), internal)
+	if object == nil || !object.AnyChanges() {
+		return plugin.DiffResult{Changes: plugin.DiffNone}
+	}
+	result := plugin.DiffResult{
+		Changes:      plugin.DiffSome,
+		DetailedDiff: plugin.NewDetailedDiffFromObjectDiff(object, true),
+	}
+	for path, d := range result.DetailedDiff {
+		key := resource.PropertyKey(topLevel([]string{path})[0])
+		if replaces(key) {
+			result.DetailedDiff[path] = d.ToReplace()
+			if !slices.Contains(result.ReplaceKeys, key) {
+				result.ReplaceKeys = append(result.ReplaceKeys, key)
+			}
+		}
+		if !slices.Contains(result.ChangedKeys, key) {
+			result.ChangedKeys = append(result.ChangedKeys, key)
+		}
+	}
+	slices.Sort(result.ChangedKeys)
+	slices.Sort(result.ReplaceKeys)
+	return result
+}
+
+// bare returns m without the marks of secrets and outputs.
+func bare(m resource.PropertyMap) resource.PropertyMap {
+	out := resource.PropertyMap{}
+	for k, v := range m {
+		out[k] = bareValue(v)
+	}
+	return out
+}
+
+func bareValue(v resource.PropertyValue) resource.PropertyValue {
+	switch {
+	case v.IsSecret():
+		return bareValue(v.SecretValue().Element)
+	case v.IsOutput() && v.OutputValue().Known:
+		return bareValue(v.OutputValue().Element)
+	case v.IsOutput():
+		return resource.MakeComputed(resource.NewStringProperty(""))
+	case v.IsArray():
+		items := make([]resource.PropertyValue, len(v.ArrayValue()))
+		for i, e := range v.ArrayValue() {
+			items[i] = bareValue(e)
+		}
+		return resource.NewArrayProperty(items)
+	case v.IsObject():
+		return resource.NewObjectProperty(bare(v.ObjectValue()))
+	}
+	return v
+}
+
+// Unknown is the value of an output that is known after the update only.
+func Unknown() resource.PropertyValue {
+	return resource.MakeComputed(resource.NewStringProperty(""))
+}
