@@ -14,6 +14,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/meshwright/meshwright/automation/verify/call"
 	"github.com/meshwright/meshwright/automation/verify/probe"
 )
 
@@ -42,7 +43,7 @@ type CallStats struct {
 type batch struct {
 	stats   CallStats
 	member  *member
-	records []record
+	records []call.Record
 	pod     *probe.Pod // the client pod, when there is one
 }
 
@@ -56,7 +57,7 @@ func checkCalls(ctx context.Context, m *mesh, out *outcome) {
 	var mu sync.Mutex
 	var batches []batch
 	var wg group
-	call := func(f func() (*batch, *Finding)) {
+	start := func(f func() (*batch, *Finding)) {
 		wg.Go(func() {
 			b, finding := f()
 			if finding != nil {
@@ -69,9 +70,9 @@ func checkCalls(ctx context.Context, m *mesh, out *outcome) {
 		})
 	}
 	for _, c := range m.members {
-		call(func() (*batch, *Finding) { return m.callFromPod(ctx, c, "mesh", m.workload.url(), power.Requests) })
+		start(func() (*batch, *Finding) { return m.callFromPod(ctx, c, "mesh", m.workload.url(), power.Requests) })
 		if c.IngressAddress != "" {
-			call(func() (*batch, *Finding) { return m.callIngress(ctx, c, power.Requests) })
+			start(func() (*batch, *Finding) { return m.callIngress(ctx, c, power.Requests) })
 		}
 	}
 	wg.Wait()
@@ -155,13 +156,13 @@ func (m *mesh) callFromPod(ctx context.Context, c *member, via, url string, n in
 			Message: fmt.Sprintf("no ready pod %s in namespace %s", m.workload.clients(), m.workload.Namespace)}
 	}
 	pod := probe.Ref(&pods[0])
-	argv := curlBatch(url, n, concurrency(n), m.timeouts.Request)
+	argv := call.Curl(url, n, concurrency(n), m.timeouts.Request)
 	res, err := c.cluster.Exec(ctx, pod, appContainer(&pods[0]), argv)
 	if err != nil {
 		f := unreachable(c, "pod "+pod.String(), err)
 		return nil, &f
 	}
-	records := parseBatch(string(res.Stdout))
+	records := call.Parse(string(res.Stdout))
 	if len(records) == 0 {
 		return nil, &Finding{Reason: ReasonProbeFailed, Cluster: c.Name, Object: "pod " + pod.String(),
 			Message: fmt.Sprintf("curl ended with code %d: %s", res.Code, strings.TrimSpace(excerpt(string(res.Stderr))))}
@@ -175,10 +176,10 @@ func (m *mesh) callFromPod(ctx context.Context, c *member, via, url string, n in
 func (m *mesh) callIngress(ctx context.Context, c *member, n int) (*batch, *Finding) {
 	url := "http://" + c.IngressAddress + m.workload.Path
 	first := m.getOnce(ctx, url)
-	if errors.Is(first.err, probe.ErrUnroutable) {
+	if errors.Is(first.Err, probe.ErrUnroutable) {
 		return m.callFromPod(ctx, c, "ingress", url, n)
 	}
-	records := make([]record, n)
+	records := make([]call.Record, n)
 	records[0] = first
 	limit := make(chan struct{}, concurrency(n))
 	var wg group
@@ -194,16 +195,16 @@ func (m *mesh) callIngress(ctx context.Context, c *member, n int) (*batch, *Find
 		stats: CallStats{From: c.Name, Via: "ingress", Client: "host", URL: url, Requests: n}}, nil
 }
 
-func (m *mesh) getOnce(ctx context.Context, url string) record {
+func (m *mesh) getOnce(ctx context.Context, url string) call.Record {
 	began := time.Now()
 	status, body, err := m.host.Get(ctx, url, m.timeouts.Request)
-	r := record{code: status, took: time.Since(began), err: err}
+	r := call.Record{Code: status, Took: time.Since(began), Err: err}
 	if err != nil {
-		r.text = err.Error()
+		r.Text = err.Error()
 		return r
 	}
-	r.version, r.instance = parseAnswer(body)
-	r.text = strings.TrimSpace(body)
+	r.Version, r.Instance = call.ParseAnswer(body)
+	r.Text = strings.TrimSpace(body)
 	return r
 }
 
@@ -213,15 +214,15 @@ func (b *batch) count(where map[string]string) {
 	s.Versions, s.Clusters, s.Instances = map[string]int{}, map[string]int{}, map[string]int{}
 	var took []time.Duration
 	for _, r := range b.records {
-		if !r.ok() {
+		if !r.OK() {
 			s.Errors++
 			continue
 		}
-		took = append(took, r.took)
-		s.Versions[r.version]++
-		if r.instance != "" {
-			s.Instances[r.instance]++
-			if c, ok := where[r.instance]; ok {
+		took = append(took, r.Took)
+		s.Versions[r.Version]++
+		if r.Instance != "" {
+			s.Instances[r.Instance]++
+			if c, ok := where[r.Instance]; ok {
 				s.Clusters[c]++
 			}
 		}
@@ -288,7 +289,7 @@ func (m *mesh) judgeCalls(b batch, versions []string, power Power, out *outcome)
 
 func (b *batch) firstError() string {
 	for _, r := range b.records {
-		if !r.ok() {
+		if !r.OK() {
 			return r.String()
 		}
 	}
@@ -300,7 +301,7 @@ func (b *batch) evidence() []gather {
 	var log strings.Builder
 	for _, failed := range []bool{true, false} {
 		for i, r := range b.records {
-			if r.ok() != failed {
+			if r.OK() != failed {
 				fmt.Fprintf(&log, "%3d %s\n", i+1, r)
 			}
 		}

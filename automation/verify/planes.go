@@ -12,6 +12,7 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/meshwright/meshwright/automation/verify/call"
 	"github.com/meshwright/meshwright/automation/verify/probe"
 )
 
@@ -280,7 +281,7 @@ func (m *mesh) curl(ctx context.Context, c *member, args ...string) (pod string,
 	if len(pods) == 0 {
 		return "", out, fmt.Errorf("no running pod %s in namespace %s", m.workload.clients(), m.workload.Namespace)
 	}
-	argv := append([]string{"curl", "-sS", "--max-time", decimal(m.timeouts.Request)}, args...)
+	argv := append([]string{"curl", "-sS", "--max-time", call.Seconds(m.timeouts.Request)}, args...)
 	out, err = c.cluster.Exec(ctx, probe.Ref(&pods[0]), appContainer(&pods[0]), argv)
 	return pods[0].Name, out, err
 }

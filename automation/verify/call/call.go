@@ -1,4 +1,5 @@
-package verify
+// Package call makes requests with curl inside a pod and reads what came back.
+package call
 
 import (
 	"fmt"
@@ -8,27 +9,27 @@ import (
 	"time"
 )
 
-// record is one request.
-type record struct {
-	code     int // HTTP status, 0 for none
-	took     time.Duration
-	version  string
-	instance string
-	text     string // the error's text, or the body
-	err      error
+// Record is one request.
+type Record struct {
+	Code     int // HTTP status, 0 for none
+	Took     time.Duration
+	Version  string // of the workload, from the answer; "" without one
+	Instance string // the pod that answered
+	Text     string // the error's text, or the body
+	Err      error
 }
 
-// ok reports an answer: status 200 and a version in it.
-func (r record) ok() bool { return r.err == nil && r.code == 200 && r.version != "" }
+// OK reports an answer: status 200 and a version in it.
+func (r Record) OK() bool { return r.Err == nil && r.Code == 200 && r.Version != "" }
 
-func (r record) String() string {
-	out := fmt.Sprintf("status %d", r.code)
-	if r.code == 0 {
+func (r Record) String() string {
+	out := fmt.Sprintf("status %d", r.Code)
+	if r.Code == 0 {
 		out = "no answer"
 	}
-	out += fmt.Sprintf(" after %s", r.took.Round(100*time.Microsecond))
-	if r.text != "" {
-		out += ": " + r.text
+	out += fmt.Sprintf(" after %s", r.Took.Round(100*time.Microsecond))
+	if r.Text != "" {
+		out += ": " + r.Text
 	}
 	return out
 }
@@ -37,30 +38,30 @@ func (r record) String() string {
 // it starts afresh whether or not the body ended its own.
 const mark = "#request "
 
-// curlBatch is a curl command that makes n requests, concurrency at a time,
+// Curl is a curl command that makes n requests, concurrency at a time,
 // each bounded by timeout. One process makes them all: an exec through the API
 // server costs more than a hundred requests. The number of each request is
 // globbed into the URL's fragment, which is not sent.
-func curlBatch(url string, n, concurrency int, timeout time.Duration) []string {
+func Curl(url string, n, concurrency int, timeout time.Duration) []string {
 	return []string{
 		"curl", "-sS", "--parallel", "--parallel-max", strconv.Itoa(concurrency),
-		"--max-time", decimal(timeout),
+		"--max-time", Seconds(timeout),
 		"-w", `\n` + mark + `%{http_code} %{time_total} %{exitcode} %{errormsg}\n`,
 		fmt.Sprintf("%s#[1-%d]", url, n),
 	}
 }
 
-// decimal renders a duration in seconds as curl reads it.
-func decimal(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
+// Seconds renders a duration in seconds as curl reads it.
+func Seconds(d time.Duration) string { return strconv.FormatFloat(d.Seconds(), 'f', -1, 64) }
 
 var (
 	versionText  = regexp.MustCompile(`version: *([A-Za-z0-9._-]+)`)
 	instanceText = regexp.MustCompile(`instance: *([A-Za-z0-9._-]+)`)
 )
 
-// parseAnswer reads an answer as Istio's sample gives it:
+// ParseAnswer reads an answer as Istio's sample gives it:
 // "Hello version: v1, instance: helloworld-v1-5d7b8cf9f-x2x4v".
-func parseAnswer(body string) (version, instance string) {
+func ParseAnswer(body string) (version, instance string) {
 	if m := versionText.FindStringSubmatch(body); m != nil {
 		version = m[1]
 	}
@@ -70,18 +71,18 @@ func parseAnswer(body string) (version, instance string) {
 	return version, instance
 }
 
-// parseBatch reads the output of curlBatch. Transfers overlap, so a body may
+// Parse reads the output of Curl. Transfers overlap, so a body may
 // stand before another transfer's line; statuses and bodies are therefore
 // paired up by kind, not by neighbourhood: answers go to the lines that say
 // 200, other text to those that do not. A 200 without an answer stays without.
-func parseBatch(out string) []record {
-	var records []record
+func Parse(out string) []Record {
+	var records []Record
 	var answers, others []string
 	for line := range strings.Lines(out) {
 		line = strings.TrimSpace(line)
 		rest, marked := strings.CutPrefix(line, mark)
 		if !marked {
-			switch version, _ := parseAnswer(line); {
+			switch version, _ := ParseAnswer(line); {
 			case line == "":
 			case version != "":
 				answers = append(answers, line)
@@ -91,28 +92,28 @@ func parseBatch(out string) []record {
 			continue
 		}
 		f := strings.SplitN(rest, " ", 4)
-		r := record{}
+		r := Record{}
 		if len(f) > 1 {
-			r.code, _ = strconv.Atoi(f[0]) //nolint:errcheck // 0 is what curl itself writes for "none"
+			r.Code, _ = strconv.Atoi(f[0]) //nolint:errcheck // 0 is what curl itself writes for "none"
 			secs, err := strconv.ParseFloat(f[1], 64)
 			if err == nil {
-				r.took = time.Duration(secs * float64(time.Second))
+				r.Took = time.Duration(secs * float64(time.Second))
 			}
 		}
 		if len(f) > 3 && f[2] != "0" {
-			r.text = strings.TrimSpace("curl " + f[2] + ": " + f[3])
-			r.code = 0 // a body that broke off is no answer, whatever its status
+			r.Text = strings.TrimSpace("curl " + f[2] + ": " + f[3])
+			r.Code = 0 // a body that broke off is no answer, whatever its status
 		}
 		records = append(records, r)
 	}
 	for i := range records {
 		r := &records[i]
 		switch {
-		case r.code == 200 && len(answers) > 0:
-			r.version, r.instance = parseAnswer(answers[0])
-			r.text, answers = answers[0], answers[1:]
-		case r.code != 200 && r.text == "" && len(others) > 0:
-			r.text, others = others[0], others[1:]
+		case r.Code == 200 && len(answers) > 0:
+			r.Version, r.Instance = ParseAnswer(answers[0])
+			r.Text, answers = answers[0], answers[1:]
+		case r.Code != 200 && r.Text == "" && len(others) > 0:
+			r.Text, others = others[0], others[1:]
 		}
 	}
 	return records

@@ -1,0 +1,121 @@
+package faults
+
+import (
+	"context"
+
+	"github.com/meshwright/meshwright/automation/verify"
+)
+
+// Outcome is what a check must say while a fault is in force.
+type Outcome struct {
+	Status verify.Status `json:"status"`
+	Reason verify.Reason `json:"reason,omitempty"`
+}
+
+var green = Outcome{Status: verify.Passed}
+
+func red(r verify.Reason) Outcome { return Outcome{Status: verify.Failed, Reason: r} }
+
+// Fault is one way to break a mesh.
+type Fault struct {
+	Name  string
+	Title string
+	// Want declares the outcome of every check.
+	Want map[string]Outcome
+	// needs says why the fault cannot be played on a mesh, or "".
+	needs func(*lab) string
+	// inject breaks the mesh and returns when it is broken as far as the API
+	// server can tell. The repair it returns is not nil whenever anything was
+	// changed, also together with an error; it may be called more than once.
+	inject func(context.Context, *lab) (repair func(context.Context) error, err error)
+}
+
+// want declares one row: the checks that are not named stay green.
+func want(rows map[string]Outcome) map[string]Outcome {
+	out := map[string]Outcome{}
+	for _, id := range verify.IDs() {
+		out[id] = green
+	}
+	for id, o := range rows {
+		out[id] = o
+	}
+	return out
+}
+
+// All lists every fault once.
+func All() []Fault {
+	return []Fault{
+		{
+			Name:  "wrong-network-label",
+			Title: "a cluster's istio-system is labelled with another cluster's network",
+			Want: want(map[string]Outcome{
+				verify.CheckDiscovery: red(verify.ReasonEndpointDirect),
+				verify.CheckCalls:     red(verify.ReasonVersionUnreachable),
+			}),
+			needs: needsTwoNetworks, inject: wrongNetworkLabel,
+		},
+		{
+			Name:  "remote-secret-loopback",
+			Title: "a remote secret points at 127.0.0.1",
+			Want: want(map[string]Outcome{
+				verify.CheckDiscovery: red(verify.ReasonRemoteNotSynced),
+				verify.CheckCalls:     red(verify.ReasonVersionUnreachable),
+			}),
+			needs: needsTwoPrimaries, inject: remoteSecretLoopback,
+		},
+		{
+			Name:  "another-root",
+			Title: "a cluster's control plane signs with another root",
+			Want: want(map[string]Outcome{
+				verify.CheckTrust: red(verify.ReasonRootsDiffer),
+				verify.CheckCalls: red(verify.ReasonVersionUnreachable),
+			}),
+			needs: needsTwoPrimaries, inject: anotherRoot,
+		},
+		{
+			Name:  "east-west-gateway-gone",
+			Title: "a cluster's east-west gateway is scaled to 0",
+			Want: want(map[string]Outcome{
+				verify.CheckPlanes: red(verify.ReasonGatewayUnavailable),
+				verify.CheckCalls:  red(verify.ReasonVersionUnreachable),
+			}),
+			needs: needsTwoNetworks, inject: eastWestGone,
+		},
+		{
+			Name:  "cross-network-gateway-deleted",
+			Title: "a cluster's cross-network Gateway object is deleted",
+			Want: want(map[string]Outcome{
+				verify.CheckPlanes: red(verify.ReasonCrossNetworkPortClosed),
+				verify.CheckCalls:  red(verify.ReasonVersionUnreachable),
+			}),
+			needs: needsTwoNetworks, inject: crossNetworkDeleted,
+		},
+		{
+			Name:  "istiod-unready",
+			Title: "a cluster's istiod runs, but is never ready",
+			// Traffic goes on with what the proxies know, and says so.
+			Want: want(map[string]Outcome{
+				verify.CheckPlanes:    red(verify.ReasonControlPlaneUnavailable),
+				verify.CheckDiscovery: red(verify.ReasonProxyDisconnected),
+			}),
+			needs: needsTwoPrimaries, inject: istiodUnready,
+		},
+	}
+}
+
+func needsTwoPrimaries(l *lab) string {
+	if l.victim == nil || l.witness == nil {
+		return "needs two clusters with control planes of their own"
+	}
+	return ""
+}
+
+func needsTwoNetworks(l *lab) string {
+	if why := needsTwoPrimaries(l); why != "" {
+		return why
+	}
+	if l.victim.Network == l.witness.Network || l.victim.EastWestAddress == "" {
+		return "needs two networks with an east-west gateway"
+	}
+	return ""
+}
