@@ -1,0 +1,318 @@
+package automation
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/meshwright/meshwright/internal/paths"
+)
+
+var machineKit = paths.Kit()
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func TestLifeOfALab(t *testing.T) {
+	state, w := t.TempDir(), newWorld()
+	lab := testLab(t, "dev", state, w, "ok")
+	before := readTree(t, filepath.Join(state, "project"))
+	ctx := t.Context()
+
+	preview, err := lab.Preview(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(preview.Changes) != 4 || len(w.names()) != 0 { // the stack, its provider and two things
+		t.Errorf("preview: %d changes, things %v", len(preview.Changes), w.names())
+	}
+	if _, err := os.Stat(lab.Dir()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("preview of a new lab left %s", lab.Dir())
+	}
+
+	up, err := lab.Up(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(w.names()) != 2 || !up.Changed() || up.Outputs.Clusters[0].Name != "cluster1" {
+		t.Errorf("up: things %v, outputs %+v", w.names(), up.Outputs)
+	}
+	if len(up.Timeline) != 4 {
+		t.Errorf("timeline has %d entries, want 4: %v", len(up.Timeline), up.Timeline)
+	}
+	if cfg, err := up.Outputs.Clusters[0].RESTConfig(); err != nil || cfg.BearerToken != canary {
+		t.Errorf("rest config: %v", err)
+	}
+	merged, err := clientcmd.LoadFromFile(lab.KubeconfigFile())
+	if err != nil || merged.Contexts["cluster1"] == nil || merged.CurrentContext != "cluster1" {
+		t.Errorf("merged kubeconfig: %v, %v", merged, err)
+	}
+	checkPrivate(t, lab)
+
+	again, err := lab.Up(ctx, ExpectNoChanges())
+	if err != nil || again.Changed() {
+		t.Errorf("second up: %v, changed %v", err, again)
+	}
+	preview, err = lab.Preview(ctx)
+	if err != nil || preview.Changed() {
+		t.Errorf("preview of what is up: %v, %v", err, preview)
+	}
+	out, err := lab.Outputs(ctx)
+	if err != nil || out.Lab != "dev" {
+		t.Errorf("outputs: %v, %v", out, err)
+	}
+	w.mu.Lock()
+	delete(w.things, "two")
+	w.mu.Unlock()
+	refreshed, err := lab.Refresh(ctx)
+	if err != nil || refreshed.Counts["delete"] != 1 {
+		t.Errorf("refresh after a loss: %+v, %v", refreshed, err)
+	}
+
+	gone, err := lab.Destroy(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(w.names()) != 0 || gone.Lab != "dev" {
+		t.Errorf("after destroy there are %v", w.names())
+	}
+	left, err := filepath.Glob(filepath.Join(state, "labs", "*"))
+	if err != nil || len(left) != 0 {
+		t.Errorf("destroy left %v (%v)", left, err)
+	}
+	if diff := cmp.Diff(before, readTree(t, filepath.Join(state, "project"))); diff != "" {
+		t.Errorf("tracked files changed: %s", diff)
+	}
+	var notUp *NotUpError
+	if _, err := lab.Destroy(ctx); !errors.As(err, &notUp) {
+		t.Errorf("destroy of nothing: %v", err)
+	}
+}
+
+// checkPrivate checks the modes of the lab's directory, and that its secret is
+// nowhere in the clear but in the kubeconfig.
+func checkPrivate(t *testing.T, lab *Lab) {
+	t.Helper()
+	for _, dir := range []string{lab.Dir(), lab.Workspace(), lab.backendDir()} {
+		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("%s: %v %v", dir, info.Mode(), err)
+		}
+	}
+	for _, file := range []string{lab.passphraseFile(), lab.KubeconfigFile(), lab.recordFile()} {
+		if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v %v", file, info.Mode(), err)
+		}
+	}
+	for path, data := range readTree(t, lab.Dir()) {
+		if path != "kubeconfig" && bytes.Contains([]byte(data), []byte(canary)) {
+			t.Errorf("%s holds the kubeconfig's token in the clear", path)
+		}
+	}
+}
+
+func TestFailureIsKeptAndTakenUp(t *testing.T) {
+	state, w := t.TempDir(), newWorld()
+	_, err := testLab(t, "dev", state, w, "fail").Up(t.Context())
+	var failed *OperationError
+	if !errors.As(err, &failed) {
+		t.Fatalf("up: %v", err)
+	}
+	if !slices.ContainsFunc(failed.Failures, func(f Failure) bool { return f.Name == "two" }) {
+		t.Errorf("failures: %+v", failed.Failures)
+	}
+	lab := testLab(t, "dev", state, w, "ok")
+	up, err := lab.Up(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(1, up.Counts["create"]); diff != "" {
+		t.Errorf("created by the second up: %s", diff)
+	}
+	if _, err := lab.Destroy(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestCancelledUp(t *testing.T) {
+	state, w := t.TempDir(), newWorld()
+	lab := testLab(t, "dev", state, w, "wait")
+	ctx, cancel := context.WithCancel(t.Context())
+	result := make(chan error, 1)
+	go func() { _, err := lab.Up(ctx); result <- err }()
+	await(t, w)
+
+	var locked *LockedError
+	if _, err := lab.Up(t.Context()); !errors.As(err, &locked) || locked.Holder.PID != os.Getpid() {
+		t.Errorf("up beside up: %v", err)
+	}
+	began := time.Now()
+	cancel()
+	err := <-result
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("cancelling took %s", took)
+	}
+	var interrupted *InterruptedError
+	if !errors.As(err, &interrupted) || interrupted.Resources != 1 || !errors.Is(err, context.Canceled) {
+		t.Fatalf("cancelled up: %v", err)
+	}
+	lab = testLab(t, "dev", state, w, "ok")
+	if _, err := lab.Up(t.Context()); err != nil {
+		t.Fatalf("up after the cancelled one: %v", err)
+	}
+	if _, err := lab.Destroy(t.Context()); err != nil || len(w.names()) != 0 {
+		t.Errorf("destroy: %v, left %v", err, w.names())
+	}
+}
+
+// TestKilledEngine kills the engine in the middle, which leaves its lock and
+// an open operation in the state.
+func TestKilledEngine(t *testing.T) {
+	state, w := t.TempDir(), newWorld()
+	lab := testLab(t, "dev", state, w, "wait")
+	result := make(chan error, 1)
+	go func() { _, err := lab.Up(t.Context()); result <- err }()
+	await(t, w)
+	pid := enginePID(t, lab)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-result; err == nil {
+		t.Fatal("up succeeded with a killed engine")
+	}
+	snap, err := lab.localSnapshot()
+	if err != nil || len(snap.Pending) == 0 || enginePID(t, lab) != pid {
+		t.Fatalf("the killed engine left no lock and open operation: %+v, %v", snap, err)
+	}
+	lab = testLab(t, "dev", state, w, "ok")
+	if _, err := lab.Up(t.Context()); err != nil {
+		t.Fatalf("up after the killed one: %v", err)
+	}
+	if snap, err := lab.localSnapshot(); err != nil || len(snap.Pending) != 0 || snap.real() != 2 {
+		t.Errorf("state after recovery: %+v, %v", snap, err)
+	}
+	if _, err := lab.Destroy(t.Context()); err != nil || len(w.names()) != 0 {
+		t.Errorf("destroy: %v, left %v", err, w.names())
+	}
+}
+
+func TestTwoLabsAtOnce(t *testing.T) {
+	state, w1, w2 := t.TempDir(), newWorld(), newWorld()
+	one, two := testLab(t, "one", state, w1, "ok"), testLab(t, "two", state, w2, "ok")
+	errs := make(chan error, 2)
+	for _, lab := range []*Lab{one, two} {
+		go func() { _, err := lab.Up(t.Context()); errs <- err }()
+	}
+	if err := errors.Join(<-errs, <-errs); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := one.Destroy(t.Context()); err != nil || len(w1.names()) != 0 || len(w2.names()) != 2 {
+		t.Errorf("destroy of one: %v; things of one %v, of two %v", err, w1.names(), w2.names())
+	}
+	if _, err := two.Destroy(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestLostPassphrase(t *testing.T) {
+	state, w := t.TempDir(), newWorld()
+	lab := testLab(t, "dev", state, w, "ok")
+	if _, err := lab.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(lab.passphraseFile()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := lab.Up(t.Context()); !errors.Is(err, ErrPassphraseLost) {
+		t.Errorf("up: %v", err)
+	}
+	if _, err := lab.Destroy(t.Context()); !errors.Is(err, ErrPassphraseLost) {
+		t.Errorf("destroy: %v", err)
+	}
+	swept := false
+	lab.sweep = func(context.Context, *Lab) (*Swept, error) { swept = true; return &Swept{}, nil }
+	if _, err := lab.Destroy(t.Context(), Force()); err != nil || !swept {
+		t.Errorf("forced destroy: %v, swept %v", err, swept)
+	}
+	if _, err := os.Stat(lab.Dir()); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("forced destroy left %s", lab.Dir())
+	}
+}
+
+func TestBadSettingsMakeNothing(t *testing.T) {
+	for name, tc := range map[string]struct{ config map[string]string }{
+		"unknown key":   {map[string]string{"clsuters": "x"}},
+		"unknown field": {map[string]string{"clusters[0].wrokers": "1"}},
+		"bad topology":  {map[string]string{"clusters[0].controlPlane": "nobody"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state, w := t.TempDir(), newWorld()
+			lab := testLab(t, "dev", state, w, "ok")
+			lab.o.Config = tc.config
+			var refused *ConfigError
+			if _, err := lab.Up(t.Context()); !errors.As(err, &refused) {
+				t.Errorf("up: %v", err)
+			}
+			if left, _ := filepath.Glob(filepath.Join(state, "labs", "*")); len(left) != 0 || len(w.names()) != 0 {
+				t.Errorf("left %v, things %v", left, w.names())
+			}
+		})
+	}
+}
+
+// await waits until a creation waits.
+func await(t *testing.T, w *world) {
+	t.Helper()
+	select {
+	case <-w.waiting:
+	case <-time.After(30 * time.Second):
+		t.Fatal("no creation began")
+	}
+}
+
+// enginePID reads the engine's process id from its lock.
+func enginePID(t *testing.T, lab *Lab) int {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(lab.backendDir(), ".pulumi/locks/organization/meshwright", lab.Name(), "*.json"))
+	if err != nil || len(files) != 1 {
+		t.Fatalf("engine locks: %v, %v", files, err)
+	}
+	data, err := os.ReadFile(files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var l engineLock
+	if err := json.Unmarshal(data, &l); err != nil {
+		t.Fatal(err)
+	}
+	return l.Pid
+}
+
+// readTree reads all regular files below dir, by relative path.
+func readTree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		rel, _ := filepath.Rel(dir, path)
+		files[rel] = string(data)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
