@@ -1,0 +1,122 @@
+# The common tasks. `make` alone explains them.
+#
+# Variables: STACK=dev            the stack to bring up, Pulumi.<STACK>.yaml
+#            ARTIFACTS=auto       auto, registry or airgap
+#            FORCE=1              make clean: remove labs that still exist as well
+#            MESHWRIGHT_SETUP=1   let a missing Docker be set up without a question
+
+STACK     ?= dev
+ARTIFACTS ?= auto
+# Linking the providers takes about a gigabyte each, so that few at a time is
+# faster on a small machine than many.
+JOBS      ?= 2
+
+MW        := bin/meshwright
+LAB       := --stack $(STACK)
+SHELL     := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+# Nobody can be asked on a build server, nor where there is no terminal.
+ifneq ($(CI),)
+export MESHWRIGHT_SETUP := 1
+else ifneq ($(shell test -t 0 && echo terminal),terminal)
+export MESHWRIGHT_SETUP := 1
+endif
+
+# Tests must not meet the user's clusters, Docker contexts or Pulumi account.
+# DOCKER_HOST stays: build servers name their daemon with it.
+QUIET := bin/test
+TESTENV = env -u DOCKER_CONTEXT -u DOCKER_TLS_VERIFY -u DOCKER_CERT_PATH \
+	-u PULUMI_ACCESS_TOKEN -u PULUMI_BACKEND_URL -u PULUMI_HOME -u PULUMI_STACK \
+	-u PULUMI_CONFIG_PASSPHRASE -u PULUMI_CONFIG_PASSPHRASE_FILE -u PULUMI_DEBUG_PROVIDERS \
+	-u MESHWRIGHT_KIT -u HELM_NAMESPACE \
+	DOCKER_CONFIG=$(CURDIR)/$(QUIET)/docker KUBECONFIG=$(CURDIR)/$(QUIET)/no-kubeconfig
+
+# The race detector needs a C compiler.
+RACE := $(if $(shell command -v gcc || command -v cc),-race)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help build up down clean test bench lint fmt \
+	fmt-check vet staticcheck test-setup test-unit test-kit test-provider test-e2e
+
+help: ## Show this help
+	@echo "From a bare machine to a verified mesh, and back:"
+	@echo "  make up      prepare the machine, bring up two clusters with one mesh, verify it"
+	@echo "  make down    take the lab away again"
+	@echo "  make clean   undo what was done to the machine"
+	@echo
+	@echo "Everything:"
+	@sed -n 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/\1\t\2/p' Makefile | while IFS=$$'\t' read -r t d; do printf '  %-12s %s\n' "$$t" "$$d"; done
+	@echo
+	@sed -n 's/^# \(Variables: .*\)/\1/p; s/^#  *\([A-Z_]*=[^ ]* .*\)/           \1/p' Makefile
+
+build: ## Build the command line, the program and the provider plugin into bin/
+	@go build -p $(JOBS) -o bin/meshwright ./cmd/meshwright
+	@go build -p $(JOBS) -o bin/meshwright-program .
+	@ln -sf meshwright bin/pulumi-resource-meshwright
+
+up: build ## Set the machine up, bring up the lab, verify it
+	@settings="$$($(MW) setup --artifacts $(ARTIFACTS))"; eval "$$settings"; \
+	if [ "$$MESHWRIGHT_ARTIFACTS" = airgap ]; then $(MW) airgap build; fi; \
+	$(MW) up $(LAB); \
+	exec $(MW) verify $(LAB)
+
+down: build ## Remove the lab
+	@exec $(MW) destroy $(LAB)
+
+clean: build ## Stop our Docker, restore settings, remove caches, state, passphrase and bin/
+	@$(MW) clean $(if $(FORCE),--force)
+	@rm -rf bin
+
+bench: build ## Measure against the steps by hand; writes docs/benchmarks.md
+	@settings="$$($(MW) setup --artifacts airgap)"; eval "$$settings"; \
+	$(MW) airgap build; \
+	exec go run ./bench
+
+lint: fmt-check vet staticcheck ## Check format, vet, static analysis
+
+fmt: bin/tools/gofumpt ## Format the code
+	@git ls-files -z '*.go' | xargs -0 bin/tools/gofumpt -w
+
+# The cheap checks come first, so that a mistake shows in seconds and not after
+# the kit has been built.
+test: lint build test-setup test-unit test-kit test-provider test-e2e ## Check, then test, from nothing to a mesh and back
+
+fmt-check: bin/tools/gofumpt
+	@unformatted="$$(git ls-files -z '*.go' | xargs -0 bin/tools/gofumpt -l)"; \
+	if [ -n "$$unformatted" ]; then echo "not formatted:"; echo "$$unformatted"; echo "run: make fmt"; exit 1; fi
+
+vet:
+	@go vet -p $(JOBS) ./...
+
+staticcheck: bin/tools/staticcheck
+	@bin/tools/staticcheck ./...
+
+bin/tools/gofumpt bin/tools/staticcheck: tools/go.mod tools/go.sum
+	@mkdir -p bin/tools
+	@cd tools && go build -p $(JOBS) -o ../bin/tools/ tool
+	@touch bin/tools/*
+
+test-setup: build
+	@mkdir -p $(QUIET)/docker
+	@$(if $(RACE),,echo "no C compiler: the race detector is off";) \
+	$(TESTENV) $(MW) setup --artifacts airgap >/dev/null
+
+# Packages with tests, less the end-to-end run.
+test-unit: build
+	@MESHWRIGHT_REQUIRE_DOCKER=1 $(TESTENV) go test -p $(JOBS) $(RACE) -timeout 15m \
+		$$(go list ./... | grep -v /test/e2e)
+
+test-kit: build
+	@$(TESTENV) $(MW) airgap build
+
+# The same tests again: those that need something from the kit, such as a real
+# API server, skipped above where it was not built yet, and must run now. Results
+# that the kit does not touch come from the test cache.
+test-provider: build
+	@MESHWRIGHT_REQUIRE_DOCKER=1 MESHWRIGHT_REQUIRE_KIT=1 $(TESTENV) go test -p $(JOBS) $(RACE) -timeout 15m \
+		$$(go list ./... | grep -v /test/e2e)
+
+test-e2e: build
+	@MESHWRIGHT_E2E=1 $(TESTENV) go test ./test/e2e -count=1 -timeout 40m -v
