@@ -52,7 +52,9 @@ func (n nodeImage) Inputs() any {
 }
 
 func (n nodeImage) Run(ctx context.Context, r *Run) error {
-	c, err := startContainer(ctx, r, r.Result(n.Rootfs, "rootfs.tar"), "--security-opt", "seccomp=unconfined")
+	// The stop signal is systemd's; commit takes it over and cannot set it.
+	c, err := startContainer(ctx, r, r.Result(n.Rootfs, "rootfs.tar"),
+		"--security-opt", "seccomp=unconfined", "--stop-signal", "SIGRTMIN+3")
 	if err != nil {
 		return err
 	}
@@ -75,7 +77,6 @@ func (n nodeImage) Run(ctx context.Context, r *Run) error {
 		`ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]`,
 		"CMD []",
 		"ENV container=docker",
-		"STOPSIGNAL SIGRTMIN+3",
 	)
 	if err != nil {
 		return err
