@@ -1,0 +1,75 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/paths"
+)
+
+func main() {
+	runs := flag.Int("runs", 3, "interleaved runs of each arm")
+	out := flag.String("out", "docs/benchmarks.md", "report to write")
+	executable := flag.String("meshwright", "bin/meshwright", "the executable to measure")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *runs, *out, *executable); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// arm is one way of getting the mesh.
+type arm struct {
+	name, title string
+	run         func(context.Context) (time.Duration, map[string]time.Duration, error)
+	wall        []time.Duration
+	parts       []map[string]time.Duration
+}
+
+func run(ctx context.Context, runs int, out, executable string) error {
+	set, err := artifacts.Load(paths.Kit())
+	if err != nil {
+		return err
+	}
+	env, err := docker.Env(ctx)
+	if err != nil {
+		return err
+	}
+	hand := func(nodeImage string, load, parallel bool) func(context.Context) (time.Duration, map[string]time.Duration, error) {
+		return func(ctx context.Context) (time.Duration, map[string]time.Duration, error) {
+			h := &byHand{set: set, docker: env, nodeImage: nodeImage, loadImage: load, parallel: parallel}
+			wall, err := h.run(ctx)
+			return wall, h.parts, err
+		}
+	}
+	lab, err := newLab(executable, set, env)
+	if err != nil {
+		return err
+	}
+	defer lab.close()
+	arms := []*arm{
+		{name: "A", title: "the article's steps, one after another", run: hand(set.Images["node-stock"].Name, true, false)},
+		{name: "B", title: "the same, in parallel, images in the node", run: hand(set.NodeImage.Name, false, true)},
+		{name: "C", title: "meshwright up", run: lab.fromNothing},
+	}
+	for i := range runs {
+		for _, a := range arms {
+			wall, parts, err := a.run(ctx)
+			if err != nil {
+				return fmt.Errorf("arm %s, run %d: %w", a.name, i+1, err)
+			}
+			a.wall, a.parts = append(a.wall, wall), append(a.parts, parts)
+			fmt.Fprintf(os.Stderr, "run %d  %s  %6.1f s  %s\n", i+1, a.name, wall.Seconds(), a.title)
+		}
+	}
+	return writeReport(out, arms, lab.figures, set)
+}

@@ -1,0 +1,115 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/meshwright/meshwright/internal/artifacts"
+)
+
+// writeReport renders medians, spreads and ratios as Markdown. Everything in it
+// was measured in this run.
+func writeReport(path string, arms []*arm, figures map[string][]time.Duration, set *artifacts.Set) error {
+	var b bytes.Buffer
+	base := median(arms[0].wall)
+	fmt.Fprintf(&b, "# Benchmarks\n\nWritten by `make bench` on %s; do not edit.\n\n", time.Now().UTC().Format(time.DateOnly))
+	fmt.Fprintf(&b, "Machine: %d cores, %s memory, %s/%s, kernel %s. Artifacts: %s, Kubernetes %s, Istio %s, MetalLB %s.\n\n",
+		runtime.NumCPU(), memory(), runtime.GOOS, runtime.GOARCH, kernel(), set.Source, set.Kubernetes, set.Istio, set.MetalLB)
+	fmt.Fprintf(&b, "## From nothing to both versions answering in both clusters\n\n%d interleaved runs of each.\n\n", len(arms[0].wall))
+	fmt.Fprintf(&b, "| arm | what | median | range | ratio to A |\n|---|---|---:|---:|---:|\n")
+	for _, a := range arms {
+		m := median(a.wall)
+		fmt.Fprintf(&b, "| %s | %s | %.1f s | %.1f–%.1f s | %.2f |\n", a.name, a.title, m.Seconds(),
+			slices.Min(a.wall).Seconds(), slices.Max(a.wall).Seconds(), m.Seconds()/base.Seconds())
+	}
+	b.WriteString("\nWhere the time goes (median of each part; parts of B and C overlap, so they add up to more than the wall time):\n\n| part |")
+	for _, a := range arms {
+		fmt.Fprintf(&b, " %s |", a.name)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---:|", len(arms)) + "\n")
+	for _, part := range partNames(arms) {
+		fmt.Fprintf(&b, "| %s |", part)
+		for _, a := range arms {
+			var of []time.Duration
+			for _, p := range a.parts {
+				if d, ok := p[part]; ok {
+					of = append(of, d)
+				}
+			}
+			if len(of) == 0 {
+				b.WriteString(" – |")
+				continue
+			}
+			fmt.Fprintf(&b, " %.1f s |", median(of).Seconds())
+		}
+		b.WriteString("\n")
+	}
+	b.WriteString("\n## A running lab\n\n| operation | median | range |\n|---|---:|---:|\n")
+	for _, name := range sortedKeys(figures) {
+		of := figures[name]
+		fmt.Fprintf(&b, "| %s | %.2f s | %.2f–%.2f s |\n", name, median(of).Seconds(), slices.Min(of).Seconds(), slices.Max(of).Seconds())
+	}
+	return os.WriteFile(path, b.Bytes(), 0o644) //nolint:gosec // a document of the repository
+}
+
+// partNames lists the parts of all arms in order of first appearance by cost.
+func partNames(arms []*arm) []string {
+	all := map[string]time.Duration{}
+	for _, a := range arms {
+		for _, p := range a.parts {
+			for name, d := range p {
+				all[name] = max(all[name], d)
+			}
+		}
+	}
+	names := sortedKeys(all)
+	slices.SortStableFunc(names, func(x, y string) int { return int(all[y] - all[x]) })
+	return names
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for k := range m {
+		keys = append(keys, k)
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// median of an odd or even number of durations; zero of none.
+func median(of []time.Duration) time.Duration {
+	if len(of) == 0 {
+		return 0
+	}
+	s := slices.Sorted(slices.Values(of))
+	mid := len(s) / 2
+	if len(s)%2 == 1 {
+		return s[mid]
+	}
+	return (s[mid-1] + s[mid]) / 2
+}
+
+func memory() string {
+	data, err := os.ReadFile("/proc/meminfo")
+	var kib int64
+	if err == nil {
+		_, err = fmt.Sscanf(string(data), "MemTotal: %d kB", &kib)
+	}
+	if err != nil {
+		return "unknown"
+	}
+	return fmt.Sprintf("%.0f GiB", float64(kib)/(1<<20))
+}
+
+func kernel() string {
+	data, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return "unknown"
+	}
+	return strings.TrimSpace(string(data))
+}
