@@ -70,7 +70,7 @@ func checkCalls(ctx context.Context, m *mesh, out *outcome) {
 		})
 	}
 	for _, c := range m.members {
-		start(func() (*batch, *Finding) { return m.callFromPod(ctx, c, "mesh", m.workload.url(), power.Requests) })
+		start(func() (*batch, *Finding) { return m.callFromPod(ctx, c, "mesh", m.workload.URL(), power.Requests) })
 		if c.IngressAddress != "" {
 			start(func() (*batch, *Finding) { return m.callIngress(ctx, c, power.Requests) })
 		}
@@ -93,8 +93,8 @@ func checkCalls(ctx context.Context, m *mesh, out *outcome) {
 		strings.Join(versions, ", "), count(len(batches), "client"), sharesOf(data.Clients), requests)
 }
 
-// url is the workload's address inside the mesh.
-func (w Workload) url() string {
+// URL is the workload's address inside the mesh.
+func (w Workload) URL() string {
 	return fmt.Sprintf("http://%s.%s:%d%s", w.Service, w.Namespace, w.Port, w.Path)
 }
 
@@ -145,7 +145,7 @@ func concurrency(n int) int { return max(16, (n+3)/4) }
 
 // callFromPod makes n requests from a client pod, in one exec.
 func (m *mesh) callFromPod(ctx context.Context, c *member, via, url string, n int) (*batch, *Finding) {
-	pods, err := c.cluster.Pods(ctx, m.workload.Namespace, m.workload.clients())
+	pods, err := c.cluster.Pods(ctx, m.workload.Namespace, m.workload.Clients())
 	if err != nil {
 		f := unreachable(c, "", err)
 		return nil, &f
@@ -153,11 +153,11 @@ func (m *mesh) callFromPod(ctx context.Context, c *member, via, url string, n in
 	pods = slices.DeleteFunc(running(pods), func(p corev1.Pod) bool { return !ready(&p) })
 	if len(pods) == 0 {
 		return nil, &Finding{Reason: ReasonClientMissing, Cluster: c.Name,
-			Message: fmt.Sprintf("no ready pod %s in namespace %s", m.workload.clients(), m.workload.Namespace)}
+			Message: fmt.Sprintf("no ready pod %s in namespace %s", m.workload.Clients(), m.workload.Namespace)}
 	}
 	pod := probe.Ref(&pods[0])
 	argv := call.Curl(url, n, concurrency(n), m.timeouts.Request)
-	res, err := c.cluster.Exec(ctx, pod, appContainer(&pods[0]), argv)
+	res, err := c.cluster.Exec(ctx, pod, AppContainer(&pods[0]), argv)
 	if err != nil {
 		f := unreachable(c, "pod "+pod.String(), err)
 		return nil, &f
@@ -228,12 +228,12 @@ func (b *batch) count(where map[string]string) {
 		}
 	}
 	slices.Sort(took)
-	s.P50, s.P99 = quantile(took, 0.50), quantile(took, 0.99)
+	s.P50, s.P99 = Quantile(took, 0.50), Quantile(took, 0.99)
 }
 
-// quantile returns the q-quantile of sorted durations, by nearest rank, in
+// Quantile returns the q-quantile of sorted durations, by nearest rank, in
 // milliseconds.
-func quantile(sorted []time.Duration, q float64) float64 {
+func Quantile(sorted []time.Duration, q float64) float64 {
 	if len(sorted) == 0 {
 		return 0
 	}

@@ -88,8 +88,8 @@ func (m *mesh) member(name string) *member {
 	return nil
 }
 
-// clients returns the selector of the client pods.
-func (w Workload) clients() string {
+// Clients returns the selector of the client pods.
+func (w Workload) Clients() string {
 	if strings.ContainsAny(w.ClientLabel, "=!,()") {
 		return w.ClientLabel
 	}
@@ -119,8 +119,8 @@ func ready(p *corev1.Pod) bool {
 	return false
 }
 
-// appContainer returns the pod's first container that is not the sidecar.
-func appContainer(p *corev1.Pod) string {
+// AppContainer returns the pod's first container that is not the sidecar.
+func AppContainer(p *corev1.Pod) string {
 	for _, c := range p.Spec.Containers {
 		if c.Name != sidecar {
 			return c.Name
@@ -189,7 +189,7 @@ func (m *mesh) proxies(ctx context.Context, c *member) ([]proxy, error) {
 		}
 	}
 	if !m.workload.Empty() {
-		pods, err := c.cluster.Pods(ctx, m.workload.Namespace, m.workload.clients())
+		pods, err := c.cluster.Pods(ctx, m.workload.Namespace, m.workload.Clients())
 		if err != nil {
 			return nil, err
 		}

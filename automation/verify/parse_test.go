@@ -151,7 +151,7 @@ func TestQuantile(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := quantile(c.list, c.q); got != c.want {
+			if got := Quantile(c.list, c.q); got != c.want {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
 		})

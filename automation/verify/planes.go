@@ -273,15 +273,15 @@ func (m *mesh) curl(ctx context.Context, c *member, args ...string) (pod string,
 	if m.workload.Empty() {
 		return "", out, errors.New("no client pod is known")
 	}
-	pods, err := c.cluster.Pods(ctx, m.workload.Namespace, m.workload.clients())
+	pods, err := c.cluster.Pods(ctx, m.workload.Namespace, m.workload.Clients())
 	if err != nil {
 		return "", out, err
 	}
 	pods = running(pods)
 	if len(pods) == 0 {
-		return "", out, fmt.Errorf("no running pod %s in namespace %s", m.workload.clients(), m.workload.Namespace)
+		return "", out, fmt.Errorf("no running pod %s in namespace %s", m.workload.Clients(), m.workload.Namespace)
 	}
 	argv := append([]string{"curl", "-sS", "--max-time", call.Seconds(m.timeouts.Request)}, args...)
-	out, err = c.cluster.Exec(ctx, probe.Ref(&pods[0]), appContainer(&pods[0]), argv)
+	out, err = c.cluster.Exec(ctx, probe.Ref(&pods[0]), AppContainer(&pods[0]), argv)
 	return pods[0].Name, out, err
 }

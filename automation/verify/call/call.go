@@ -3,6 +3,7 @@ package call
 
 import (
 	"fmt"
+	"math"
 	"regexp"
 	"strconv"
 	"strings"
@@ -117,4 +118,45 @@ func Parse(out string) []Record {
 		}
 	}
 	return records
+}
+
+// Paced is a curl command that makes n requests one after another, at most
+// rate per second (0: as fast as answers come), and writes each record as soon
+// as it can: what curl writes after a transfer stays in its buffer until the
+// next body, so Reader sees a record at the latest with the one after it.
+func Paced(url string, n int, rate float64, timeout time.Duration) []string {
+	argv := []string{"curl", "-sSN", "--max-time", Seconds(timeout)}
+	if rate > 0 {
+		// Whole transfers per minute are the finest that every curl reads.
+		argv = append(argv, "--rate", strconv.Itoa(max(1, int(math.Round(rate*60))))+"/m")
+	}
+	return append(argv,
+		"-w", `\n`+mark+`%{http_code} %{time_total} %{exitcode} %{errormsg}\n`,
+		fmt.Sprintf("%s#[1-%d]", url, n))
+}
+
+// Reader turns the output of Paced, written to it in any pieces, into records.
+type Reader struct {
+	OnRecord func(Record)
+
+	line    []byte
+	pending strings.Builder // what came since the last record
+}
+
+// Write takes a piece of output. It never fails.
+func (r *Reader) Write(p []byte) (int, error) {
+	for _, b := range p {
+		if r.line = append(r.line, b); b != '\n' {
+			continue
+		}
+		r.pending.Write(r.line)
+		if strings.HasPrefix(string(r.line), mark) {
+			for _, record := range Parse(r.pending.String()) {
+				r.OnRecord(record)
+			}
+			r.pending.Reset()
+		}
+		r.line = r.line[:0]
+	}
+	return len(p), nil
 }

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
@@ -78,4 +79,50 @@ func TestParseCounts(t *testing.T) {
 			t.Fatalf("counts (-want +got):\n%s", diff)
 		}
 	})
+}
+
+// TestReader: however the stream is cut into pieces, the records are the same
+// as those of the whole.
+func TestReader(t *testing.T) {
+	const stream = "Hello version: v1, instance: a\n\n#request 200 0.004 0 \n" +
+		"no healthy upstream\n#request 503 0.001 0 \n" +
+		"\n#request 000 2.001 28 Operation timed out\n" +
+		"Hello version: v2, instance: b\n\n#request 200 0.003 0 \n"
+	want := Parse(stream)
+	rapid.Check(t, func(t *rapid.T) {
+		var got []Record
+		r := &Reader{OnRecord: func(rec Record) { got = append(got, rec) }}
+		for rest := stream; rest != ""; {
+			n := rapid.IntRange(1, len(rest)).Draw(t, "piece")
+			if _, err := r.Write([]byte(rest[:n])); err != nil {
+				t.Fatal(err)
+			}
+			rest = rest[n:]
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("records (-want +got):\n%s", diff)
+		}
+	})
+}
+
+func TestPaced(t *testing.T) {
+	cases := map[string]struct {
+		rate float64
+		want string
+	}{
+		"unbounded":       {0, ""},
+		"five per second": {5, "--rate 300/m"},
+		"a slow one":      {0.001, "--rate 1/m"},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			line := strings.Join(Paced("http://h/hello", 9, c.rate, 1500*time.Millisecond), " ")
+			if got := strings.Contains(line, "--rate"); got != (c.want != "") || !strings.Contains(line, c.want) {
+				t.Errorf("command %s", line)
+			}
+			if !strings.Contains(line, "--max-time 1.5") || !strings.HasSuffix(line, "http://h/hello#[1-9]") {
+				t.Errorf("command %s", line)
+			}
+		})
+	}
 }
