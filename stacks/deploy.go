@@ -3,6 +3,7 @@ package stacks
 import (
 	"fmt"
 
+	"github.com/pulumi/pulumi-command/sdk/go/command"
 	"github.com/pulumi/pulumi-tls/sdk/v5/go/tls"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -28,6 +29,7 @@ func deploy(ctx *pulumi.Context, plan *Plan, set *artifacts.Set) error {
 		{"docker network", l.createNetwork},
 		{"root of trust", l.createRoot},
 		{"clusters", l.each(l.createCluster)},
+		{"pod routes", l.routePods},
 		{"load balancers", l.each(l.installLoadBalancer)},
 		{"control planes", l.each(l.installControlPlane)},
 		{"peering", l.each(l.letOthersWatch)},
@@ -145,13 +147,40 @@ func (l *lab) createCluster(ctx *pulumi.Context, m *member) (err error) {
 		Network: l.network.Name,
 	}
 	for _, n := range m.Nodes {
-		args.Nodes = append(args.Nodes, cluster.Node(n))
+		args.Nodes = append(args.Nodes, cluster.Node{Role: n.Role, Labels: n.Labels})
 	}
 	if m.cluster, err = cluster.New(ctx, m.Name, args, l.own); err != nil {
 		return err
 	}
 	m.inside = m.cluster.Inside()
 	return nil
+}
+
+// routePods joins the pods of clusters that share a network. A mesh without such
+// clusters needs no command provider, and gets none.
+func (l *lab) routePods(ctx *pulumi.Context) error {
+	if !l.plan.Flat() {
+		return nil
+	}
+	provider, err := command.NewProvider(ctx, "command", nil)
+	if err != nil {
+		return err
+	}
+	return l.each(func(ctx *pulumi.Context, m *member) error {
+		if len(m.FlatPeers) == 0 {
+			return nil
+		}
+		args := &peering.PodRoutesArgs{PodSubnet: m.PodSubnet.String(), ClusterID: m.cluster.ID}
+		for _, n := range m.Nodes {
+			args.Nodes = append(args.Nodes, n.Name)
+		}
+		for _, name := range m.FlatPeers {
+			peer := l.plan.Member(name)
+			args.Peers = append(args.Peers, peering.Peer{Gateway: peer.Nodes[0].Name, PodSubnet: peer.PodSubnet.String()})
+		}
+		_, err := peering.NewPodRoutes(ctx, m.Name+"-routes-to-peers", args, pulumi.Provider(provider), m.cluster.GoesWith())
+		return err
+	})(ctx)
 }
 
 func (l *lab) installLoadBalancer(ctx *pulumi.Context, m *member) error {

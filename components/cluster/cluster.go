@@ -12,6 +12,8 @@ type Cluster struct {
 	// Kubeconfig is a secret.
 	Kubeconfig pulumi.StringOutput      `pulumi:"kubeconfig"`
 	NodeNames  pulumi.StringArrayOutput `pulumi:"nodeNames"`
+	// ID is another one for every cluster that is made.
+	ID pulumi.StringOutput `pulumi:"clusterID"`
 
 	kind     *Kind
 	provider *kubernetes.Provider
@@ -78,14 +80,21 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}
 	c.Kubeconfig = c.kind.Kubeconfig
 	c.NodeNames = c.kind.NodeNames
-	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{"kubeconfig": c.Kubeconfig, "nodeNames": c.NodeNames})
+	c.ID = c.kind.ClusterID
+	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{
+		"kubeconfig": c.Kubeconfig, "nodeNames": c.NodeNames, "clusterID": c.ID,
+	})
 }
+
+// GoesWith is the option for what lives in the cluster's nodes without being known to
+// its API server: it needs no deletion of its own when the cluster goes.
+func (c *Cluster) GoesWith() pulumi.ResourceOption { return pulumi.DeletedWith(c.kind) }
 
 // Inside is the option for whatever is deployed into the cluster: it uses the
 // cluster's provider, and needs no deletion of its own when the cluster goes.
 // Given to a component, both reach its children.
 func (c *Cluster) Inside() pulumi.ResourceOption {
-	return pulumi.Composite(pulumi.Provider(c.provider), pulumi.DeletedWith(c.kind))
+	return pulumi.Composite(pulumi.Provider(c.provider), c.GoesWith())
 }
 
 func nodes(in []Node) KindNodeArray {

@@ -4,6 +4,7 @@ import (
 	"hash/fnv"
 	"net/netip"
 	"slices"
+	"strconv"
 )
 
 // Labels that the plan puts on nodes, and Istio reads localities from.
@@ -67,6 +68,8 @@ func (m *Member) Primary() bool { return m.ControlPlane == m.Name }
 
 // Node is one node of a cluster.
 type Node struct {
+	// Name is kind's, and the container's.
+	Name string
 	// Role is "control-plane" or "worker", as kind writes them.
 	Role   string
 	Labels map[string]string
@@ -115,11 +118,11 @@ func member(p *Plan, i int, c Cluster) Member {
 	m.IngressAddress = m.AddressPool.First
 	m.EastWestAddress = m.AddressPool.First.Next()
 	for n := range 1 + c.Workers {
-		role := "control-plane"
+		node := Node{Name: controlPlaneNode(p.Lab, c.Name), Role: "control-plane", Labels: c.Locality.labels()}
 		if n > 0 {
-			role = "worker"
+			node.Name, node.Role = workerNode(p.Lab, c.Name, n), "worker"
 		}
-		m.Nodes = append(m.Nodes, Node{Role: role, Labels: c.Locality.labels()})
+		m.Nodes = append(m.Nodes, node)
 	}
 	return m
 }
@@ -171,6 +174,11 @@ func (p *Plan) Networks() int {
 	return len(names)
 }
 
+// Flat says whether any clusters share a network.
+func (p *Plan) Flat() bool {
+	return slices.ContainsFunc(p.Clusters, func(m Member) bool { return len(m.FlatPeers) > 0 })
+}
+
 func (l Locality) labels() map[string]string {
 	labels := map[string]string{}
 	for key, value := range map[string]string{RegionLabel: l.Region, ZoneLabel: l.Zone, SubzoneLabel: l.Subzone} {
@@ -183,6 +191,15 @@ func (l Locality) labels() map[string]string {
 
 func kindName(lab, cluster string) string         { return lab + "-" + cluster }
 func controlPlaneNode(lab, cluster string) string { return kindName(lab, cluster) + "-control-plane" }
+
+// workerNode is kind's name of the n-th worker, counted from one.
+func workerNode(lab, cluster string, n int) string {
+	name := kindName(lab, cluster) + "-worker"
+	if n > 1 {
+		name += strconv.Itoa(n)
+	}
+	return name
+}
 
 // labSubnet is the configured subnet, or one of the 512 /20s of 10.192.0.0/11
 // picked by the lab's name: two labs side by side seldom collide, and the same lab

@@ -42,7 +42,7 @@ func TestPlanOfTheArticle(t *testing.T) {
 				IngressAddress: addr("10.219.200.1"), EastWestAddress: addr("10.219.200.2"),
 				APIServer: "https://dev-cluster1-control-plane:6443",
 				EastWest:  true, WatchedBy: []string{"cluster2"}, HelloWorld: []string{"v2"},
-				Nodes: []Node{{Role: "control-plane", Labels: map[string]string{
+				Nodes: []Node{{Name: "dev-cluster1-control-plane", Role: "control-plane", Labels: map[string]string{
 					"topology.kubernetes.io/region": "region1", "topology.kubernetes.io/zone": "zone1", "topology.istio.io/subzone": "subzone1",
 				}}},
 			},
@@ -54,7 +54,7 @@ func TestPlanOfTheArticle(t *testing.T) {
 				IngressAddress: addr("10.219.200.33"), EastWestAddress: addr("10.219.200.34"),
 				APIServer: "https://dev-cluster2-control-plane:6443",
 				EastWest:  true, WatchedBy: []string{"cluster1"}, HelloWorld: []string{"v1"},
-				Nodes: []Node{{Role: "control-plane", Labels: map[string]string{
+				Nodes: []Node{{Name: "dev-cluster2-control-plane", Role: "control-plane", Labels: map[string]string{
 					"topology.kubernetes.io/region": "region2", "topology.kubernetes.io/zone": "zone2", "topology.istio.io/subzone": "subzone2",
 				}}},
 			},
