@@ -1,11 +1,24 @@
-// Package tls is a twin of the official pulumi-tls provider 5.3.1 for the
-// resources PrivateKey, SelfSignedCert, CertRequest and LocallySignedCert: same
-// tokens, inputs, outputs, secrets, and replacement on change.
+// Package tls is a twin of the official pulumi-tls provider 5.3.1, which bridges
+// hashicorp/tls, for the resources PrivateKey, SelfSignedCert, CertRequest and
+// LocallySignedCert: same tokens, inputs, outputs, secrets, defaults, IDs and
+// replacement on change. Everything lives in the state; nothing is made outside.
+//
+// As there, a maxPathLength of 0 sets no constraint, a certificate whose time
+// has come is replaced at the next update, and only earlyRenewalHours changes
+// in place.
 package tls
 
 import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
 	"github.com/blang/semver"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 
 	"github.com/meshwright/meshwright/internal/provider"
 )
@@ -15,9 +28,256 @@ const Version = "5.3.1"
 
 type twin struct {
 	provider.Base
+	now func() time.Time
 }
 
 // New returns a provider for one connection.
-func New() plugin.Provider {
-	return &twin{Base: provider.Base{Package: "tls", Version: semver.MustParse(Version)}}
+func New() plugin.Provider { return newTwin(time.Now) }
+
+func newTwin(now func() time.Time) *twin {
+	return &twin{Base: provider.Base{Package: "tls", Version: semver.MustParse(Version)}, now: now}
+}
+
+// args are the inputs of one resource type.
+type args interface {
+	// check returns what is wrong, by property. Fields that are unknown yet have
+	// their zero value; known says of a property whether it is known.
+	check(known func(property string) bool) map[string]string
+	// make makes the resource at the time now: its ID and computed outputs.
+	make(now time.Time) (id string, computed resource.PropertyMap, err error)
+}
+
+// kind is a resource type.
+type kind struct {
+	args     func() args
+	required []string
+	defaults resource.PropertyMap // outputs of inputs that are not set
+	computed []string             // outputs that are unknown in a preview
+	secrets  []string             // outputs that are secret
+	expires  bool                 // has validityEndTime and readyForRenewal
+}
+
+var kinds = map[tokens.Type]kind{
+	"tls:index/privateKey:PrivateKey": {
+		args:     func() args { return &privateKey{} },
+		required: []string{"algorithm"},
+		defaults: resource.PropertyMap{"ecdsaCurve": str("P224"), "rsaBits": resource.NewNumberProperty(2048)},
+		computed: []string{
+			"privateKeyOpenssh", "privateKeyPem", "privateKeyPemPkcs8",
+			"publicKeyFingerprintMd5", "publicKeyFingerprintSha256", "publicKeyOpenssh", "publicKeyPem",
+		},
+		secrets: []string{"privateKeyOpenssh", "privateKeyPem", "privateKeyPemPkcs8"},
+	},
+	"tls:index/certRequest:CertRequest": {
+		args:     func() args { return &certRequest{} },
+		required: []string{"privateKeyPem"},
+		computed: []string{"certRequestPem", "keyAlgorithm"},
+		secrets:  []string{"privateKeyPem"},
+	},
+	"tls:index/selfSignedCert:SelfSignedCert": {
+		args:     func() args { return &selfSignedCert{} },
+		required: []string{"allowedUses", "privateKeyPem", "validityPeriodHours"},
+		defaults: resource.PropertyMap{
+			"earlyRenewalHours": resource.NewNumberProperty(0), "isCaCertificate": no, "maxPathLength": unlimited,
+			"setAuthorityKeyId": no, "setSubjectKeyId": no, "readyForRenewal": no,
+		},
+		computed: []string{"certPem", "keyAlgorithm", "validityEndTime", "validityStartTime"},
+		secrets:  []string{"privateKeyPem"},
+		expires:  true,
+	},
+	"tls:index/locallySignedCert:LocallySignedCert": {
+		args:     func() args { return &locallySignedCert{} },
+		required: []string{"allowedUses", "caCertPem", "caPrivateKeyPem", "certRequestPem", "validityPeriodHours"},
+		defaults: resource.PropertyMap{
+			"earlyRenewalHours": resource.NewNumberProperty(0), "isCaCertificate": no, "maxPathLength": unlimited,
+			"setSubjectKeyId": no, "readyForRenewal": no,
+		},
+		computed: []string{"caKeyAlgorithm", "certPem", "validityEndTime", "validityStartTime"},
+		secrets:  []string{"caPrivateKeyPem"},
+		expires:  true,
+	},
+}
+
+var (
+	no        = resource.NewBoolProperty(false)
+	unlimited = resource.NewNumberProperty(-1)
+)
+
+func str(s string) resource.PropertyValue { return resource.NewStringProperty(s) }
+
+func kindOf(typ tokens.Type) (kind, error) {
+	k, ok := kinds[typ]
+	if !ok {
+		return kind{}, fmt.Errorf("the embedded tls provider has no resource type %s; see docs/providers.md", typ)
+	}
+	return k, nil
+}
+
+func (t *twin) Check(_ context.Context, req plugin.CheckRequest) (plugin.CheckResponse, error) {
+	k, err := kindOf(req.Type)
+	if err != nil {
+		return plugin.CheckResponse{}, err
+	}
+	a := k.args()
+	unknown, err := provider.Decode(req.News, a)
+	if err != nil {
+		return plugin.CheckResponse{Failures: []plugin.CheckFailure{{Reason: err.Error()}}}, nil
+	}
+	var failures []plugin.CheckFailure
+	for _, name := range k.required {
+		if v, ok := req.News[resource.PropertyKey(name)]; !ok || v.IsNull() {
+			failures = append(failures, plugin.CheckFailure{Property: resource.PropertyKey(name), Reason: "it is required"})
+		}
+	}
+	known := func(property string) bool {
+		return !slices.ContainsFunc(unknown, func(path string) bool {
+			return path == property || strings.HasPrefix(path, property+".") || strings.HasPrefix(path, property+"[")
+		})
+	}
+	if len(failures) == 0 {
+		for property, reason := range a.check(known) {
+			failures = append(failures, plugin.CheckFailure{Property: resource.PropertyKey(property), Reason: reason})
+		}
+		slices.SortFunc(failures, func(a, b plugin.CheckFailure) int { return strings.Compare(string(a.Property), string(b.Property)) })
+	}
+	return plugin.CheckResponse{Properties: req.News, Failures: failures}, nil
+}
+
+// withDefaults adds what is not set, and leaves out what is null.
+func (k kind) withDefaults(inputs resource.PropertyMap) resource.PropertyMap {
+	out := resource.PropertyMap{}
+	for key, v := range k.defaults {
+		out[key] = v
+	}
+	for key, v := range inputs {
+		if !v.IsNull() {
+			out[key] = v
+		}
+	}
+	return out
+}
+
+func (t *twin) Diff(_ context.Context, req plugin.DiffRequest) (plugin.DiffResponse, error) {
+	k, err := kindOf(req.Type)
+	if err != nil {
+		return plugin.DiffResponse{}, err
+	}
+	d := provider.Diff(k.withDefaults(req.OldInputs), k.withDefaults(req.NewInputs),
+		func(key resource.PropertyKey) bool { return key != "earlyRenewalHours" })
+	if k.expires && t.due(req.OldOutputs, req.NewInputs) {
+		if d.DetailedDiff == nil {
+			d.DetailedDiff = map[string]plugin.PropertyDiff{}
+		}
+		d.Changes = plugin.DiffSome
+		d.DetailedDiff["readyForRenewal"] = plugin.PropertyDiff{Kind: plugin.DiffUpdateReplace}
+		d.ReplaceKeys = append(d.ReplaceKeys, "readyForRenewal")
+		d.ChangedKeys = append(d.ChangedKeys, "readyForRenewal")
+	}
+	return d, nil
+}
+
+// due says whether the time to renew a certificate has come: its end less the
+// early hours of inputs.
+func (t *twin) due(outputs, inputs resource.PropertyMap) bool {
+	end, err := time.Parse(time.RFC3339, text(outputs["validityEndTime"]))
+	if err != nil {
+		return false
+	}
+	var early float64
+	if v := inputs["earlyRenewalHours"]; v.IsNumber() {
+		early = v.NumberValue()
+	}
+	return !t.now().Before(end.Add(-time.Duration(early) * time.Hour))
+}
+
+func text(v resource.PropertyValue) string {
+	if v.IsSecret() {
+		v = v.SecretValue().Element
+	}
+	if v.IsString() {
+		return v.StringValue()
+	}
+	return ""
+}
+
+func (t *twin) Create(_ context.Context, req plugin.CreateRequest) (plugin.CreateResponse, error) {
+	k, err := kindOf(req.Type)
+	if err != nil {
+		return plugin.CreateResponse{}, err
+	}
+	outputs := k.withDefaults(req.Properties)
+	if req.Preview {
+		for _, key := range k.computed {
+			outputs[resource.PropertyKey(key)] = provider.Unknown()
+		}
+		return plugin.CreateResponse{Properties: k.hide(outputs)}, nil
+	}
+	a := k.args()
+	known := resource.PropertyMap{} // make needs no computed defaults
+	for key, v := range outputs {
+		if key != "readyForRenewal" {
+			known[key] = v
+		}
+	}
+	unknown, err := provider.Decode(known, a)
+	if err != nil {
+		return plugin.CreateResponse{}, err
+	}
+	if len(unknown) > 0 {
+		return plugin.CreateResponse{}, fmt.Errorf("%s: unknown inputs: %s", req.URN.Name(), strings.Join(unknown, ", "))
+	}
+	id, computed, err := a.make(t.now())
+	if err != nil {
+		return plugin.CreateResponse{}, fmt.Errorf("%s %s: %w", req.Type.Name(), req.URN.Name(), err)
+	}
+	for key, v := range computed {
+		outputs[key] = v
+	}
+	return plugin.CreateResponse{ID: resource.ID(id), Properties: k.hide(outputs)}, nil
+}
+
+// hide marks what is secret.
+func (k kind) hide(outputs resource.PropertyMap) resource.PropertyMap {
+	for _, key := range k.secrets {
+		if v, ok := outputs[resource.PropertyKey(key)]; ok && !v.IsSecret() {
+			outputs[resource.PropertyKey(key)] = resource.MakeSecret(v)
+		}
+	}
+	return outputs
+}
+
+// Read has nothing to look at but the clock.
+func (t *twin) Read(_ context.Context, req plugin.ReadRequest) (plugin.ReadResponse, error) {
+	k, err := kindOf(req.Type)
+	if err != nil {
+		return plugin.ReadResponse{}, err
+	}
+	if len(req.State) == 0 {
+		return plugin.ReadResponse{}, fmt.Errorf("%s cannot be imported: it exists in a state only", req.Type)
+	}
+	outputs := req.State.Copy()
+	if k.expires && t.due(outputs, outputs) {
+		outputs["readyForRenewal"] = resource.NewBoolProperty(true)
+	}
+	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: req.Inputs, Outputs: k.hide(outputs)}}, nil
+}
+
+// Update serves earlyRenewalHours, the only property that changes in place.
+func (t *twin) Update(_ context.Context, req plugin.UpdateRequest) (plugin.UpdateResponse, error) {
+	k, err := kindOf(req.Type)
+	if err != nil {
+		return plugin.UpdateResponse{}, err
+	}
+	outputs := k.withDefaults(req.NewInputs)
+	for _, key := range k.computed {
+		if v, ok := req.OldOutputs[resource.PropertyKey(key)]; ok {
+			outputs[resource.PropertyKey(key)] = v
+		}
+	}
+	return plugin.UpdateResponse{Properties: k.hide(outputs)}, nil
+}
+
+// Delete has nothing to delete.
+func (t *twin) Delete(context.Context, plugin.DeleteRequest) (plugin.DeleteResponse, error) {
+	return plugin.DeleteResponse{}, nil
 }
