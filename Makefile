@@ -115,7 +115,7 @@ test-kit: build
 # API server, skipped above where it was not built yet, and must run now. Results
 # that the kit does not touch come from the test cache.
 test-provider: build
-	@MESHWRIGHT_REQUIRE_DOCKER=1 MESHWRIGHT_REQUIRE_KIT=1 $(TESTENV) go test -p $(JOBS) $(RACE) -timeout 15m \
+	@MESHWRIGHT_REQUIRE_DOCKER=1 MESHWRIGHT_REQUIRE_APISERVER=1 $(TESTENV) go test -p $(JOBS) $(RACE) -timeout 15m \
 		$$(go list ./... | grep -v /test/e2e)
 
 test-e2e: build

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"slices"
@@ -16,13 +17,14 @@ import (
 	"github.com/meshwright/meshwright/internal/ui"
 )
 
+// hungTimeout is how long a running daemon of ours may stay silent before it is
+// replaced. Tests shorten it.
+var hungTimeout = 30 * time.Second
+
 const (
 	// startTimeout bounds the wait for a new daemon's first answer; it took 2 s
 	// on two busy cores, and longer when it has containers to restore.
 	startTimeout = 90 * time.Second
-	// hungTimeout is how long a running daemon of ours may stay silent before it
-	// is replaced.
-	hungTimeout = 30 * time.Second
 	// stopTimeout bounds the stop of a daemon, which stops its containers first.
 	stopTimeout = 60 * time.Second
 )
@@ -46,6 +48,7 @@ func (m Machine) daemonConfig(wrap bool) ([]byte, error) {
 		config["runtimes"] = map[string]any{"meshwright": map[string]string{"path": m.runtimeFile()}}
 		config["default-runtime"] = "meshwright"
 	}
+	maps.Copy(config, m.more)
 	data, err := json.MarshalIndent(config, "", "  ")
 	return append(data, '\n'), err
 }

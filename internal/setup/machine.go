@@ -18,7 +18,8 @@ import (
 // Machine is the machine to set up. Tests put another directory in place of its
 // root, and another function in place of running commands.
 type Machine struct {
-	root string // "" is the machine itself
+	root string         // "" is the machine itself
+	more map[string]any // further settings of the daemon
 	exec func(ctx context.Context, env []string, name string, args ...string) ([]byte, error)
 }
 

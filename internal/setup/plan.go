@@ -113,7 +113,7 @@ func (p *plan) daemonStage(ctx context.Context, r *Record, step *ui.Step) (done,
 			return "", "", err
 		}
 		step.Update(fmt.Sprintf("process %d does not answer; replacing it", p.daemon.PID))
-		if err := p.m.stop(ctx, p.daemon, stopTimeout); err != nil {
+		if err := p.m.stop(ctx, p.daemon, hungTimeout/3); err != nil {
 			return "", "", err
 		}
 	}

@@ -2,6 +2,7 @@ package setup
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -63,6 +64,10 @@ func answer(ctx context.Context, client *http.Client, urls []string) error {
 				return err
 			}
 			response, err := client.Do(request)
+			var failed *url.Error
+			if errors.As(err, &failed) {
+				err = failed.Err // without the whole address again
+			}
 			if err != nil {
 				return fmt.Errorf("%s does not answer: %w", parsed.Host, err)
 			}

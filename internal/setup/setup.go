@@ -70,7 +70,7 @@ func (o Options) chooseArtifacts(ctx context.Context, probe func(context.Context
 		return o.Artifacts
 	}
 	if err := probe(ctx); err != nil {
-		step.Done(fmt.Sprintf("from the airgap kit, built here, since not every official registry answers (%s)", err))
+		step.Done(fmt.Sprintf("from the airgap kit, built here, since %s", err))
 		return ArtifactsAirgap
 	}
 	step.Done("from the official registries, which answer")

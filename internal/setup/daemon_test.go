@@ -1,0 +1,183 @@
+package setup
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/meshwright/meshwright/internal/docker/dockertest"
+)
+
+func TestDaemonConfig(t *testing.T) {
+	for name, wrap := range map[string]bool{"wrapped": true, "plain": false} {
+		t.Run(name, func(t *testing.T) {
+			data, err := (Machine{}).daemonConfig(wrap)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var config struct {
+				Hosts    []string `json:"hosts"`
+				Root     string   `json:"data-root"`
+				Default  string   `json:"default-runtime"`
+				Runtimes map[string]struct{ Path string }
+			}
+			if err := json.Unmarshal(data, &config); err != nil {
+				t.Fatal(err)
+			}
+			if len(config.Hosts) != 1 || config.Hosts[0] != "unix:///run/meshwright/docker.sock" {
+				t.Errorf("it listens on %q", config.Hosts)
+			}
+			if config.Root != "/var/lib/meshwright/docker" {
+				t.Errorf("its data are in %s", config.Root)
+			}
+			if got := config.Runtimes[config.Default].Path == "/var/lib/meshwright/oci-runtime"; got != wrap {
+				t.Errorf("through the wrapper is %t", got)
+			}
+		})
+	}
+}
+
+func TestDaemonEnv(t *testing.T) {
+	got := strings.Join(daemonEnv([]string{"HOME=/root", "AWS_SECRET_ACCESS_KEY=s3cret", "DOCKER_HOST=tcp://x", "https_proxy=http://p", "PATHX=1"}), "\n")
+	for _, part := range []string{"s3cret", "DOCKER_HOST", "PATHX"} {
+		if strings.Contains(got, part) {
+			t.Errorf("%s reaches the daemon", part)
+		}
+	}
+	for _, part := range []string{"HOME=/root", "https_proxy=http://p"} {
+		if !strings.Contains(got, part) {
+			t.Errorf("%s does not reach the daemon", part)
+		}
+	}
+}
+
+// TestDaemonLife starts a real daemon of its own, without any network, beside
+// whatever the machine has, and kills and hangs it.
+func TestDaemonLife(t *testing.T) {
+	required := os.Getenv("MESHWRIGHT_REQUIRE_DOCKER") == "1"
+	if _, err := lookPath("dockerd"); os.Getuid() != 0 || err != nil {
+		t.Skip("needs root and dockerd; where an ordinary Docker is used, no daemon is ever started")
+	}
+	// Its own directory, because a socket's path may have 107 bytes only.
+	root, err := os.MkdirTemp("/tmp", "mw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, dir := range []string{"/proc", "/sys"} {
+		if err := os.Symlink(dir, filepath.Join(root, dir)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	old := hungTimeout
+	hungTimeout = 3 * time.Second
+	m := Machine{root: root, more: map[string]any{"bridge": "none", "iptables": false, "ip6tables": false}}
+	// docker0, the packet filter and forwarding are not this daemon's.
+	boot, err := m.boot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	record := Record{Version: recordVersion, Network: &Network{Boot: boot, Bridge: true}}
+	if forwarding, err := m.readSysctl("net.ipv4.ip_forward"); err != nil || forwarding != "1" {
+		t.Skipf("forwarding is off, and only the machine's own set-up may turn it on: %v", err)
+	}
+	t.Cleanup(func() {
+		hungTimeout = old
+		if daemon, running := m.findDaemon(record); running {
+			// The test's own context has ended by now.
+			if err := m.stop(context.Background(), daemon, 5*time.Second); err != nil {
+				t.Error(err)
+			}
+		}
+		if err := m.removeTree(root); err != nil {
+			t.Error(err)
+		}
+	})
+
+	stage := func() (done, skipped string) {
+		t.Helper()
+		daemon, running := m.findDaemon(record)
+		p := &plan{m: m, daemon: daemon, running: running}
+		done, skipped, err := p.daemonStage(t.Context(), &record, nil)
+		if err != nil {
+			if !required && strings.Contains(err.Error(), "not permitted") {
+				t.Skipf("this machine lets nobody start a daemon: %v", err)
+			}
+			t.Fatal(err)
+		}
+		if _, err := m.client().Ping(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		return done, skipped
+	}
+	if done, _ := stage(); !strings.HasPrefix(done, "started") {
+		t.Fatalf("first: %q", done)
+	}
+	first := record.Daemon
+	if info, err := os.Stat(m.socket()); err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("the socket's mode is %v, %v", info.Mode(), err)
+	}
+	if info, err := os.Stat(filepath.Dir(m.socket())); err != nil || info.Mode().Perm() != 0o700 {
+		t.Errorf("its directory's mode is %v, %v", info.Mode(), err)
+	}
+	image := dockertest.Image(t, m.client())
+
+	if _, skipped := stage(); skipped == "" || record.Daemon != first {
+		t.Errorf("a healthy daemon is not reused: %+v", record.Daemon)
+	}
+
+	record.Daemon = Process{} // set-up was killed before it could write
+	if _, skipped := stage(); skipped == "" || record.Daemon != first {
+		t.Errorf("an unrecorded daemon is not adopted: %+v", record.Daemon)
+	}
+
+	// Privileged, with a container that runs while the daemon is killed.
+	if _, err := m.client().Run(t.Context(), "run", "--detach", "--privileged", "--network", "none", "--name", "left-over", image, "/t", "wait"); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(first.PID, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	for m.alive(first) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if err := os.WriteFile(m.pidFile(), []byte("1"), 0o600); err != nil { // as when ids were used again
+		t.Fatal(err)
+	}
+	if done, _ := stage(); !strings.HasPrefix(done, "started") {
+		t.Errorf("after SIGKILL: %q", done)
+	}
+	second := record.Daemon
+	if _, err := m.client().Image(t.Context(), image); err != nil {
+		t.Errorf("its images are lost: %v", err)
+	}
+	if err := m.client().Remove(t.Context(), "left-over"); err != nil {
+		t.Errorf("its leftover container cannot be removed: %v", err)
+	}
+
+	if err := syscall.Kill(second.PID, syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if done, _ := stage(); !strings.HasPrefix(done, "started") || m.alive(second) {
+		t.Errorf("a hung daemon is not replaced: %q", done)
+	}
+
+	if note, err := m.cleanDaemon(t.Context(), record); err != nil || !strings.HasPrefix(note, "stopped") {
+		t.Errorf("clean: %q, %v", note, err)
+	}
+	if m.alive(record.Daemon) {
+		t.Error("it runs on")
+	}
+	if _, err := m.cleanData(t.Context(), record); err != nil {
+		t.Error(err)
+	}
+	for _, dir := range []string{"/var/lib/meshwright", "/run/meshwright"} {
+		if _, err := os.Stat(m.path(dir)); err == nil {
+			t.Errorf("%s stays", dir)
+		}
+	}
+}

@@ -1,0 +1,237 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/docker"
+)
+
+const debian = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\n"
+
+func TestMayChange(t *testing.T) {
+	none := docker.ErrUnreachable
+	for name, tc := range map[string]struct {
+		files  map[string]string
+		absent error
+		uid    int
+		goos   string
+		want   string // a part of the error; empty means yes
+	}{
+		"root on debian": {files: map[string]string{"/etc/os-release": debian}, absent: none, goos: "linux"},
+		"not root":       {files: map[string]string{"/etc/os-release": debian}, absent: none, uid: 1000, goos: "linux", want: "run: sudo apt-get install -y docker.io"},
+		"not debian":     {files: map[string]string{"/etc/os-release": "ID=fedora\nPRETTY_NAME=Fedora"}, absent: none, goos: "linux", want: "this is Fedora"},
+		"a mac":          {absent: none, uid: 501, goos: "darwin", want: "run: open -a Docker"},
+		"no permission": {
+			files: map[string]string{"/etc/os-release": debian}, uid: 1000, goos: "linux",
+			absent: errors.New("permission denied while trying to connect"), want: "run: sudo usermod -aG docker $USER",
+		},
+		"stopped under systemd": {
+			files: map[string]string{
+				"/etc/os-release": debian, "/run/systemd/system/x": "", "/usr/lib/systemd/system/docker.service": "",
+			}, absent: none, goos: "linux", want: "run: sudo systemctl start docker",
+		},
+		"systemd, not installed": {
+			files: map[string]string{"/etc/os-release": debian, "/run/systemd/system/x": ""}, absent: none, goos: "linux",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := fakeMachine(t, tc.files).mayChange(tc.absent, tc.uid, tc.goos)
+			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+				t.Errorf("error %v, want %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestConsent(t *testing.T) {
+	full := &plan{packages: []string{"docker.io"}, low: map[limit]int{limits[1]: 128}, wrap: true}
+	for name, tc := range map[string]struct {
+		plan     *plan
+		terminal bool
+		approved bool
+		answer   string
+		refused  string // a part of the error; empty means consent
+		asked    bool
+	}{
+		"nothing to change":   {plan: &plan{running: true}},
+		"approved beforehand": {plan: full, approved: true},
+		"yes":                 {plan: full, terminal: true, answer: "y\n", asked: true},
+		"no":                  {plan: full, terminal: true, answer: "n\n", asked: true, refused: "nothing was changed"},
+		"just enter":          {plan: full, terminal: true, answer: "\n", asked: true, refused: "nothing was changed"},
+		"end of input":        {plan: full, terminal: true, asked: true, refused: "nothing was changed"},
+		"no terminal":         {plan: full, answer: "y\n", refused: "run: MESHWRIGHT_SETUP=1 meshwright setup"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out strings.Builder
+			o := Options{In: strings.NewReader(tc.answer), Out: &out, Terminal: tc.terminal, Approved: tc.approved}
+			err := o.consent(t.Context(), tc.plan)
+			if tc.refused == "" && err != nil || tc.refused != "" && (err == nil || !strings.Contains(err.Error(), tc.refused)) {
+				t.Errorf("error %v, want %q", err, tc.refused)
+			}
+			if asked := strings.Contains(out.String(), "[y/N]"); asked != tc.asked {
+				t.Errorf("asked is %t: %q", asked, out.String())
+			}
+			for _, change := range []string{"install docker.io", "max_user_instances from 128 to 1024", "wrapper of runc"} {
+				if tc.asked && !strings.Contains(out.String(), change) {
+					t.Errorf("%q is not told: %q", change, out.String())
+				}
+			}
+		})
+	}
+}
+
+// TestConsentInterrupted: Ctrl-C at the question ends it.
+func TestConsentInterrupted(t *testing.T) {
+	in, write, err := os.Pipe() // nobody ever writes an answer
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer write.Close()
+	defer in.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	err = Options{In: in, Out: &strings.Builder{}, Terminal: true}.consent(ctx, &plan{})
+	if !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestMissing(t *testing.T) {
+	found := func(name string) (string, error) {
+		if name == "ip" || name == "pip3" {
+			return "/bin/" + name, nil
+		}
+		return "", os.ErrNotExist
+	}
+	got := missing(append(slices.Clone(dockerTools), kitTools...), found)
+	if diff := cmp.Diff([]string{"debootstrap", "docker.io", "iptables"}, got); diff != "" {
+		t.Errorf("missing (-want +got):\n%s", diff)
+	}
+}
+
+// TestInstall runs the installation against a stand-in for apt-get.
+func TestInstall(t *testing.T) {
+	m := fakeMachine(t, map[string]string{"/usr/sbin/x": ""})
+	var commands []string
+	var fail error
+	m.exec = func(_ context.Context, env []string, name string, args ...string) ([]byte, error) {
+		commands = append(commands, name+" "+strings.Join(args, " "))
+		if _, err := os.Stat(m.path(policyFile)); err != nil {
+			t.Error("package scripts may start services")
+		}
+		if r, err := m.readRecord(); err != nil || !slices.Contains(r.Packages, "docker.io") {
+			t.Errorf("not recorded beforehand: %+v, %v", r, err)
+		}
+		if !slices.Contains(env, "DEBIAN_FRONTEND=noninteractive") {
+			t.Errorf("apt-get may ask questions: %q", env)
+		}
+		return nil, fail
+	}
+	r := Record{Version: recordVersion}
+	if err := m.install(t.Context(), &r, []string{"docker.io", "iptables"}, func(string) {}); err != nil {
+		t.Fatal(err)
+	}
+	const lock = "apt-get -q -o DPkg::Lock::Timeout=120 "
+	want := []string{lock + "update", lock + "install --yes --no-install-recommends docker.io iptables"}
+	if diff := cmp.Diff(want, commands); diff != "" {
+		t.Errorf("commands (-want +got):\n%s", diff)
+	}
+	fail = errors.New("no network")
+	if err := m.install(t.Context(), &r, []string{"jq"}, func(string) {}); !errors.Is(err, fail) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := os.Stat(m.path(policyFile)); err == nil {
+		t.Error("services stay off after a failed installation")
+	}
+}
+
+func TestInstallKeepsAPolicy(t *testing.T) {
+	m := fakeMachine(t, map[string]string{policyFile: "#!/bin/sh\nexit 0\n"})
+	restore, err := m.keepServicesOff()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := restore(); err != nil {
+		t.Fatal(err)
+	}
+	if got := string(readFile(t, m.path(policyFile))); got != "#!/bin/sh\nexit 0\n" {
+		t.Errorf("the administrator's policy is now %q", got)
+	}
+}
+
+func TestChooseArtifacts(t *testing.T) {
+	down := func(context.Context) error { return errors.New("quay.io does not answer") }
+	up := func(context.Context) error { return nil }
+	for name, tc := range map[string]struct {
+		asked string
+		probe func(context.Context) error
+		want  string
+	}{
+		"registries answer":      {ArtifactsAuto, up, ArtifactsRegistry},
+		"one does not":           {ArtifactsAuto, down, ArtifactsAirgap},
+		"the zero value is auto": {"", up, ArtifactsRegistry},
+		"asked for airgap":       {ArtifactsAirgap, up, ArtifactsAirgap},
+		"asked for registry":     {ArtifactsRegistry, down, ArtifactsRegistry},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := (Options{Artifacts: tc.asked}).chooseArtifacts(t.Context(), tc.probe); got != tc.want {
+				t.Errorf("chose %s, want %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestRegistryURLs(t *testing.T) {
+	set := &artifacts.Set{
+		NodeImage: artifacts.Image{Name: "kindest/node:v1"},
+		Images: map[string]artifacts.Image{
+			"a": {Name: "quay.io/metallb/speaker:v1"}, "b": {Name: "docker.io/istio/pilot:1"},
+			"c": {Name: "localhost/x:1"}, "d": {Name: "registry.local:5000/x:1"}, "e": {Name: "busybox"},
+		},
+		Charts: map[string]artifacts.Chart{"x": {Repo: "https://charts.example.org/x/"}, "y": {Path: "charts/y.tgz"}},
+	}
+	want := []string{
+		"https://charts.example.org/x/index.yaml", "https://localhost/v2/", "https://quay.io/v2/",
+		"https://registry-1.docker.io/v2/", "https://registry.local:5000/v2/",
+	}
+	if diff := cmp.Diff(want, registryURLs(set)); diff != "" {
+		t.Errorf("places (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnswer(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/token/v2/":
+			w.WriteHeader(http.StatusUnauthorized)
+		case "/blocked/v2/":
+			w.WriteHeader(http.StatusForbidden)
+		}
+	}))
+	defer server.Close()
+	for name, tc := range map[string]struct {
+		urls []string
+		want string
+	}{
+		"all":              {[]string{server.URL + "/v2/", server.URL + "/token/v2/"}, ""},
+		"one is forbidden": {[]string{server.URL + "/v2/", server.URL + "/blocked/v2/"}, "403"},
+		"one is not there": {[]string{server.URL + "/v2/", "http://127.0.0.1:1/v2/"}, "127.0.0.1:1 does not answer"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := answer(t.Context(), server.Client(), tc.urls)
+			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+				t.Errorf("error %v, want %q", err, tc.want)
+			}
+		})
+	}
+}
