@@ -9,14 +9,24 @@ import (
 	"slices"
 )
 
-// tool is a command and the Debian package that brings it.
-type tool struct{ command, pkg string }
+// tool is a Debian package and the commands of which it brings at least one.
+type tool struct {
+	pkg      string
+	commands []string
+}
 
 var (
 	// dockerTools are what a Docker daemon needs.
-	dockerTools = []tool{{"dockerd", "docker.io"}, {"iptables", "iptables"}, {"ip", "iproute2"}}
+	dockerTools = []tool{
+		{"docker.io", []string{"dockerd"}},
+		{"iptables", []string{"iptables"}},
+		{"iproute2", []string{"ip"}},
+	}
 	// kitTools are what `meshwright airgap build` needs besides Go and Docker.
-	kitTools = []tool{{"debootstrap", "debootstrap"}, {"pip3", "python3-pip"}}
+	kitTools = []tool{
+		{"debootstrap", []string{"debootstrap"}},
+		{"python3-pip", []string{"pip3", "pip"}},
+	}
 )
 
 // missing returns the packages whose commands the machine lacks, sorted. found
@@ -24,7 +34,7 @@ var (
 func missing(tools []tool, found func(string) (string, error)) []string {
 	var packages []string
 	for _, t := range tools {
-		if _, err := found(t.command); err != nil {
+		if !slices.ContainsFunc(t.commands, func(command string) bool { _, err := found(command); return err == nil }) {
 			packages = append(packages, t.pkg)
 		}
 	}

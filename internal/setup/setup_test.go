@@ -108,7 +108,7 @@ func TestConsentInterrupted(t *testing.T) {
 
 func TestMissing(t *testing.T) {
 	found := func(name string) (string, error) {
-		if name == "ip" || name == "pip3" {
+		if name == "ip" || name == "pip" {
 			return "/bin/" + name, nil
 		}
 		return "", os.ErrNotExist
