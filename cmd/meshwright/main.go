@@ -39,12 +39,14 @@ func run() int {
 	}
 	ctx, stop := interruptible(os.Stderr)
 	defer stop()
-	return cli.Main(ctx, &cli.App{
+	app := &cli.App{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		UI:         ui.FromFile(os.Stderr),
 		Version:    version,
 		Executable: exe,
-	}, os.Args[1:])
+	}
+	app.Collect = app.CollectEvidence
+	return cli.Main(ctx, app, os.Args[1:])
 }
 
 func servePlugin(name, exe string) int {

@@ -14,10 +14,13 @@ func commands(a *App) []*cobra.Command {
 	return []*cobra.Command{
 		newUpCmd(a),
 		newPreviewCmd(a),
+		newVerifyCmd(a),
+		newTrafficCmd(a),
 		newStatusCmd(a),
 		newKubeconfigCmd(a),
 		newEnvCmd(a),
 		newLoadCmd(a),
+		newCollectCmd(a),
 		newDestroyCmd(a),
 		newSetupCmd(a),
 		newCleanCmd(a),

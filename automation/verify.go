@@ -1,0 +1,58 @@
+package automation
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/meshwright/meshwright/automation/verify"
+)
+
+// Targets are the lab's clusters as package verify and its companions take
+// them. They hold credentials.
+func (o *Outputs) Targets() ([]verify.Target, error) {
+	targets := make([]verify.Target, len(o.Clusters))
+	for i, c := range o.Clusters {
+		config, err := c.RESTConfig()
+		if err != nil {
+			return nil, err
+		}
+		targets[i] = verify.Target{
+			Name: c.Name, Network: c.Network, ControlPlane: c.ControlPlane,
+			Region: c.Region, Zone: c.Zone, Subzone: c.Subzone, Config: config,
+			IngressAddress: c.IngressAddress, EastWestAddress: c.EastWestAddress, Nodes: c.Nodes,
+		}
+	}
+	return targets, nil
+}
+
+// Workload is the lab's sample, or an empty one when it has none.
+func (o *Outputs) Workload() verify.Workload {
+	if o.Sample == nil {
+		return verify.Workload{}
+	}
+	w := verify.Workload{
+		Namespace: o.Sample.Namespace, Service: o.Sample.Service, Port: o.Sample.Port, Path: o.Sample.Path,
+		ClientLabel: o.Sample.ClientLabel, Versions: map[string][]string{},
+	}
+	for _, c := range o.Clusters {
+		w.Versions[c.Name] = c.HelloWorld
+	}
+	return w
+}
+
+// Verify checks the lab that is up. What to check is filled in from its
+// outputs; opts say how. A mesh that is wrong is a report, not an error.
+func (l *Lab) Verify(ctx context.Context, opts verify.Options) (*verify.Report, error) {
+	outputs, err := l.Outputs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if opts.Targets, err = outputs.Targets(); err != nil {
+		return nil, fmt.Errorf("lab %s: %w", l.o.Name, err)
+	}
+	opts.Workload, opts.MeshID = outputs.Workload(), outputs.MeshID
+	if opts.Log == nil {
+		opts.Log = l.o.Log
+	}
+	return verify.Run(ctx, opts)
+}

@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/meshwright/meshwright/automation/verify"
+	"github.com/meshwright/meshwright/internal/ui"
+)
+
+func newVerifyCmd(a *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "verify",
+		Short: "Prove that a lab's mesh works, with real traffic",
+		Long: `Check the mesh of a lab that is up: control planes and gateways, certificates,
+discovery, and calls from every cluster to every version. Nothing is changed.
+
+Exit code 0 means that every check passed that was asked for; 3, that one failed
+or could not be applied to this mesh.
+
+Checks: ` + strings.Join(verify.IDs(), ", ") + ` (see docs/checks.md).`,
+		Example: `  meshwright verify
+  meshwright verify --only trust,discovery
+  meshwright verify --output json | jq -r '.checks[] | select(.status=="fail") | .reason'`,
+		Args: cobra.NoArgs,
+	}
+	f := addLabFlags(cmd)
+	output := outputFlag(cmd, "table", "json")
+	only := cmd.Flags().StringSlice("only", nil, "run these checks alone (comma-separated)")
+	complete(cmd, "only", func(string) []string { return verify.IDs() })
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx, cancel := f.bounded(cmd.Context())
+		defer cancel()
+		return a.verify(ctx, f, *only, *output)
+	}
+	return cmd
+}
+
+func (a *App) verify(ctx context.Context, f *labFlags, only []string, output string) error {
+	for _, id := range only {
+		if !contains(verify.IDs(), id) {
+			return usagef("--only %q: the checks are %s", id, strings.Join(verify.IDs(), ", "))
+		}
+	}
+	lab, err := a.lab(ctx, f, nil)
+	if err != nil {
+		return err
+	}
+	p := &checkProgress{ui: a.UI, steps: map[string]*ui.Step{}}
+	report, err := lab.Verify(ctx, verify.Options{Only: only, Log: a.Log, Progress: p.event})
+	if err != nil {
+		return err
+	}
+	if output == "json" {
+		err = report.JSON(a.Out)
+	} else {
+		err = report.Table(a.Out, a.UI.Color())
+	}
+	if err != nil {
+		return err
+	}
+	if report.Verdict != verify.Pass && !(report.Verdict == verify.Partial && len(only) > 0) {
+		return &CodedError{Code: ExitVerify} // the report has said it all
+	}
+	return nil
+}
+
+func contains(list []string, s string) bool {
+	for _, v := range list {
+		if v == s {
+			return true
+		}
+	}
+	return false
+}
+
+// checkProgress shows the checks as they run.
+type checkProgress struct {
+	ui    *ui.Printer
+	steps map[string]*ui.Step
+}
+
+func (p *checkProgress) event(e verify.Event) {
+	switch e.Kind {
+	case verify.EventStart:
+		p.steps[e.Check] = p.ui.Start("check " + e.Check)
+	case verify.EventRetry:
+		p.steps[e.Check].Update(fmt.Sprintf("attempt %d: %s", e.Attempt, e.Detail))
+	case verify.EventDone:
+		step, ok := p.steps[e.Check]
+		if !ok {
+			return // skipped before it began
+		}
+		switch r := e.Result; r.Status {
+		case verify.Failed:
+			step.Fail(fmt.Errorf("%s", r.Reason))
+		case verify.Warned:
+			step.Done("warning: " + string(r.Reason))
+		default:
+			step.Done("")
+		}
+	}
+}
