@@ -22,7 +22,9 @@ import (
 
 var machineKit = paths.Kit()
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
+}
 
 func TestLifeOfALab(t *testing.T) {
 	state, w := t.TempDir(), newWorld()

@@ -34,9 +34,11 @@ type Options struct {
 	// --path` does; keys without a namespace belong to "meshwright".
 	Config map[string]string
 	// Artifacts is ArtifactsRegistry or ArtifactsAirgap. Default: what the lab
-	// was made with; for a new lab airgap when a kit has been built, else
-	// registry.
+	// was made with; for a new lab DefaultArtifacts.
 	Artifacts string
+	// DefaultArtifacts is what a new lab is made with. Default: airgap when a
+	// kit has been built, else registry.
+	DefaultArtifacts string
 	// KitDir is the airgap kit. Default paths.Kit().
 	KitDir string
 	// StateDir holds what has to be kept: labs/<name>. Default paths.State().
@@ -69,10 +71,12 @@ func (o Options) withDefaults() (Options, error) {
 	if !nameRule.MatchString(o.Name) {
 		return o, fmt.Errorf("lab name %q: use at most 20 lower-case letters, digits and dashes, beginning with a letter (--name)", o.Name)
 	}
-	switch o.Artifacts {
-	case "", ArtifactsRegistry, ArtifactsAirgap:
-	default:
-		return o, fmt.Errorf("artifacts %q: use %s or %s", o.Artifacts, ArtifactsRegistry, ArtifactsAirgap)
+	for _, source := range []string{o.Artifacts, o.DefaultArtifacts} {
+		switch source {
+		case "", ArtifactsRegistry, ArtifactsAirgap:
+		default:
+			return o, fmt.Errorf("artifacts %q: use %s or %s", source, ArtifactsRegistry, ArtifactsAirgap)
+		}
 	}
 	if o.KitDir == "" {
 		o.KitDir = paths.Kit()

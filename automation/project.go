@@ -155,7 +155,7 @@ func (l *Lab) writeWorkspace(settings *workspace.ProjectStack) error {
 		Name: projectName,
 		// The engine runs the program inside this process. For the plain
 		// command line the executable serves as the program under this name.
-		Runtime: workspace.NewProjectRuntimeInfo("go", map[string]any{"binary": ProgramName}),
+		Runtime: workspace.NewProjectRuntimeInfo("go", map[string]any{"binary": filepath.Join(dir, ProgramName)}),
 	}
 	if err := project.Save(filepath.Join(dir, "Pulumi.yaml")); err != nil {
 		return fmt.Errorf("workspace of lab %s: %w", l.o.Name, err)

@@ -246,6 +246,8 @@ func (l *Lab) source(r *Record) string {
 		return l.o.Artifacts
 	case r != nil && r.Artifacts != "":
 		return r.Artifacts
+	case l.o.DefaultArtifacts != "":
+		return l.o.DefaultArtifacts
 	}
 	if _, err := os.Stat(filepath.Join(l.o.KitDir, artifacts.File)); err == nil {
 		return ArtifactsAirgap

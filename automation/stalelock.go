@@ -56,7 +56,8 @@ func clearStaleLocks(backend, stack string) (int, error) {
 		if l.Pid != 0 && alive(l.Pid) && !startedAfter(l.Pid, l.Timestamp) {
 			return fmt.Errorf("stack %s is locked by process %d since %s; wait for it, or stop it with: kill -INT %d", stack, l.Pid, l.Timestamp.Local().Format("15:04:05"), l.Pid)
 		}
-		if err := os.Remove(path); err != nil {
+		// The backend keeps attributes of its files beside them.
+		if err := errors.Join(os.Remove(path), removeIfThere(path+".attrs")); err != nil {
 			return err
 		}
 		cleared++

@@ -4,6 +4,9 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"os"
+
+	"golang.org/x/term"
 
 	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/internal/ui"
@@ -24,4 +27,10 @@ type App struct {
 	// Collect gathers evidence after a failed up and returns the archive's
 	// path. nil gathers nothing.
 	Collect func(context.Context, *automation.Lab) (string, error)
+}
+
+// isTerminal reports whether a person sits at the other end of a stream.
+func isTerminal(stream any) bool {
+	f, ok := stream.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
 }

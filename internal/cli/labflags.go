@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -59,7 +58,8 @@ func (a *App) lab(ctx context.Context, f *labFlags, events func(automation.Event
 	lab, err := automation.New(ctx, automation.Options{
 		Stack: f.stack, Name: f.name, ProjectDir: f.project,
 		Config: config, Artifacts: f.artifacts, Backend: f.backend,
-		Executable: a.Executable, Events: events, Log: a.Log,
+		DefaultArtifacts: os.Getenv("MESHWRIGHT_ARTIFACTS"), // what `meshwright setup` found out
+		Executable:       a.Executable, Events: events, Log: a.Log,
 	})
 	if err != nil {
 		return nil, &CodedError{Code: ExitUsage, Err: err}
@@ -140,7 +140,3 @@ func notUp(err error) bool {
 	var e *automation.NotUpError
 	return errors.As(err, &e)
 }
-
-// labClusters lists a lab's cluster names without opening it: the contexts of
-// its kubeconfig.
-func labKubeconfig(name string) string { return filepath.Join(paths.Lab(name), "kubeconfig") }

@@ -34,6 +34,9 @@ func NewRoot(a *App) *cobra.Command {
 		a.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
 	cobra.EnableCommandSorting = false
+	if a.Collect == nil {
+		a.Collect = a.CollectEvidence
+	}
 	var debug bool
 	root := &cobra.Command{
 		Use:   "meshwright",

@@ -2,11 +2,9 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/meshwright/meshwright/internal/setup"
 )
@@ -54,10 +52,4 @@ MESHWRIGHT_ARTIFACTS.`,
 	cmd.Flags().StringVar(&o.Artifacts, "artifacts", o.Artifacts, "where images and charts are to come from: auto, registry or airgap")
 	cmd.Flags().BoolVar(&o.SkipPreflight, "skip-preflight", false, "do not measure disk, memory and ports")
 	return cmd
-}
-
-// isTerminal reports whether a person sits at the other end.
-func isTerminal(in io.Reader) bool {
-	f, ok := in.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }

@@ -73,6 +73,9 @@ func FromFile(f *os.File) *Printer {
 // Color reports whether colours are welcome.
 func (p *Printer) Color() bool { return p != nil && p.o.Color }
 
+// Terminal reports whether the writer is a terminal that shows live lines.
+func (p *Printer) Terminal() bool { return p != nil && p.o.Terminal && !p.o.JSON }
+
 // Info prints one line.
 func (p *Printer) Info(msg string) { p.message("info", "", msg) }
 
