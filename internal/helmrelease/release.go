@@ -67,6 +67,10 @@ func (a *Args) inputs() *releaseInputs {
 	in := &releaseInputs{
 		Compat: pulumi.String("true"), Name: pulumi.String(a.Name), Namespace: pulumi.String(a.Namespace),
 		Chart: pulumi.String(a.Chart.Name), Values: a.Values, Timeout: pulumi.Int(DefaultTimeout),
+		// The charts are pinned, and the API server judges what it is given. Helm
+		// would first make every cluster publish its whole schema, again for each
+		// release, while it is busy defining kinds.
+		DisableOpenapiValidation: pulumi.Bool(true),
 	}
 	if a.Timeout > 0 {
 		in.Timeout = pulumi.Int(a.Timeout)
@@ -92,6 +96,8 @@ type releaseInputs struct {
 	RepositoryOpts pulumi.StringMapInput
 	Values         pulumi.MapInput
 	Timeout        pulumi.IntInput
+
+	DisableOpenapiValidation pulumi.BoolInput
 }
 
 type releaseArgs struct {
@@ -103,6 +109,8 @@ type releaseArgs struct {
 	RepositoryOpts map[string]string `pulumi:"repositoryOpts"`
 	Values         map[string]any    `pulumi:"values"`
 	Timeout        int               `pulumi:"timeout"`
+
+	DisableOpenapiValidation bool `pulumi:"disableOpenapiValidation"`
 }
 
 // ElementType tells the SDK which fields are which properties.
