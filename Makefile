@@ -77,14 +77,14 @@ bench: build ## Measure against the steps by hand; writes docs/benchmarks.md
 lint: fmt-check vet staticcheck ## Check format, vet, static analysis
 
 fmt: bin/tools/gofumpt ## Format the code
-	@git ls-files -z '*.go' | xargs -0 bin/tools/gofumpt -w
+	@bin/tools/gofumpt -w .
 
 # The cheap checks come first, so that a mistake shows in seconds and not after
 # the kit has been built.
 test: lint build test-setup test-unit test-kit test-provider test-e2e ## Check, then test, from nothing to a mesh and back
 
 fmt-check: bin/tools/gofumpt
-	@unformatted="$$(git ls-files -z '*.go' | xargs -0 bin/tools/gofumpt -l)"; \
+	@unformatted="$$(bin/tools/gofumpt -l .)"; \
 	if [ -n "$$unformatted" ]; then echo "not formatted:"; echo "$$unformatted"; echo "run: make fmt"; exit 1; fi
 
 vet:
