@@ -13,6 +13,8 @@ import (
 
 	kindcluster "sigs.k8s.io/kind/pkg/cluster"
 	kindlog "sigs.k8s.io/kind/pkg/log"
+
+	"github.com/meshwright/meshwright/internal/provider/group"
 )
 
 // ChildArg is the first argument of an executable that is to be the child: it
@@ -37,7 +39,7 @@ type spec struct {
 // each. Standard input stays open for the parent's life: at its end, and on
 // SIGTERM, the child kills its whole process group.
 func ChildMain() int {
-	lead()
+	group.Lead()
 	in := bufio.NewReader(os.Stdin)
 	line, err := in.ReadBytes('\n')
 	var s spec
@@ -53,7 +55,7 @@ func ChildMain() int {
 	}
 	go func() {
 		_, _ = io.Copy(io.Discard, in)
-		killOwnGroup()
+		group.KillOwn()
 	}()
 	if err := create(s, lineLogger{os.Stderr}); err != nil {
 		return 1

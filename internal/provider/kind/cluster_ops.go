@@ -27,6 +27,10 @@ const (
 	// end with the operation's context.
 	cleanupTimeout = 30 * time.Second
 	labelTimeout   = 30 * time.Second // reading labels of a cluster that may be down
+	retryPause     = time.Second
+	// lateNodes is how long a node may take to appear after the command that asked
+	// for it was killed. What comes later still is removed with the network.
+	lateNodes = 3 * time.Second
 	// createTries: kind chooses a free port and then asks Docker for it, and two
 	// that do so at once may choose the same.
 	createTries = 3
@@ -65,7 +69,7 @@ func (t *twin) createCluster(ctx context.Context, req plugin.CreateRequest) (plu
 		return plugin.CreateResponse{}, err
 	}
 	if err := t.describe(ctx, d, nodes, in, outputs); err != nil {
-		return plugin.CreateResponse{}, errors.Join(err, t.cleanUp(ctx, d, o, in))
+		return plugin.CreateResponse{}, errors.Join(err, t.cleanUp(ctx, d, o, in, false))
 	}
 	id := resource.ID(in.Name)
 	if err := t.awaitReady(ctx, d, in, req.URN); err != nil {
@@ -162,24 +166,28 @@ func (t *twin) runKind(ctx context.Context, d daemon, o *owner, in cluster, urn 
 			return err
 		}
 		tail := &tail{limit: 25}
+		preparing := false // the time in which kind asks Docker for the nodes
 		err := t.run(ctx, job{
 			spec: spec{Format: specFormat, Name: in.Name, Config: string(config), Kubeconfig: filepath.Join(dir, "kubeconfig")},
 			env:  append(slices.Clone(d.Env()), networkVariable+"="+in.Network),
 			line: func(line string) {
 				tail.add(line)
 				t.log.Debug(line, "cluster", in.Name)
+				if strings.Contains(line, "Preparing nodes") {
+					preparing = strings.HasPrefix(line, "•")
+				}
 				if step, ok := strings.CutPrefix(line, "• "); ok {
 					t.Status(ctx, urn, strings.TrimSpace(strings.TrimSuffix(step, "...")))
 				} else {
 					t.Log(ctx, provider.Debug, urn, line)
 				}
 			},
-			abort: func() { _ = t.cleanUp(ctx, d, o, in) },
+			abort: func() { _ = t.cleanUp(ctx, d, o, in, false) },
 		})
 		if err == nil {
 			return nil
 		}
-		cleaned := t.cleanUp(ctx, d, o, in)
+		cleaned := t.cleanUp(ctx, d, o, in, preparing && ctx.Err() != nil)
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 			return errors.Join(fmt.Errorf("create kind cluster %s: %w; what was made of it has been removed", in.Name, err), cleaned)
@@ -191,13 +199,14 @@ func (t *twin) runKind(ctx context.Context, d daemon, o *owner, in cluster, urn 
 	}
 }
 
-// cleanUp removes what there is of the cluster, in a bounded time of its own.
-func (t *twin) cleanUp(ctx context.Context, d daemon, o *owner, in cluster) error {
+// cleanUp removes what there is of the cluster, in a bounded time of its own. A
+// docker command that was killed may have handed its request to the daemon, which
+// then makes the container all the same: with await it waits for that.
+func (t *twin) cleanUp(ctx context.Context, d daemon, o *owner, in cluster, await bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
-	// A killed docker command may have handed its request to the daemon, which
-	// then still makes the container: look again until there is none.
-	for try := 0; ; try++ {
+	late := time.Now().Add(lateNodes)
+	for removed := 0; ; {
 		nodes, err := ownNodes(ctx, d, o, in)
 		if err == nil {
 			err = d.Remove(ctx, ids(nodes)...)
@@ -205,10 +214,11 @@ func (t *twin) cleanUp(ctx context.Context, d daemon, o *owner, in cluster) erro
 		if err != nil {
 			return fmt.Errorf("remove what was made of kind cluster %s: %w; run: meshwright destroy", in.Name, err)
 		}
-		if len(nodes) == 0 && try > 0 {
+		removed += len(nodes)
+		if !await || removed >= len(in.withDefaults().Nodes) || time.Now().After(late) {
 			return nil
 		}
-		time.Sleep(200 * time.Millisecond)
+		time.Sleep(100 * time.Millisecond)
 	}
 }
 
@@ -237,12 +247,22 @@ func (t *twin) awaitReady(ctx context.Context, d daemon, in cluster, urn resourc
 		return nil
 	}
 	t.Status(ctx, urn, "waiting for the nodes to be Ready")
-	_, err := kubectl(ctx, d, in.controlPlane(), "wait", "--for=condition=Ready", "nodes", "--all", fmt.Sprintf("--timeout=%ds", in.Wait))
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
+	deadline := time.Now().Add(time.Duration(in.Wait) * time.Second)
+	for {
+		// kubectl gives up at once when the API server does not answer, as after a
+		// restart of the node.
+		left := max(1, int(time.Until(deadline)/time.Second))
+		_, err := kubectl(ctx, d, in.controlPlane(), "wait", "--for=condition=Ready", "nodes", "--all", fmt.Sprintf("--timeout=%ds", left))
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if time.Now().Add(retryPause).After(deadline) {
+			break
+		}
+		time.Sleep(retryPause)
 	}
 	const last = `jsonpath={range .items[*]}{.metadata.name}: {range .status.conditions[?(@.type=="Ready")]}{.status} {.message}{end}{"\n"}{end}`
 	state, stateErr := kubectl(ctx, d, in.controlPlane(), "--request-timeout=10s", "get", "nodes", "-o", last)

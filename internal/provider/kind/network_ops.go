@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -166,7 +167,7 @@ func (t *twin) deleteNetwork(ctx context.Context, req plugin.DeleteRequest) erro
 // ours on it: those that an interrupted create left, of which no state knows.
 // Containers of others on it stop the removal before anything is changed.
 func (t *twin) removeNetwork(ctx context.Context, d daemon, o *owner, n *docker.Network) error {
-	on, err := d.Containers(ctx, docker.Filter{Network: n.ID})
+	on, err := containersOn(ctx, d, n)
 	if err != nil {
 		return err
 	}
@@ -190,4 +191,24 @@ func (t *twin) removeNetwork(ctx context.Context, d daemon, o *owner, n *docker.
 		return err
 	}
 	return d.RemoveNetwork(ctx, n.ID)
+}
+
+// containersOn returns the containers of a network. One that was never started
+// has the network's name but not yet its ID, and Docker lets the network go
+// from under it.
+func containersOn(ctx context.Context, d daemon, n *docker.Network) ([]docker.Container, error) {
+	on, err := d.Containers(ctx, docker.Filter{Network: n.ID})
+	if err != nil {
+		return nil, err
+	}
+	named, err := d.Containers(ctx, docker.Filter{Network: n.Name})
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range named {
+		if !slices.ContainsFunc(on, func(o docker.Container) bool { return o.ID == c.ID }) {
+			on = append(on, c)
+		}
+	}
+	return on, nil
 }

@@ -8,11 +8,13 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
+
+	"github.com/meshwright/meshwright/internal/provider/group"
 )
 
 // networkVariable is how kind is told its Docker network.
@@ -51,24 +53,11 @@ func runChild(executable string) runner {
 		cmd.Stdin = r
 		out := &lineWriter{line: j.line}
 		cmd.Stdout, cmd.Stderr = out, out
-		inGroup(cmd)
 		cmd.WaitDelay = 3 * time.Second
-
-		done := make(chan error, 1)
-		go func() {
-			// The parent-death signal is bound to the thread that started the
-			// child, so the thread must live as long.
-			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			err := cmd.Start()
-			_ = r.Close()
-			if err == nil {
-				go func() { _, _ = w.Write(append(input, '\n')) }()
-				err = cmd.Wait()
-			}
-			done <- err
-		}()
-		err = <-done
+		go func() { _, _ = w.Write(append(input, '\n')) }()
+		// SIGTERM lets the child take its group with it.
+		err = group.Run(cmd, syscall.SIGTERM)
+		_ = r.Close()
 		out.flush()
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

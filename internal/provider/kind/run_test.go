@@ -27,6 +27,10 @@ func TestMain(m *testing.M) {
 		})
 		os.Exit(0)
 	}
+	if len(os.Args) > 1 && os.Args[1] == "victim" { // see TestLiveKilledCreate
+		victimMain(os.Args[2], os.Args[3], os.Args[4])
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 

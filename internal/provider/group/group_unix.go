@@ -1,6 +1,6 @@
 //go:build unix
 
-package kind
+package group
 
 import (
 	"os"
@@ -9,17 +9,15 @@ import (
 	"syscall"
 )
 
-// inGroup gives cmd a process group of its own, which the end of its context
-// kills as a whole.
-func inGroup(cmd *exec.Cmd) {
+func lead(cmd *exec.Cmd, orphaned syscall.Signal) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	endWithParent(cmd.SysProcAttr)
+	endWithParent(cmd.SysProcAttr, orphaned)
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 }
 
-// lead makes this process the leader of a group and lets SIGTERM, which the
-// parent's death sends, and SIGINT kill all of it.
-func lead() {
+// Lead makes this process the leader of a group, if it is not, and has SIGTERM
+// and SIGINT kill the group.
+func Lead() {
 	if syscall.Getpgrp() != os.Getpid() {
 		_ = syscall.Setpgid(0, 0)
 	}
@@ -27,12 +25,12 @@ func lead() {
 	signal.Notify(c, syscall.SIGTERM, syscall.SIGINT)
 	go func() {
 		<-c
-		killOwnGroup()
+		KillOwn()
 	}()
 }
 
-// killOwnGroup does not return: this process is in the group.
-func killOwnGroup() {
+// KillOwn kills this process's group. It does not return: the process is in it.
+func KillOwn() {
 	_ = syscall.Kill(0, syscall.SIGKILL)
 	os.Exit(1)
 }

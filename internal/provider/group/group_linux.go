@@ -1,0 +1,5 @@
+package group
+
+import "syscall"
+
+func endWithParent(a *syscall.SysProcAttr, orphaned syscall.Signal) { a.Pdeathsig = orphaned }
