@@ -116,6 +116,9 @@ func (m Machine) start(ctx context.Context, r *Record, step *ui.Step) error {
 	if err := m.clearStale(); err != nil {
 		return err
 	}
+	if err := m.clearFormerBoot(*r); err != nil {
+		return err
+	}
 	log, err := m.openLog()
 	if err != nil {
 		return err
@@ -195,6 +198,16 @@ func (m Machine) clearStale() error {
 		errs = append(errs, removeIfThere(path))
 	}
 	return errors.Join(errs...)
+}
+
+// clearFormerBoot removes the exec root of a daemon of another boot, where /run
+// outlives one: what it says of running containers is no longer so.
+func (m Machine) clearFormerBoot(r Record) error {
+	boot, err := m.boot()
+	if err != nil || r.Daemon.Boot == "" || r.Daemon.Boot == boot {
+		return err
+	}
+	return m.removeTree(m.execRoot())
 }
 
 // isOurContainerd recognises a containerd that our dockerd started and that has

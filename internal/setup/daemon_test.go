@@ -3,8 +3,10 @@ package setup
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -53,6 +55,55 @@ func TestDaemonEnv(t *testing.T) {
 		if !strings.Contains(got, part) {
 			t.Errorf("%s does not reach the daemon", part)
 		}
+	}
+}
+
+// processesNaming returns the processes in whose arguments a path occurs: here
+// dockerd, containerd and the shims of one test's directory.
+func processesNaming(t *testing.T, path string) []int {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var pids []int
+	for _, file := range files {
+		data, err := os.ReadFile(file)
+		if err != nil || !strings.Contains(string(data), path+"/") {
+			continue // most are gone meanwhile or another's
+		}
+		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pids = append(pids, pid)
+	}
+	if len(pids) < 3 {
+		t.Fatalf("daemon, containerd and shim expected, found %v", pids)
+	}
+	return pids
+}
+
+func TestClearFormerBoot(t *testing.T) {
+	for name, tc := range map[string]struct {
+		boot string
+		want bool // the exec root stays
+	}{
+		"this boot":    {bootA, true},
+		"a former one": {bootB, false},
+		"none yet":     {"", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := fakeMachine(t, map[string]string{
+				"/run/meshwright/docker/containerd/daemon/x": "", bootID: bootA, "/proc/self/mountinfo": "",
+			})
+			if err := m.clearFormerBoot(Record{Daemon: Process{Boot: tc.boot}}); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := os.Stat(m.execRoot()); (err == nil) != tc.want {
+				t.Errorf("the exec root is there: %t, want %t", err == nil, tc.want)
+			}
+		})
 	}
 }
 
@@ -159,6 +210,33 @@ func TestDaemonLife(t *testing.T) {
 		t.Errorf("its leftover container cannot be removed: %v", err)
 	}
 
+	// Everything at once, as when a machine's session is killed.
+	if _, err := m.client().Run(t.Context(), "run", "--detach", "--network", "none", "--name", "killed", image, "/t", "wait"); err != nil {
+		t.Fatal(err)
+	}
+	killed, err := m.client().Container(t.Context(), "killed")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pid := range append(processesNaming(t, m.root), killed.State.Pid) {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
+			t.Fatal(err)
+		}
+	}
+	for m.alive(second) {
+		time.Sleep(10 * time.Millisecond)
+	}
+	if done, _ := stage(); !strings.HasPrefix(done, "started") {
+		t.Errorf("after everything was killed: %q", done)
+	}
+	if c, err := m.client().Container(t.Context(), "killed"); err != nil || c.State.Running {
+		t.Errorf("a killed container is said to run: %+v, %v", c, err)
+	}
+	if err := m.client().Remove(t.Context(), "killed"); err != nil {
+		t.Errorf("it cannot be removed: %v", err)
+	}
+
+	second = record.Daemon
 	if err := syscall.Kill(second.PID, syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,7 @@ var (
 	// dockerTools are what a Docker daemon needs.
 	dockerTools = []tool{
 		{"docker.io", []string{"dockerd"}},
+		{"docker.io", []string{"docker"}},
 		{"iptables", []string{"iptables"}},
 		{"iproute2", []string{"ip"}},
 	}

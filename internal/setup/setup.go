@@ -50,11 +50,14 @@ type Result struct {
 // skipped, and says so.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	chosen := o.chooseArtifacts(ctx, RegistriesAnswer)
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
 	}
 	o.kit = chosen == ArtifactsAirgap
 	result, err := Machine{}.setUp(ctx, o)
+	if errors.Is(err, context.Canceled) {
+		return nil, fmt.Errorf("stopped: %w\nwhat was done so far is recorded; to go on, run: meshwright setup\nto undo it, run: meshwright clean", err)
+	}
 	if err != nil {
 		return nil, err
 	}
