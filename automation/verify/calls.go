@@ -141,7 +141,7 @@ func (m *mesh) instances(ctx context.Context) map[string]string {
 
 // concurrency keeps a batch whose every request times out within four times
 // the request's bound.
-func concurrency(n int) int { return max(16, (n+3)/4) }
+func concurrency(n int) int { return max(8, (n+3)/4) }
 
 // callFromPod makes n requests from a client pod, in one exec.
 func (m *mesh) callFromPod(ctx context.Context, c *member, via, url string, n int) (*batch, *Finding) {
@@ -238,7 +238,7 @@ func Quantile(sorted []time.Duration, q float64) float64 {
 		return 0
 	}
 	i := max(0, int(float64(len(sorted))*q+0.999999)-1)
-	return sorted[min(i, len(sorted)-1)].Round(time.Microsecond).Seconds() * 1000
+	return float64(sorted[min(i, len(sorted)-1)].Microseconds()) / 1000
 }
 
 // judgeCalls decides about one client's batch.

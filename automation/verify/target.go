@@ -48,9 +48,9 @@ type Timeouts struct {
 	Discovery time.Duration // control planes and sidecars; default 15s
 	Calls     time.Duration // traffic; default 15s
 
-	Attempt  time.Duration // bound of one attempt; default 12s
+	Attempt  time.Duration // bound of one attempt; default 14s
 	Interval time.Duration // pause between attempts; default 500ms
-	Request  time.Duration // bound of one request of a traffic check; default 2s
+	Request  time.Duration // bound of one request of a traffic check; default 3s
 	Dial     time.Duration // bound of one TCP connection; default 1s
 	Evidence time.Duration // bound of collecting evidence after a failure; default 5s
 }
@@ -59,8 +59,8 @@ func (t Timeouts) withDefaults() Timeouts {
 	for field, value := range map[*time.Duration]time.Duration{
 		&t.Planes: 15 * time.Second, &t.Trust: 15 * time.Second,
 		&t.Discovery: 15 * time.Second, &t.Calls: 15 * time.Second,
-		&t.Attempt: 12 * time.Second, &t.Interval: 500 * time.Millisecond,
-		&t.Request: 2 * time.Second, &t.Dial: time.Second, &t.Evidence: 5 * time.Second,
+		&t.Attempt: 14 * time.Second, &t.Interval: 500 * time.Millisecond,
+		&t.Request: 3 * time.Second, &t.Dial: time.Second, &t.Evidence: 5 * time.Second,
 	} {
 		if *field == 0 {
 			*field = value

@@ -1,0 +1,70 @@
+// Package faults plays the matrix of faults and checks on a running mesh: each
+// fault turns exactly the declared checks red, for the declared reasons, and
+// all are green again after the repair.
+package faults
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/meshwright/meshwright/automation/verify"
+	"github.com/meshwright/meshwright/automation/verify/faults"
+)
+
+// RunMatrix plays every fault, or those named in only, and reports each row
+// that does not go as declared. It changes the mesh and puts it right again;
+// when it cannot, it fails t at once.
+func RunMatrix(ctx context.Context, t testing.TB, targets []verify.Target, workload verify.Workload, only ...string) {
+	t.Helper()
+	began := time.Now()
+	rows, err := faults.Run(ctx, faults.Options{
+		Targets: targets, Workload: workload, Only: only,
+		Progress: func(fault, step string) { t.Logf("%6.1fs %s: %s", time.Since(began).Seconds(), fault, step) },
+	})
+	for _, r := range rows {
+		switch {
+		case r.Skipped != "":
+			t.Errorf("%s: not played: %s", r.Fault, r.Skipped)
+		case r.Error != "":
+			t.Errorf("%s: %s%s", r.Fault, r.Error, details(r))
+		}
+	}
+	t.Logf("fault × check, with seconds to inject, until seen, to repair, until green:\n%s", Table(rows))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Table renders rows for a log.
+func Table(rows []faults.Row) string {
+	var b strings.Builder
+	for _, r := range rows {
+		fmt.Fprintf(&b, "%-30s %5.1f %5.1f %5.1f %5.1f", r.Fault, r.Inject, r.Seen, r.Repair, r.Green)
+		for _, id := range slices.Sorted(maps.Keys(r.Got)) {
+			if o := r.Got[id]; o.Status != verify.Passed {
+				fmt.Fprintf(&b, "  %s=%s", id, o.Reason)
+			}
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+// details lists what the last look found.
+func details(r faults.Row) string {
+	if r.LastSeen == nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, c := range r.LastSeen.Checks {
+		for _, f := range c.Findings {
+			fmt.Fprintf(&b, "\n    %s: %s %s: %s %s", c.ID, f.Reason, f.Cluster, f.Object, f.Message)
+		}
+	}
+	return b.String()
+}
