@@ -1,0 +1,253 @@
+package e2e
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// TestLab is one lab's life. Its steps build on each other, so the first that
+// fails ends it; the lab is then destroyed all the same.
+func TestLab(t *testing.T) {
+	h := newHarness(t)
+	t.Cleanup(func() {
+		if t.Failed() {
+			cmd := exec.Command(h.bin, "destroy", "--name", h.lab, "--force")
+			cmd.Dir, cmd.Env = h.root, h.environment()
+			out, err := cmd.CombinedOutput()
+			t.Logf("destroy after the failure: %v\n%s", err, out)
+		}
+	})
+	tracked := h.trackedFiles(t)
+	h.volumes = h.danglingVolumes(t)
+	stranger := newStranger(t, h)
+	untouched := stranger.fingerprint(t)
+
+	for _, step := range []struct {
+		name string
+		do   func(*testing.T, *harness)
+	}{
+		{"bad config is refused before anything is created", refuseBadConfig},
+		{"a network of the same name is not touched", refuseForeignNetwork},
+		{"a cluster of the same name is not touched", func(t *testing.T, h *harness) { refuseForeignCluster(t, h, stranger) }},
+		{"killed on the way up", killUp},
+		{"interrupted on the way up", interruptUp},
+		{"up", up},
+		{"verify", verifyAll},
+		{"nothing to do", noChanges},
+		{"faults", faultMatrix},
+		{"no secret in anything printed or collected", canary},
+		{"killed on the way down", killDestroy},
+		{"interrupted on the way down", interruptDestroy},
+		{"destroy with a container gone", destroy},
+		{"nothing left", nothingLeft},
+		{"the stranger's cluster is as it was", func(t *testing.T, _ *harness) {
+			if diff := cmp.Diff(untouched, stranger.fingerprint(t)); diff != "" {
+				t.Errorf("a foreign cluster changed (-before +after):\n%s", diff)
+			}
+		}},
+		{"tracked files are as they were", func(t *testing.T, h *harness) {
+			if diff := cmp.Diff(tracked, h.trackedFiles(t)); diff != "" {
+				t.Errorf("tracked files changed (-before +after):\n%s", diff)
+			}
+		}},
+	} {
+		if !t.Run(step.name, func(t *testing.T) { step.do(t, h) }) {
+			t.FailNow()
+		}
+	}
+}
+
+func refuseBadConfig(t *testing.T, h *harness) {
+	r := h.run(t, "up", "--name", h.lab, "-c", "clusters[1].name=cluster1")
+	if r.code == 0 || !strings.Contains(r.stderr, "clusters[1].name") {
+		t.Errorf("exit code %d; want a refusal that names clusters[1].name:\n%s", r.code, r.stderr)
+	}
+	nothingLeft(t, h)
+}
+
+func refuseForeignNetwork(t *testing.T, h *harness) {
+	name := "meshwright-" + h.lab
+	h.dockerOutput(t, "network", "create", name)
+	defer h.dockerOutput(t, "network", "rm", name)
+	before := h.dockerOutput(t, "network", "inspect", name)
+	r := h.run(t, "up", "--name", h.lab)
+	if r.code == 0 || !strings.Contains(r.stderr, name) {
+		t.Errorf("exit code %d; want a refusal that names the network %s:\n%s", r.code, name, r.stderr)
+	}
+	h.must(t, "destroy", "--name", h.lab)
+	if diff := cmp.Diff(before, h.dockerOutput(t, "network", "inspect", name)); diff != "" {
+		t.Errorf("the network changed:\n%s", diff)
+	}
+}
+
+// refuseForeignCluster brings up a lab whose first cluster would bear the name
+// of the stranger's.
+func refuseForeignCluster(t *testing.T, h *harness, s *stranger) {
+	before := s.fingerprint(t)
+	r := h.run(t, "up", "--name", s.lab)
+	if r.code == 0 || !strings.Contains(r.stderr, s.name) {
+		t.Errorf("exit code %d; want a refusal that names the cluster %s:\n%s", r.code, s.name, r.stderr)
+	}
+	h.must(t, "destroy", "--name", s.lab)
+	if diff := cmp.Diff(before, s.fingerprint(t)); diff != "" {
+		t.Errorf("the stranger's cluster changed (-before +after):\n%s", diff)
+	}
+}
+
+func killUp(t *testing.T, h *harness) {
+	h.runUntil(t, h.container(h.lab+"-cluster1-control-plane", 4*time.Second), syscall.SIGKILL, "up", "--name", h.lab)
+	h.noChildren(t)
+}
+
+func interruptUp(t *testing.T, h *harness) {
+	r := h.runUntil(t, after(15*time.Second), syscall.SIGINT, "up", "--name", h.lab)
+	if r.code != 130 {
+		t.Errorf("exit code %d after SIGINT, want 130\n%s", r.code, r.stderr)
+	}
+	if !strings.Contains(r.stderr, "meshwright up") || !strings.Contains(r.stderr, "meshwright destroy") {
+		t.Errorf("an interrupted up does not say how to go on:\n%s", r.stderr)
+	}
+	if r.took > 15*time.Second {
+		t.Errorf("took %s to stop", r.took)
+	}
+	h.noChildren(t)
+}
+
+func up(t *testing.T, h *harness) {
+	r := h.must(t, "up", "--name", h.lab, "--output", "json")
+	doc := decode[struct {
+		Clusters []struct{ Name, IngressAddress, EastWestAddress string }
+	}](t, r.stdout)
+	if len(doc.Clusters) != 2 {
+		t.Fatalf("%d clusters, want 2:\n%s", len(doc.Clusters), r.stdout)
+	}
+	for _, c := range doc.Clusters {
+		if c.IngressAddress == "" || c.EastWestAddress == "" {
+			t.Errorf("%s has no ingress or no east-west address", c.Name)
+		}
+	}
+	for _, path := range []string{"workspace", "kubeconfig"} {
+		info, err := os.Stat(filepath.Join(h.state, "meshwright", "labs", h.lab, path))
+		if err != nil {
+			t.Error(err)
+		} else if info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %o", path, info.Mode().Perm())
+		}
+	}
+}
+
+func verifyAll(t *testing.T, h *harness) {
+	r := h.must(t, "verify", "--name", h.lab, "--output", "json")
+	report := decode[struct {
+		Verdict string
+		Checks  []struct{ ID, Status string }
+	}](t, r.stdout)
+	if report.Verdict != "pass" || len(report.Checks) < 4 {
+		t.Errorf("verdict %q of %d checks:\n%s", report.Verdict, len(report.Checks), r.stdout)
+	}
+	h.must(t, "verify", "--name", h.lab)
+}
+
+func noChanges(t *testing.T, h *harness) {
+	h.must(t, "up", "--name", h.lab, "--expect-no-changes")
+	h.must(t, "preview", "--name", h.lab, "--expect-no-changes")
+	// The negative control: with another setting it must object.
+	if r := h.run(t, "preview", "--name", h.lab, "--expect-no-changes", "-c", "meshID=other"); r.code == 0 {
+		t.Error("preview --expect-no-changes accepts another meshID")
+	}
+}
+
+func killDestroy(t *testing.T, h *harness) {
+	h.runUntil(t, after(1500*time.Millisecond), syscall.SIGKILL, "destroy", "--name", h.lab)
+	h.noChildren(t)
+}
+
+func interruptDestroy(t *testing.T, h *harness) {
+	r := h.runUntil(t, after(700*time.Millisecond), syscall.SIGINT, "destroy", "--name", h.lab)
+	if r.code != 130 {
+		t.Errorf("exit code %d after SIGINT, want 130\n%s", r.code, r.stderr)
+	}
+	h.noChildren(t)
+}
+
+func destroy(t *testing.T, h *harness) {
+	if left := strings.Fields(h.dockerOutput(t, "ps", "-aq", "--filter", "name=^"+h.lab+"-")); len(left) > 0 {
+		h.dockerOutput(t, "rm", "-fv", left[0])
+	}
+	h.must(t, "destroy", "--name", h.lab)
+	h.must(t, "destroy", "--name", h.lab) // of what is gone: no error
+}
+
+func nothingLeft(t *testing.T, h *harness) {
+	if out := strings.TrimSpace(h.dockerOutput(t, "ps", "-a", "--filter", "name=^"+h.lab+"-", "--format", "{{.Names}}")); out != "" {
+		t.Errorf("containers left: %s", out)
+	}
+	if out := strings.TrimSpace(h.dockerOutput(t, "network", "ls", "--filter", "label=dev.meshwright.lab="+h.lab, "--format", "{{.Name}}")); out != "" {
+		t.Errorf("networks left: %s", out)
+	}
+	if diff := cmp.Diff(h.volumes, h.danglingVolumes(t)); diff != "" {
+		t.Errorf("dangling volumes differ (-before +after):\n%s", diff)
+	}
+	if _, err := os.Stat(filepath.Join(h.state, "meshwright", "labs", h.lab)); !os.IsNotExist(err) {
+		t.Errorf("the lab's directory is still there (%v)", err)
+	}
+	h.noChildren(t)
+}
+
+// noChildren asserts that no process works on the lab any more: every process
+// that we start carries the state directory in its environment.
+func (h *harness) noChildren(t *testing.T) {
+	t.Helper()
+	var left []string
+	deadline := time.Now().Add(5 * time.Second) // a killed parent's children need a moment
+	for {
+		left = left[:0]
+		environs, err := filepath.Glob("/proc/[0-9]*/environ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range environs {
+			env, err := os.ReadFile(path)
+			if err != nil || !strings.Contains(string(env), "XDG_STATE_HOME="+h.state+"\x00") {
+				continue
+			}
+			line, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))
+			left = append(left, strings.ReplaceAll(string(line), "\x00", " "))
+		}
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Errorf("processes left:\n%s", strings.Join(left, "\n"))
+			return
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// trackedFiles maps what git tracks to its content as it is in the work tree.
+func (h *harness) trackedFiles(t *testing.T) map[string]string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "git", "ls-files", "-z")
+	cmd.Dir = h.root
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("git ls-files: %v", err)
+	}
+	files := map[string]string{}
+	for name := range strings.SplitSeq(strings.TrimRight(string(out), "\x00"), "\x00") {
+		data, err := os.ReadFile(filepath.Join(h.root, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = string(data)
+	}
+	return files
+}
