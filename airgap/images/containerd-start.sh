@@ -1,5 +1,6 @@
-# Starts containerd for the import of images and waits until it answers.
-containerd >/tmp/containerd.log 2>&1 &
+# Starts containerd with its store on a volume, where overlay mounts work, and
+# waits until it answers.
+containerd --root /kit/containerd >/tmp/containerd.log 2>&1 &
 echo $! >/tmp/containerd.pid
 tries=0
 until ctr version >/dev/null 2>&1; do

@@ -15,9 +15,19 @@ import (
 	"github.com/meshwright/meshwright/internal/docker"
 )
 
-// kitLabel marks every container and image that the kit makes, so that they can
-// be found and removed, and nothing else ever is.
-const kitLabel = "dev.meshwright.kit"
+// Labels mark every container and image that the kit makes, so that they can be
+// found and removed, and nothing else ever is.
+const (
+	// kitLabel is "node" on node images and "build" on what a build leaves only
+	// when it is killed.
+	kitLabel = "dev.meshwright.kit"
+	// cacheLabel says which cache's build a container belongs to: several users
+	// of one daemon may build at the same time.
+	cacheLabel = "dev.meshwright.kit.cache"
+)
+
+// cacheName is the value of cacheLabel for a cache directory.
+func cacheName(dir string) string { return digest([]byte(dir))[:12] }
 
 // container is a running container in which a part of an image is made.
 type container struct {
@@ -46,7 +56,7 @@ func startContainer(ctx context.Context, r *Run, rootfs string, runArgs ...strin
 		return nil, fmt.Errorf("import %s: %w", rootfs, err)
 	}
 	c.image = strings.TrimSpace(string(out))
-	args := append([]string{"run", "--detach", "--label", kitLabel + "=build", "--network", "host", "--init=false"}, runArgs...)
+	args := append([]string{"run", "--detach", "--label", kitLabel + "=build", "--label", cacheLabel + "=" + cacheName(r.Cache), "--network", "host", "--init=false"}, runArgs...)
 	out, err = c.output(client.Command(ctx, append(args, c.image, "sleep", "infinity")...), nil)
 	if err != nil {
 		c.remove(ctx)

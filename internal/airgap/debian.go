@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/meshwright/meshwright/airgap"
@@ -61,19 +60,19 @@ func aptProxy(ctx context.Context) []string {
 }
 
 // debianLayer installs packages on top of the result of step From, file
-// FromFile, with an embedded script: rootfs.tar, and packages.txt with what is
-// installed.
+// FromFile, with an embedded script: rootfs.tar, and packages.txt.
 type debianLayer struct {
 	Suite    string
 	From     string
 	FromFile string
 	Packages []string
 	Script   string // below airgap/images
-	Locked   map[string]string
 }
 
+// packagesFile lists what is installed, one "name version" a line.
+const packagesFile = "packages.txt"
+
 func (d debianLayer) Inputs() any {
-	d.Locked = nil // a record, not a choice: the mirror decides
 	return struct {
 		debianLayer
 		ScriptText string
@@ -122,23 +121,18 @@ func (d debianLayer) install(ctx context.Context, c *container, r *Run) error {
 	if err != nil {
 		return err
 	}
-	for _, note := range comparePackages(d.Packages, d.Locked, list) {
-		r.Note(note)
-	}
-	return os.WriteFile(filepath.Join(r.Dir, "packages.txt"), list, 0o644) //nolint:gosec // no secret
+	return os.WriteFile(filepath.Join(r.Dir, packagesFile), list, 0o644) //nolint:gosec // no secret
 }
 
-// comparePackages says which of the wanted packages have another version than
-// the lock's. list has one "name version" a line.
-func comparePackages(wanted []string, locked map[string]string, list []byte) []string {
+// comparePackages says which of the locked packages have another version than
+// the lock's: a mirror serves only the newest, so a build uses what there is.
+// list has one "name version" a line.
+func comparePackages(locked map[string]string, list []byte) []string {
 	var notes []string
 	for line := range bytes.Lines(list) {
 		name, version, _ := strings.Cut(strings.TrimSpace(string(line)), " ")
-		if want := locked[name]; slices.Contains(wanted, name) && want != version {
-			if want == "" {
-				want = "none"
-			}
-			notes = append(notes, fmt.Sprintf("Debian package %s is %s; the lock names %s", name, version, want))
+		if want, ok := locked[name]; ok && want != version {
+			notes = append(notes, fmt.Sprintf("Debian package %s is %s, the lock names %s", name, version, want))
 		}
 	}
 	return notes

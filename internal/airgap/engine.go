@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"github.com/meshwright/meshwright/internal/ui"
@@ -20,6 +19,8 @@ type engine struct {
 	ui    *ui.Printer
 	// lanes is how many steps that are not heavy run at once beside the heavy one.
 	lanes int
+	// sweep removes what a killed build left outside the store; nil for nothing.
+	sweep func(context.Context) error
 }
 
 // StepError says which step failed, where its whole log is and how the log ended.
@@ -65,6 +66,11 @@ func (e *engine) build(ctx context.Context, steps []Step) (map[string]result, er
 	defer unlock()
 	if err := e.store.sweep(); err != nil {
 		return nil, err
+	}
+	if e.sweep != nil {
+		if err := e.sweep(ctx); err != nil {
+			return nil, fmt.Errorf("remove what an earlier build left: %w", err)
+		}
 	}
 	// Another build may have done the work while this one waited.
 	done, err := e.stored(steps, key)
@@ -179,9 +185,6 @@ func (e *engine) runStep(ctx context.Context, s Step, key string, inputs map[str
 		return result{}, err
 	}
 	progress.Done("")
-	for _, n := range r.Notes {
-		e.ui.Warn(s.Name + ": " + n)
-	}
 	return result{dir: e.store.stepDir(s.Name, key), record: r, built: true}, nil
 }
 
@@ -206,16 +209,9 @@ func (e *engine) execute(ctx context.Context, s Step, key string, inputs map[str
 	defer os.RemoveAll(temp)
 	defer os.RemoveAll(dir) // gone already after a commit
 
-	var mu sync.Mutex
-	var notes []string
 	begin := time.Now()
 	err = s.Action.Run(ctx, &Run{
-		Dir: dir, Temp: temp, Key: key, Log: log, Update: update, results: inputs,
-		Note: func(n string) {
-			mu.Lock()
-			defer mu.Unlock()
-			notes = append(notes, n)
-		},
+		Dir: dir, Temp: temp, Cache: e.store.root, Key: key, Log: log, Update: update, results: inputs,
 	})
 	if ctx.Err() != nil {
 		err = errors.Join(ctx.Err(), err)
@@ -225,7 +221,7 @@ func (e *engine) execute(ctx context.Context, s Step, key string, inputs map[str
 		return nil, &StepError{Step: s.Name, Log: logPath, Tail: tail(logPath, 20), Err: err}
 	}
 	return e.store.commit(dir, record{
-		Step: s.Name, Key: key, Seconds: time.Since(begin).Seconds(), Finished: time.Now().UTC(), Notes: notes,
+		Step: s.Name, Key: key, Seconds: time.Since(begin).Seconds(), Finished: time.Now().UTC(),
 	})
 }
 

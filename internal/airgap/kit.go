@@ -47,7 +47,9 @@ func Build(ctx context.Context, o Options) (set *artifacts.Set, changed bool, er
 	if err != nil {
 		return nil, false, err
 	}
-	e := &engine{store: store{o.CacheDir}, ui: o.UI, lanes: 1}
+	e := &engine{store: store{o.CacheDir}, ui: o.UI, lanes: 1, sweep: func(ctx context.Context) error {
+		return removeBuildContainers(ctx, o.CacheDir)
+	}}
 	done, err := e.build(ctx, steps)
 	if err != nil {
 		return nil, false, err
@@ -72,8 +74,16 @@ func Build(ctx context.Context, o Options) (set *artifacts.Set, changed bool, er
 	if err := e.store.prune(key, staleAfter); err != nil {
 		return nil, false, fmt.Errorf("remove old results: %w", err)
 	}
-	set, err = artifacts.Load(o.KitDir)
-	return set, true, err
+	if err := pruneImages(ctx, done, staleAfter); err != nil {
+		return nil, false, fmt.Errorf("remove old node images: %w", err)
+	}
+	if set, err = artifacts.Load(o.KitDir); err != nil {
+		return nil, false, err
+	}
+	for _, n := range set.Notes {
+		o.UI.Info(n)
+	}
+	return set, true, nil
 }
 
 // load reads the lock and lays out the steps.
@@ -125,8 +135,12 @@ func assemble(dir string, l *lock, key string, steps []Step, done map[string]res
 	for _, s := range steps {
 		r := done[s.Name].record
 		set.Steps = append(set.Steps, artifacts.StepTime{Name: s.Name, Seconds: float64(int(r.Seconds*10)) / 10})
-		set.Notes = append(set.Notes, r.Notes...)
 	}
+	list, err := os.ReadFile(filepath.Join(done[stepNodeRootfs].dir, packagesFile))
+	if err != nil {
+		return err
+	}
+	set.Notes = comparePackages(l.Debian.Packages, list)
 	for _, name := range sortedKeys(kitBinaries) {
 		from := kitBinaries[name]
 		b, err := addFile(dir, "bin/"+name, filepath.Join(done[from[0]].dir, from[1]))

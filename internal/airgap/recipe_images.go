@@ -6,7 +6,10 @@ import "path"
 // be in the node under these names, and are found there without being pulled.
 const kubeadmRepository = "registry.k8s.io"
 
-func pauseImage(v map[string]string) string { return kubeadmRepository + "/pause:" + v["pause"] }
+// pauseImage holds a pod's namespaces. It is a shared root file system with
+// catatonit, a small init whose option -P is made for this, so that no C compiler
+// is needed for Kubernetes' own few lines.
+func pauseImage(v map[string]string) string { return imagePrefix + "pause:" + v["kubernetes"] }
 
 // kindnetImage is tagged with kind's version, whose manifest it serves.
 func kindnetImage(v map[string]string) string { return imagePrefix + "kindnet:" + v["kind"] }
@@ -40,9 +43,9 @@ func clusterImages(v map[string]string) []imageDef {
 			Config: runConfig{Entrypoint: []string{"/coredns"}},
 		},
 		{
-			Names:  []string{pauseImage(v)},
-			Files:  []imageFile{file("/pause", "pause", "pause")},
-			Config: runConfig{Entrypoint: []string{"/pause"}, User: "65535:65535"},
+			Names: []string{pauseImage(v)}, Rootfs: "rootfs",
+			Files:  []imageFile{{To: "/pause", Link: "/usr/bin/catatonit"}},
+			Config: runConfig{Entrypoint: []string{"/pause", "-P"}, User: "65535:65535"},
 		},
 		{
 			Names:  []string{kindnetImage(v)},

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"path/filepath"
-	"slices"
 )
 
 // Step is one unit of work whose result can be stored and used again. What it
@@ -43,15 +42,14 @@ type Run struct {
 	Dir string
 	// Temp is an empty scratch directory, removed afterwards.
 	Temp string
+	// Cache is the directory of all results.
+	Cache string
 	// Key is the step's key in full.
 	Key string
 	// Log receives the output of everything the step runs.
 	Log io.Writer
 	// Update replaces the detail shown on the step's progress line.
 	Update func(detail string)
-	// Note records something the user should know about the result; it is
-	// stored with it.
-	Note func(note string)
 
 	results map[string]string
 }
@@ -107,18 +105,3 @@ const engineRevision = 1
 
 // shortKey is how much of a key names a directory or an image.
 func shortKey(key string) string { return key[:12] }
-
-// dependents returns the names of the steps that need the named one, directly or
-// not, sorted.
-func dependents(steps []Step, name string) []string {
-	reached := map[string]bool{name: true}
-	var out []string
-	for _, s := range steps {
-		if slices.ContainsFunc(s.Needs, func(n string) bool { return reached[n] }) {
-			reached[s.Name] = true
-			out = append(out, s.Name)
-		}
-	}
-	slices.Sort(out)
-	return out
-}

@@ -27,7 +27,6 @@ type record struct {
 	Seconds  float64          `json:"seconds"`
 	Finished time.Time        `json:"finished"`
 	Files    map[string]int64 `json:"files"` // path inside the result -> size in bytes; -1 for a symbolic link
-	Notes    []string         `json:"notes,omitempty"`
 }
 
 // size is the sum over the result's files, in bytes.
@@ -44,6 +43,20 @@ func (s store) stepDir(name, key string) string {
 }
 
 func (s store) logPath(name string) string { return filepath.Join(s.root, "logs", name+".log") }
+
+// hasOther reports whether results of the step are stored under any key.
+func (s store) hasOther(name string) bool {
+	entries, err := os.ReadDir(filepath.Join(s.root, "steps"))
+	if err != nil {
+		return false
+	}
+	for _, e := range entries {
+		if at := strings.LastIndex(e.Name(), "-"); at > 0 && e.Name()[:at] == name {
+			return true
+		}
+	}
+	return false
+}
 
 // errIncomplete means that a stored result lacks a file or has one of another size.
 var errIncomplete = errors.New("stored result is incomplete")

@@ -1,6 +1,7 @@
 package airgap
 
 import (
+	"io/fs"
 	"os/exec"
 	"syscall"
 )
@@ -11,4 +12,15 @@ import (
 func endGroup(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
+}
+
+// fileID tells files apart that have several names.
+type fileID struct{ device, inode uint64 }
+
+func idOf(info fs.FileInfo) (fileID, bool) {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fileID{}, false
+	}
+	return fileID{s.Dev, s.Ino}, true
 }

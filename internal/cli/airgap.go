@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/meshwright/meshwright/internal/airgap"
+	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/ui"
+)
+
+// newAirgapCmd returns the commands that make, show and remove the airgap kit.
+func newAirgapCmd(a *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "airgap",
+		Short: "Build what a lab is made of from package registries alone",
+		Long: `The airgap kit is everything a lab is made of, built on this machine from
+package registries: the kind node image with all workload images inside, the
+charts, and the command lines. It takes the place of the official registries
+where they cannot be reached.
+
+The kit is kept in the cache directory and shared by every clone on this machine.
+Only what changed is built again, and an interrupted build goes on where it was.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newAirgapBuildCmd(a), newAirgapStatusCmd(a), newAirgapCleanCmd(a))
+	return cmd
+}
+
+func newAirgapBuildCmd(a *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "build",
+		Short: "Bring the kit up to date",
+		Args:  cobra.NoArgs,
+	}
+	output := outputFlag(cmd, "table", "json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		begin := time.Now()
+		set, changed, err := airgap.Build(cmd.Context(), airgap.Options{UI: a.UI})
+		if err != nil {
+			return err
+		}
+		if *output == "json" {
+			return writeJSON(a.Out, set)
+		}
+		if !changed {
+			_, err := fmt.Fprintf(a.Out, "The kit in %s is up to date.\n", set.Dir())
+			return err
+		}
+		return kitTable(a.Out, set, time.Since(begin))
+	}
+	return cmd
+}
+
+// kitTable shows what a build has made and where the time went.
+func kitTable(w io.Writer, set *artifacts.Set, wall time.Duration) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "STEP\tTIME")
+	for _, s := range set.Steps {
+		fmt.Fprintf(t, "%s\t%s\n", s.Name, seconds(s.Seconds))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\nNode image %s, %s.\nKubernetes %s, Istio %s, MetalLB %s, ready in %s after %s.\n",
+		set.NodeImage.Name, bytesText(set.NodeImage.Size), set.Kubernetes, set.Istio, set.MetalLB, set.Dir(), ui.Elapsed(wall))
+	return err
+}
+
+func newAirgapStatusCmd(a *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show the kit's steps: which are built, how large, how old",
+		Args:  cobra.NoArgs,
+	}
+	output := outputFlag(cmd, "table", "json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		steps, err := airgap.Status(cmd.Context(), airgap.Options{})
+		if err != nil {
+			return err
+		}
+		if *output == "json" {
+			return writeJSON(a.Out, struct {
+				Version int                 `json:"version"`
+				Steps   []airgap.StepStatus `json:"steps"`
+			}{1, steps})
+		}
+		return airgapTable(a.Out, steps, time.Now())
+	}
+	return cmd
+}
+
+func airgapTable(w io.Writer, steps []airgap.StepStatus, now time.Time) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "STEP\tSTATE\tSIZE\tTOOK\tAGE")
+	ready := 0
+	var size int64
+	for _, s := range steps {
+		if s.State != airgap.StateReady {
+			fmt.Fprintf(t, "%s\t%s\t-\t-\t-\n", s.Name, s.State)
+			continue
+		}
+		ready++
+		size += s.Size
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.State, bytesText(s.Size), seconds(s.Seconds), ui.Elapsed(now.Sub(s.Finished)))
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%d of %d steps are ready, %s.\n", ready, len(steps), bytesText(size))
+	if err == nil && ready < len(steps) {
+		_, err = fmt.Fprintln(w, "Build the rest with: meshwright airgap build")
+	}
+	return err
+}
+
+func newAirgapCleanCmd(a *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "clean",
+		Short: "Remove the kit, its cache and its images",
+		Args:  cobra.NoArgs,
+	}
+	output := outputFlag(cmd, "table", "json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cleaned, err := airgap.Clean(cmd.Context(), airgap.Options{UI: a.UI})
+		if err != nil {
+			return err
+		}
+		if *output == "json" {
+			return writeJSON(a.Out, cleaned)
+		}
+		fmt.Fprintf(a.Out, "Removed %s of files and %d images.\n", bytesText(cleaned.Bytes), len(cleaned.Images))
+		for _, name := range cleaned.Kept {
+			fmt.Fprintf(a.Out, "Kept %s, which a container uses; take its lab down with `meshwright destroy`, then run this again.\n", name)
+		}
+		return nil
+	}
+	return cmd
+}
+
+func seconds(s float64) string { return ui.Elapsed(time.Duration(s * float64(time.Second))) }
+
+// bytesText writes a size in bytes for people, in binary units.
+func bytesText(n int64) string {
+	value, unit := float64(n), "B"
+	for _, u := range []string{"KiB", "MiB", "GiB"} {
+		if value < 1024 {
+			break
+		}
+		value, unit = value/1024, u
+	}
+	if unit == "B" {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", value, unit)
+}
