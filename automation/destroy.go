@@ -38,7 +38,7 @@ func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResul
 	}
 	began := time.Now()
 	if _, err := os.Stat(l.Dir()); errors.Is(err, os.ErrNotExist) {
-		return nil, &NotUpError{Lab: l.o.Name}
+		return nil, &NotUpError{Lab: l.o.Name, flags: l.flags()}
 	}
 	if o.force || !l.stateExists() {
 		return l.destroyMarked(ctx, began)

@@ -51,6 +51,7 @@ type InterruptedError struct {
 	Lab       string
 	Resources int // that the lab's state still holds
 	Err       error
+	flags     string
 }
 
 func (e *InterruptedError) Error() string {
@@ -58,21 +59,26 @@ func (e *InterruptedError) Error() string {
 	if errors.Is(e.Err, context.DeadlineExceeded) {
 		verb = "out of time"
 	}
+	again := fmt.Sprintf("To go on: meshwright %s%s", e.Operation, e.flags)
+	remove := "to remove them: meshwright destroy" + e.flags
 	switch {
-	case e.Resources == 0:
-		return fmt.Sprintf("%s of lab %s: %s; nothing of it remains in its state. To go on: meshwright %s; to remove what may be left: meshwright destroy", e.Operation, e.Lab, verb, e.Operation)
 	case e.Operation == "destroy":
-		return fmt.Sprintf("destroy of lab %s: %s; %d resources remain. To go on: meshwright destroy", e.Lab, verb, e.Resources)
+		return fmt.Sprintf("destroy of lab %s: %s; %d resources remain. %s", e.Lab, verb, e.Resources, again)
+	case e.Resources == 0:
+		return fmt.Sprintf("%s of lab %s: %s; nothing remains. %s", e.Operation, e.Lab, verb, again)
 	default:
-		return fmt.Sprintf("%s of lab %s: %s; %d resources exist and are kept. To go on: meshwright %s; to remove them: meshwright destroy", e.Operation, e.Lab, verb, e.Resources, e.Operation)
+		return fmt.Sprintf("%s of lab %s: %s; %d resources exist and are kept. %s; %s", e.Operation, e.Lab, verb, e.Resources, again, remove)
 	}
 }
 
 func (e *InterruptedError) Unwrap() error { return e.Err }
 
 // NotUpError says that there is no lab to work on.
-type NotUpError struct{ Lab string }
+type NotUpError struct {
+	Lab   string
+	flags string
+}
 
 func (e *NotUpError) Error() string {
-	return fmt.Sprintf("lab %s is not up: meshwright up", e.Lab)
+	return fmt.Sprintf("lab %s is not up; bring it up: meshwright up%s", e.Lab, e.flags)
 }

@@ -47,6 +47,19 @@ func New(_ context.Context, o Options) (*Lab, error) {
 // Name is the lab's name, which is also its Pulumi stack's.
 func (l *Lab) Name() string { return l.o.Name }
 
+// flags choose this lab on the command line, for messages that name the next
+// command: "" for the default one.
+func (l *Lab) flags() string {
+	var s string
+	if l.o.Stack != "dev" {
+		s += " --stack " + l.o.Stack
+	}
+	if l.o.Name != l.o.Stack {
+		s += " --name " + l.o.Name
+	}
+	return s
+}
+
 // Dir is the lab's private directory. It exists while the lab does. Its
 // directories are 0700 and its files 0600.
 func (l *Lab) Dir() string { return filepath.Join(l.o.StateDir, "labs", l.o.Name) }

@@ -46,7 +46,7 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 	}
 	eng.keepEnv = l.o.Backend != ""
 	if !runsProgram && !l.stateExists() {
-		return nil, &NotUpError{Lab: l.o.Name}
+		return nil, &NotUpError{Lab: l.o.Name, flags: l.flags()}
 	}
 	if s.lock, err = acquire(l.lockFile(), l.o.Name, operation); err != nil {
 		return nil, err
@@ -208,12 +208,13 @@ func (s *session) explain(ctx context.Context, c *collector, opErr error) error 
 	l := s.lab
 	if ctx.Err() != nil {
 		snap, _ := l.localSnapshot() // a count that is missing is no reason to hide the interruption
-		return &InterruptedError{Operation: s.operation, Lab: l.o.Name, Resources: snap.real(), Err: ctx.Err()}
-	}
-	if s.programErr != nil && len(c.timings) == 0 {
-		return &ConfigError{Stack: l.o.Stack, Err: s.programErr}
+		return &InterruptedError{Operation: s.operation, Lab: l.o.Name, Resources: snap.real(), Err: ctx.Err(), flags: l.flags()}
 	}
 	e := &OperationError{Operation: s.operation, Lab: l.o.Name, Failures: c.failures, Err: engineError(opErr)}
+	if s.programErr != nil && len(c.failures) <= 1 {
+		// The engine repeats the program's own error as text inside other text.
+		e.Failures, e.Err = nil, s.programErr
+	}
 	return e
 }
 

@@ -92,7 +92,7 @@ type RefreshResult struct {
 // there was none.
 func (l *Lab) Outputs(ctx context.Context) (*Outputs, error) {
 	if !l.stateExists() {
-		return nil, &NotUpError{Lab: l.o.Name}
+		return nil, &NotUpError{Lab: l.o.Name, flags: l.flags()}
 	}
 	if err := ensurePassphrase(l.passphraseFile(), true); err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func (l *Lab) Outputs(ctx context.Context) (*Outputs, error) {
 		return nil, fmt.Errorf("outputs of lab %s: %w", l.o.Name, engineError(err))
 	}
 	if len(values) == 0 {
-		return nil, &NotUpError{Lab: l.o.Name}
+		return nil, &NotUpError{Lab: l.o.Name, flags: l.flags()}
 	}
 	return decodeOutputs(values)
 }
