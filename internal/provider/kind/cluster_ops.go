@@ -25,9 +25,10 @@ const (
 	createTimeout = 10 * time.Minute // unless the resource sets one
 	// cleanupTimeout bounds the removal of a half-made cluster, which does not
 	// end with the operation's context.
-	cleanupTimeout = 30 * time.Second
-	labelTimeout   = 30 * time.Second // reading labels of a cluster that may be down
-	retryPause     = time.Second
+	cleanupTimeout  = 30 * time.Second
+	labelTimeout    = 30 * time.Second // reading labels of a cluster that may be down
+	retryPause      = time.Second
+	evidenceTimeout = 5 * time.Second
 	// lateNodes is how long a node may take to appear after the command that asked
 	// for it was killed. What comes later still is removed with the network.
 	lateNodes = 3 * time.Second
@@ -187,6 +188,9 @@ func (t *twin) runKind(ctx context.Context, d daemon, o *owner, in cluster, urn 
 		if err == nil {
 			return nil
 		}
+		if ctx.Err() == nil {
+			t.evidence(ctx, d, in, urn)
+		}
 		cleaned := t.cleanUp(ctx, d, o, in, preparing && ctx.Err() != nil)
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
@@ -196,6 +200,18 @@ func (t *twin) runKind(ctx context.Context, d daemon, o *owner, in cluster, urn 
 			continue
 		}
 		return errors.Join(fmt.Errorf("create kind cluster %s: %w\n%s", in.Name, err, tail), cleaned)
+	}
+}
+
+// evidence puts the end of the kubelet's journal into the resource's log before
+// the node that failed is removed.
+func (t *twin) evidence(ctx context.Context, d daemon, in cluster, urn resource.URN) {
+	bounded, cancel := context.WithTimeout(ctx, evidenceTimeout)
+	defer cancel()
+	journal, err := d.Output(bounded, in.controlPlane(), "journalctl", "--no-pager", "--output=cat", "--unit=kubelet", "--lines=30")
+	if err == nil && len(journal) > 0 {
+		t.Log(ctx, provider.Info, urn, fmt.Sprintf("the last lines of the kubelet of %s:\n%s", in.controlPlane(), journal))
+		t.log.Warn("kubelet of a failed node", "node", in.controlPlane(), "journal", string(journal))
 	}
 }
 

@@ -311,7 +311,8 @@ func TestLiveKilledCreate(t *testing.T) {
 // victimMain is the process that TestLiveKilledCreate kills.
 func victimMain(state, name, image string) {
 	l := &liveLab{state: state, name: name, image: image}
-	p := New(Options{Executable: os.Args[0], StateDir: state})
+	exe, _ := os.Executable()
+	p := New(Options{Executable: exe, StateDir: state})
 	_, err := p.Create(context.Background(), plugin.CreateRequest{URN: clusterURN, Type: clusterType, Properties: l.inputs()})
 	fmt.Fprintln(os.Stderr, err)
 }

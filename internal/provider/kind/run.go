@@ -49,6 +49,8 @@ func runChild(executable string) runner {
 		}
 		defer w.Close()
 		cmd := exec.CommandContext(ctx, executable, ChildArg)
+		// Under a plugin's name the executable would serve as that plugin.
+		cmd.Args[0] = "meshwright"
 		cmd.Env = append(environ(), j.env...)
 		cmd.Stdin = r
 		out := &lineWriter{line: j.line}

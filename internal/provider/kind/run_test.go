@@ -17,11 +17,16 @@ import (
 
 // TestMain makes this test binary the executable that children run.
 func TestMain(m *testing.M) {
+	// As the real executable does before it looks at its arguments.
+	if strings.HasPrefix(filepath.Base(os.Args[0]), "pulumi-resource-") {
+		os.Exit(99)
+	}
 	if len(os.Args) > 1 && os.Args[1] == ChildArg {
 		os.Exit(ChildMain())
 	}
 	if len(os.Args) > 1 && os.Args[1] == "parent" { // see TestChildEndsWithAKilledParent
-		_ = runChild(os.Args[0])(context.Background(), job{
+		exe, _ := os.Executable()
+		_ = runChild(exe)(context.Background(), job{
 			spec: spec{Format: specFormat, Name: "x", Config: minimalConfig},
 			line: func(line string) { fmt.Println(line) },
 		})
@@ -202,5 +207,17 @@ func TestRunHereRestoresTheEnvironment(t *testing.T) {
 	}
 	if v, ok := os.LookupEnv(networkVariable); ok {
 		t.Errorf("%s=%s was left", networkVariable, v)
+	}
+}
+
+func TestPluginIsNoChildUnderItsOwnName(t *testing.T) {
+	plugin := filepath.Join(t.TempDir(), "pulumi-resource-meshwright")
+	if err := os.Symlink(self(t), plugin); err != nil {
+		t.Fatal(err)
+	}
+	var lines []string
+	err := runChild(plugin)(t.Context(), job{spec: spec{Format: 99}, line: func(l string) { lines = append(lines, l) }})
+	if err == nil || !strings.Contains(strings.Join(lines, "\n"), "another version") {
+		t.Errorf("err = %v, output %q", err, lines)
 	}
 }
