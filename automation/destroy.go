@@ -58,9 +58,22 @@ func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResul
 func (s *session) destroy(ctx context.Context) (*DestroyResult, error) {
 	l := s.lab
 	result := &DestroyResult{Lab: l.o.Name}
-	c := collect("destroy", l.o.Events)
-	_, err := s.stack.Destroy(ctx, optdestroy.EventStreams(c.in), optdestroy.SuppressOutputs(), optdestroy.Color("never"), optdestroy.Parallel(parallel), optdestroy.ContinueOnError())
-	c.close()
+	if s.cutShort {
+		// A creation that was cut short left what the state does not know, such
+		// as a node on the network that is to go.
+		if _, err := l.sweep(ctx, l); err != nil {
+			return nil, s.close(ctx, &collector{}, fmt.Errorf("look for leftovers of lab %s: %w", l.o.Name, err))
+		}
+	}
+	c, err := s.destroyStack(ctx)
+	if err != nil && ctx.Err() == nil {
+		// Something may be in the way that the state does not know.
+		l.o.Log.Info("destroy failed; removing what bears the lab's mark and trying again", "lab", l.o.Name, "err", engineError(err))
+		if swept, serr := l.sweep(ctx, l); serr == nil {
+			result.Swept = *swept
+			c, err = s.destroyStack(ctx)
+		}
+	}
 	if err == nil {
 		err = s.finish(ctx, result)
 	}
@@ -75,6 +88,13 @@ func (s *session) destroy(ctx context.Context) (*DestroyResult, error) {
 	return result, nil
 }
 
+func (s *session) destroyStack(ctx context.Context) (*collector, error) {
+	c := collect("destroy", s.lab.o.Events)
+	_, err := s.stack.Destroy(ctx, optdestroy.EventStreams(c.in), optdestroy.SuppressOutputs(), optdestroy.Color("never"), optdestroy.Parallel(parallel), optdestroy.ContinueOnError())
+	c.close()
+	return c, err
+}
+
 // finish removes what is left once the stack is empty.
 func (s *session) finish(ctx context.Context, result *DestroyResult) error {
 	l := s.lab
@@ -82,7 +102,8 @@ func (s *session) finish(ctx context.Context, result *DestroyResult) error {
 	if err != nil {
 		return fmt.Errorf("look for leftovers of lab %s: %w", l.o.Name, err)
 	}
-	result.Swept = *swept
+	result.Swept.Containers = append(result.Swept.Containers, swept.Containers...)
+	result.Swept.Networks = append(result.Swept.Networks, swept.Networks...)
 	if l.o.Backend != "" {
 		if err := s.stack.Workspace().RemoveStack(ctx, l.o.Name); err != nil {
 			return engineError(err)

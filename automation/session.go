@@ -30,6 +30,7 @@ type session struct {
 	stack      auto.Stack
 	record     *Record
 	fresh      bool  // the lab did not exist before
+	cutShort   bool  // an earlier run left open operations
 	programErr error // what the program itself returned
 }
 
@@ -133,6 +134,7 @@ func (s *session) recover(ctx context.Context) error {
 	if len(snap.Pending) == 0 {
 		return nil
 	}
+	s.cutShort = true
 	s.lab.o.Log.Info("an earlier run was cut short; its open operations are taken up again", "lab", s.lab.o.Name, "operations", len(snap.Pending))
 	return forgetPending(ctx, &s.stack)
 }

@@ -2,18 +2,21 @@ package automation
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
-	"strings"
+	"path/filepath"
 
 	"github.com/meshwright/meshwright/internal/docker"
 )
 
-// Marks of what belongs to a lab.
+// Marks of what belongs to a lab, made by the kind provider.
 const (
-	ownerMount = "/etc/meshwright"    // where every node has the lab's owner directory
-	labLabel   = "dev.meshwright.lab" // on the lab's networks and auxiliary containers
+	ownerMount = "/etc/meshwright"      // where every node has the lab's owner directory
+	labLabel   = "dev.meshwright.lab"   // on networks and auxiliary containers: the lab's name
+	ownerLabel = "dev.meshwright.owner" // beside it: the owner file's random id
 )
 
 // Swept names what a sweep removed.
@@ -24,41 +27,38 @@ type Swept struct {
 
 // sweepDocker removes the containers, with their volumes, and the networks
 // that bear the lab's mark: the owner directory of this very lab mounted, or
-// its label together with its owner's. A name alone is no mark.
+// its owner's label. A name alone is no mark: another user's lab, or another
+// state directory's, may have the same.
 func sweepDocker(ctx context.Context, l *Lab) (*Swept, error) {
 	swept := &Swept{}
+	id, err := ownerID(l.ownerDir())
+	if errors.Is(err, fs.ErrNotExist) {
+		return swept, nil // nothing was ever made with Docker
+	}
+	if err != nil {
+		return nil, err
+	}
 	client, err := docker.Find(ctx)
 	if err != nil {
-		if _, statErr := os.Stat(l.ownerDir()); errors.Is(statErr, os.ErrNotExist) {
-			return swept, nil // nothing was ever made with Docker
-		}
 		return nil, err
 	}
-	mine, err := client.Containers(ctx, docker.Filter{MountTarget: ownerMount})
+	containers, err := marked(ctx, client, l.ownerDir(), id)
 	if err != nil {
 		return nil, err
 	}
-	labelled, err := client.Containers(ctx, docker.Filter{Labels: map[string]string{labLabel: l.o.Name}})
-	if err != nil {
-		return nil, err
-	}
-	var ids []string
-	for _, c := range append(mine, labelled...) {
-		if c.Labels[labLabel] == l.o.Name || ownedBy(c, l.ownerDir()) {
-			ids = append(ids, c.ID)
-			swept.Containers = append(swept.Containers, c.Name)
+	for _, c := range containers {
+		if err := client.Remove(ctx, c.ID); err != nil {
+			return nil, err
 		}
+		swept.Containers = append(swept.Containers, c.Name)
 	}
-	if err := client.Remove(ctx, ids...); err != nil {
-		return nil, err
-	}
-	networks, err := client.Networks(ctx, map[string]string{labLabel: l.o.Name})
+	networks, err := client.Networks(ctx, map[string]string{labLabel: l.o.Name, ownerLabel: id})
 	if err != nil {
 		return nil, err
 	}
 	for _, n := range networks {
 		if len(n.Containers) > 0 {
-			return nil, fmt.Errorf("network %s still has containers that are not the lab's; disconnect them and run: meshwright destroy", n.Name)
+			return nil, fmt.Errorf("network %s has containers that are not the lab's; disconnect them (docker network disconnect) and run: meshwright destroy%s", n.Name, l.flags())
 		}
 		if err := client.RemoveNetwork(ctx, n.ID); err != nil {
 			return nil, err
@@ -68,11 +68,47 @@ func sweepDocker(ctx context.Context, l *Lab) (*Swept, error) {
 	return swept, nil
 }
 
-func ownedBy(c docker.Container, ownerDir string) bool {
+// marked lists the lab's containers, running or not.
+func marked(ctx context.Context, client *docker.Client, ownerDir, id string) ([]docker.Container, error) {
+	nodes, err := client.Containers(ctx, docker.Filter{MountTarget: ownerMount})
+	if err != nil {
+		return nil, err
+	}
+	found, err := client.Containers(ctx, docker.Filter{Labels: map[string]string{ownerLabel: id}})
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range nodes {
+		if hasMount(c, ownerDir) {
+			found = append(found, c)
+		}
+	}
+	return found, nil
+}
+
+func hasMount(c docker.Container, ownerDir string) bool {
 	for _, m := range c.Mounts {
-		if m.Destination == ownerMount && strings.TrimSuffix(m.Source, "/") == ownerDir {
+		if m.Destination == ownerMount && filepath.Clean(m.Source) == ownerDir {
 			return true
 		}
 	}
 	return false
+}
+
+// ownerID reads the random id that the kind provider gave the lab.
+func ownerID(dir string) (string, error) {
+	data, err := os.ReadFile(filepath.Join(dir, "owner.json"))
+	if err != nil {
+		return "", err
+	}
+	var owner struct {
+		ID string `json:"owner"`
+	}
+	if err := json.Unmarshal(data, &owner); err != nil {
+		return "", fmt.Errorf("%s: %w", dir, err)
+	}
+	if owner.ID == "" {
+		return "", fmt.Errorf("%s/owner.json names no owner", dir)
+	}
+	return owner.ID, nil
 }
