@@ -22,6 +22,7 @@ func commands(a *App) []*cobra.Command {
 		newLoadCmd(a),
 		newCollectCmd(a),
 		newDestroyCmd(a),
+		newAirgapCmd(a),
 		newSetupCmd(a),
 		newCleanCmd(a),
 		newVersionCmd(a),
