@@ -220,7 +220,7 @@ func (m Machine) cleanNetwork(ctx context.Context, r Record) (string, error) {
 	if r.Network.Bridge {
 		return "docker0 was there before us: left", nil
 	}
-	if _, err := os.Stat(m.path("/sys/class/net/docker0")); err == nil {
+	if m.bridge() {
 		if _, err := m.run(ctx, nil, "ip", "link", "delete", "docker0"); err != nil {
 			return "", err
 		}
@@ -280,7 +280,7 @@ func (m Machine) removeTree(dir string) error {
 	}
 	slices.Reverse(mounts) // the newest first
 	for _, mount := range mounts {
-		if err := unix.Unmount(mount, 0); err != nil {
+		if err := unix.Unmount(mount, 0); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("unmounting %s: %w\nfind who uses it with: fuser -m %s", mount, err, mount)
 		}
 	}
@@ -301,8 +301,8 @@ func (m Machine) removeTree(dir string) error {
 	return errors.Join(walked, os.RemoveAll(dir))
 }
 
-// mountsBelow lists the mount points below a directory, oldest first
-// (proc_pid_mountinfo(5)).
+// mountsBelow lists the mount points below a directory that can be reached, oldest
+// first (proc_pid_mountinfo(5)).
 func (m Machine) mountsBelow(dir string) ([]string, error) {
 	data, err := os.ReadFile(m.path("/proc/self/mountinfo"))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -318,7 +318,12 @@ func (m Machine) mountsBelow(dir string) ([]string, error) {
 			continue
 		}
 		point := unescapeMount(fields[4])
-		if strings.HasPrefix(point, strings.TrimSuffix(dir, "/")+"/") {
+		if !strings.HasPrefix(point, strings.TrimSuffix(dir, "/")+"/") {
+			continue
+		}
+		// A mount point that has been mounted over cannot be reached, neither to
+		// unmount it nor to harm what is in it.
+		if _, err := os.Lstat(point); !errors.Is(err, fs.ErrNotExist) {
 			mounts = append(mounts, point)
 		}
 	}

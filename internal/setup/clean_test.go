@@ -84,7 +84,7 @@ func TestCleanNetworkLeavesWhatWasThere(t *testing.T) {
 		"docker0 before": {&Network{Boot: bootA, Bridge: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := fakeMachine(t, map[string]string{bootID: bootA, "/sys/class/net/docker0/x": ""})
+			m := fakeMachine(t, map[string]string{bootID: bootA})
 			if _, err := m.cleanNetwork(t.Context(), Record{Network: tc.network}); err != nil {
 				t.Error(err)
 			}
@@ -113,18 +113,20 @@ func TestLabOfMount(t *testing.T) {
 }
 
 func TestMountsBelow(t *testing.T) {
-	m := fakeMachine(t, map[string]string{"/proc/self/mountinfo": strings.Join([]string{
+	m := fakeMachine(t, map[string]string{"/data/a/with blank/x": "", "/database/x": "", "/proc/self/mountinfo": ""})
+	writeFile(t, m.path("/proc/self/mountinfo"), strings.ReplaceAll(strings.Join([]string{
 		`22 1 0:20 / / rw - ext4 /dev/vda rw`,
-		`23 22 0:21 / /data/a rw - overlay overlay rw`,
-		`24 23 0:22 / /data/a/with\040blank rw - tmpfs tmpfs rw`,
-		`25 22 0:23 / /data rw - tmpfs tmpfs rw`,
-		`26 22 0:24 / /database rw - tmpfs tmpfs rw`,
-	}, "\n")})
-	got, err := m.mountsBelow("/data")
+		`23 22 0:21 / ROOT/data/a rw - overlay overlay rw`,
+		`24 23 0:22 / ROOT/data/a/with\040blank rw - tmpfs tmpfs rw`,
+		`25 22 0:23 / ROOT/data rw - tmpfs tmpfs rw`,
+		`26 22 0:24 / ROOT/database rw - tmpfs tmpfs rw`,
+		`27 22 0:25 / ROOT/data/mounted/over rw - tmpfs tmpfs rw`,
+	}, "\n"), "ROOT", m.root), 0o600)
+	got, err := m.mountsBelow(m.path("/data"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"/data/a", "/data/a/with blank"}, got); diff != "" {
+	if diff := cmp.Diff([]string{m.path("/data/a"), m.path("/data/a/with blank")}, got); diff != "" {
 		t.Errorf("mounts (-want +got):\n%s", diff)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"strings"
 	"time"
@@ -135,6 +136,12 @@ func (p *plan) daemonStage(ctx context.Context, r *Record, step *ui.Step) (done,
 	return done, "", nil
 }
 
+// bridge reports whether Docker's default bridge exists.
+func (m Machine) bridge() bool {
+	_, err := net.InterfaceByName("docker0")
+	return err == nil
+}
+
 // beforeFirstStart notes what dockerd will change of the machine's network, so
 // that clean can put it back: it turns forwarding on, adds the bridge docker0
 // and sets the FORWARD policy.
@@ -144,12 +151,11 @@ func (m Machine) beforeFirstStart(ctx context.Context, r *Record) error {
 		return err
 	}
 	if r.Network == nil || r.Network.Boot != boot {
-		_, bridge := os.Stat(m.path("/sys/class/net/docker0"))
 		policy, err := m.forwardPolicy(ctx)
 		if err != nil {
 			return err
 		}
-		r.Network = &Network{Boot: boot, Bridge: bridge == nil, ForwardPolicy: policy}
+		r.Network = &Network{Boot: boot, Bridge: m.bridge(), ForwardPolicy: policy}
 		if err := m.writeRecord(*r); err != nil {
 			return err
 		}
