@@ -23,6 +23,15 @@ type Options struct {
 	ChartRoot string
 	// Log receives what Helm would print. Nil discards it.
 	Log *slog.Logger
+
+	renders *renders
+}
+
+// Factory returns a function that makes providers which share what can be
+// shared between clusters: the renderings of charts.
+func Factory(o Options) func() plugin.Provider {
+	o.renders = &renders{}
+	return func() plugin.Provider { return New(o) }
 }
 
 // Provider serves one `pulumi:providers:kubernetes` resource: one cluster.

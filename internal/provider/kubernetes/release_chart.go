@@ -40,14 +40,18 @@ func (p *Provider) chartRoots() []string {
 	return append(roots, paths.Kit())
 }
 
-// loadChart finds a chart and reads it. A local chart, an archive or a
-// directory with a Chart.yaml, wins unless a repository is named.
-func (p *Provider) loadChart(conf config, rel *releaseInputs) (*chart.Chart, error) {
-	settings := helmSettings(conf)
-	path, err := p.locateChart(settings, rel)
+// findChart locates a chart and reads it.
+func (p *Provider) findChart(conf config, rel *releaseInputs) (*chart.Chart, error) {
+	path, err := p.locateChart(helmSettings(conf), rel)
 	if err != nil {
 		return nil, err
 	}
+	return loadChart(conf, path, rel)
+}
+
+// loadChart reads a chart with its dependencies.
+func loadChart(conf config, path string, rel *releaseInputs) (*chart.Chart, error) {
+	settings := helmSettings(conf)
 	ch, err := loader.Load(path)
 	if err != nil {
 		return nil, fmt.Errorf("chart %s: %w", rel.Chart, err)
@@ -93,6 +97,9 @@ func registryClient(settings *cli.EnvSettings) (*registry.Client, error) {
 	return registry.NewClient(registry.ClientOptWriter(io.Discard), registry.ClientOptCredentialsFile(settings.RegistryConfig))
 }
 
+// locateChart returns where the chart is on this machine, fetched if need be. A
+// local chart, an archive or a directory with a Chart.yaml, wins unless a
+// repository is named.
 func (p *Provider) locateChart(settings *cli.EnvSettings, rel *releaseInputs) (string, error) {
 	name, repoURL := strings.TrimSpace(rel.Chart), ""
 	if name == "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"time"
@@ -76,6 +77,15 @@ var helmWaits = map[schema.GroupKind]bool{
 	groupKind("", "ReplicationController"): true, groupKind("", "Service"): true,
 }
 
+// Build leaves validation to the API server. Asked to validate, Helm's client
+// downloads the OpenAPI document of every group, a quarter of a CPU second each,
+// to learn that the API server supports validation, and then sends it no request
+// to validate: the result is the same.
+func (k *helmKube) Build(reader io.Reader, _ bool) (kube.ResourceList, error) {
+	return k.Client.Build(reader, false)
+}
+
+// Wait and WaitWithJobs wait until the objects are ready.
 func (k *helmKube) Wait(resources kube.ResourceList, timeout time.Duration) error {
 	return k.wait(resources, timeout, false)
 }

@@ -23,7 +23,7 @@ type deployment struct {
 	adopt bool   // the release is in the state, so it is ours whatever its label
 }
 
-// releaseTimeout is how long Helm may wait for the release.
+// waitTimeout is how long Helm may wait for the release.
 func (rel *releaseInputs) waitTimeout() time.Duration {
 	if rel.Timeout == 0 {
 		return defaultReleaseTimeout * time.Second
@@ -48,7 +48,7 @@ func (p *Provider) deploy(ctx context.Context, conf config, cfg *action.Configur
 			return nil, fmt.Errorf("recover the interrupted release %q: %w", d.rel.Name, err)
 		}
 	}
-	ch, err := p.loadChart(conf, d.rel)
+	ch, err := p.findChart(conf, d.rel)
 	if err != nil {
 		return nil, err
 	}

@@ -4,16 +4,15 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
-	"sort"
+	"os"
 	"strings"
+	"sync"
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/postrender"
 	"helm.sh/helm/v3/pkg/release"
-	"helm.sh/helm/v3/pkg/releaseutil"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"sigs.k8s.io/yaml"
 )
 
 // rendering is what a chart makes of its values, without a cluster.
@@ -22,9 +21,77 @@ type rendering struct {
 	names    map[string]any // kind and version -> names, sorted
 }
 
+// render renders the release, or takes it from the cache: the same chart with
+// the same inputs, as two clusters of a lab have it, is rendered once.
 func (p *Provider) render(ctx context.Context, rel *releaseInputs) (rendering, error) {
 	conf, _ := p.configured()
-	ch, err := p.loadChart(conf, rel)
+	path, err := p.locateChart(helmSettings(conf), rel)
+	if err != nil {
+		return rendering{}, err
+	}
+	key, ok := renderKey(path, rel)
+	if !ok {
+		return p.renderChart(ctx, conf, path, rel)
+	}
+	// Others may wait for this rendering, whose own operation can be cancelled.
+	ctx = context.WithoutCancel(ctx)
+	return p.opts.renders.do(key, func() (rendering, error) { return p.renderChart(ctx, conf, path, rel) })
+}
+
+// renderKey identifies a rendering. A chart that is a directory, or that runs a
+// command, has no key: nothing cheap says whether it changed.
+func renderKey(path string, rel *releaseInputs) (string, bool) {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || rel.Postrender != "" {
+		return "", false
+	}
+	inputs, err := json.Marshal([]any{rel, rel.values})
+	if err != nil {
+		return "", false
+	}
+	sum := sha256.Sum256(inputs) // the values can be secret
+	return fmt.Sprintf("%s %d %d %x", path, info.Size(), info.ModTime().UnixNano(), sum), true
+}
+
+// renders keeps renderings by key. A nil one keeps nothing.
+type renders struct {
+	mu   sync.Mutex
+	done map[string]*renderOnce
+}
+
+type renderOnce struct {
+	once   sync.Once
+	result rendering
+	err    error
+}
+
+func (r *renders) do(key string, render func() (rendering, error)) (rendering, error) {
+	if r == nil {
+		return render()
+	}
+	r.mu.Lock()
+	if r.done == nil {
+		r.done = map[string]*renderOnce{}
+	}
+	one := r.done[key]
+	if one == nil {
+		one = &renderOnce{}
+		r.done[key] = one
+	}
+	r.mu.Unlock()
+	one.once.Do(func() { one.result, one.err = render() })
+	if one.err != nil { // it may be better next time
+		r.mu.Lock()
+		if r.done[key] == one {
+			delete(r.done, key)
+		}
+		r.mu.Unlock()
+	}
+	return one.result, one.err
+}
+
+func (p *Provider) renderChart(ctx context.Context, conf config, path string, rel *releaseInputs) (rendering, error) {
+	ch, err := loadChart(conf, path, rel)
 	if err != nil {
 		return rendering{}, err
 	}
@@ -71,40 +138,6 @@ func postRenderer(rel *releaseInputs) (postrender.PostRenderer, error) {
 		return nil, nil
 	}
 	return postrender.NewExec(rel.Postrender)
-}
-
-// resourceNames groups a manifest's objects by kind and version, in the
-// official provider's spelling: "Deployment.apps/apps/v1" -> ["ns/name"].
-func resourceNames(manifest string) (map[string]any, error) {
-	sets := map[string]map[string]bool{}
-	for _, doc := range releaseutil.SplitManifests(manifest) {
-		obj := &unstructured.Unstructured{}
-		if err := yaml.Unmarshal([]byte(doc), &obj.Object); err != nil {
-			return nil, fmt.Errorf("rendered manifest: %w", err)
-		}
-		if obj.GetKind() == "" {
-			continue
-		}
-		key := obj.GroupVersionKind().GroupKind().String() + "/" + obj.GetAPIVersion()
-		if sets[key] == nil {
-			sets[key] = map[string]bool{}
-		}
-		sets[key][idOf(obj.GetNamespace(), obj.GetName())] = true
-	}
-	out := make(map[string]any, len(sets))
-	for key, set := range sets {
-		names := make([]string, 0, len(set))
-		for name := range set {
-			names = append(names, name)
-		}
-		sort.Strings(names)
-		list := make([]any, len(names))
-		for i, name := range names {
-			list[i] = name
-		}
-		out[key] = list
-	}
-	return out, nil
 }
 
 // helmLog takes what Helm would print.

@@ -91,7 +91,7 @@ func TestReleaseDrift(t *testing.T) {
 
 	byHand := action.NewUpgrade(e.helm(ns))
 	byHand.Namespace = ns
-	ch, err := e.p.loadChart(config{}, &releaseInputs{Chart: "tiny"})
+	ch, err := e.p.findChart(config{}, &releaseInputs{Chart: "tiny"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestReleaseOfSomebodyElse(t *testing.T) {
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
 	e.makeReady(ns)
-	ch, err := e.p.loadChart(config{}, &releaseInputs{Chart: "tiny"})
+	ch, err := e.p.findChart(config{}, &releaseInputs{Chart: "tiny"})
 	if err != nil {
 		t.Fatal(err)
 	}

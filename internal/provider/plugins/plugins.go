@@ -31,9 +31,7 @@ type Options struct {
 func All(o Options) map[string]provider.Factory {
 	return map[string]provider.Factory{
 		"command": command.New,
-		"kubernetes": func() plugin.Provider {
-			return kubernetes.New(kubernetes.Options{ChartRoot: o.ChartRoot, Log: o.Log})
-		},
+		"kubernetes": kubernetes.Factory(kubernetes.Options{ChartRoot: o.ChartRoot, Log: o.Log}),
 		"meshwright": func() plugin.Provider {
 			return kind.New(kind.Options{Executable: o.Executable, StateDir: o.StateDir, Log: o.Log})
 		},
