@@ -59,7 +59,7 @@ var loggings = []string{"stdout", "stderr", "stdoutAndStderr", "none"}
 
 func check(typ tokens.Type) error {
 	if typ != commandType {
-		return fmt.Errorf("the embedded command provider has no resource type %s; see docs/providers.md", typ)
+		return fmt.Errorf("the embedded command provider has no resource type %s: it holds local.Command; the official plugin has the rest", typ)
 	}
 	return nil
 }
@@ -91,7 +91,7 @@ func (t *twin) Check(_ context.Context, req plugin.CheckRequest) (plugin.CheckRe
 	var failures []plugin.CheckFailure
 	for property, paths := range map[resource.PropertyKey][]string{"assetPaths": a.AssetPaths, "archivePaths": a.ArchivePaths} {
 		if len(paths) > 0 {
-			failures = append(failures, plugin.CheckFailure{Property: property, Reason: "the embedded command provider does not return files; use the official plugin for it: see docs/providers.md"})
+			failures = append(failures, plugin.CheckFailure{Property: property, Reason: "the embedded command provider does not return files; the official plugin does"})
 		}
 	}
 	if a.Logging != nil && !slices.Contains(loggings, *a.Logging) {

@@ -3,6 +3,7 @@ package kind
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -68,7 +69,8 @@ func live(t *testing.T) *liveLab {
 
 // connect makes a fresh provider, as a new run of the engine has.
 func (l *liveLab) connect(t *testing.T) {
-	l.client = pt.Serve(t, func() plugin.Provider { return New(Options{Executable: self(t), StateDir: l.state}) })
+	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	l.client = pt.Serve(t, func() plugin.Provider { return New(Options{Executable: self(t), StateDir: l.state, Log: log}) })
 }
 
 // subnet is in a range of its own, apart by the lab's name.
@@ -190,6 +192,49 @@ func TestLiveCluster(t *testing.T) {
 	}
 	if d := cmp.Diff(home, snapshot(t, os.Getenv("HOME")+"/.kube/config")); d != "" {
 		t.Error("the user's kubeconfig changed")
+	}
+}
+
+func TestLiveWorker(t *testing.T) {
+	l := live(t)
+	inputs := l.inputs("topology.kubernetes.io/zone", "z1")
+	inputs["nodes"] = pt.Arr(inputs["nodes"].ArrayValue()[0], pt.Obj("role", "worker", "labels", pt.Obj("topology.kubernetes.io/zone", "z2")))
+	r := l.client.MustCreate(clusterURN, inputs)
+	zones := func() map[string]string {
+		t.Helper()
+		all, err := nodeLabels(t.Context(), l.docker, l.cluster()+"-control-plane")
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := map[string]string{}
+		for name, labels := range all {
+			out[strings.TrimPrefix(name, l.cluster()+"-")] = labels["topology.kubernetes.io/zone"]
+		}
+		return out
+	}
+	if d := cmp.Diff(map[string]string{"control-plane": "z1", "worker": "z2"}, zones()); d != "" {
+		t.Error(d)
+	}
+	inputs["nodes"].ArrayValue()[1].ObjectValue()["labels"] = resource.NewObjectProperty(pt.Obj("topology.kubernetes.io/zone", "z3"))
+	r, err := l.client.Update(t.Context(), r, inputs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(map[string]string{"control-plane": "z1", "worker": "z3"}, zones()); d != "" {
+		t.Error(d)
+	}
+	if err := l.docker.Remove(t.Context(), l.cluster()+"-worker"); err != nil {
+		t.Fatal(err)
+	}
+	read, err := l.client.Read(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := l.client.Diff(read, inputs); !slices.Equal(d.GetReplaces(), []string{"nodes"}) {
+		t.Errorf("diff without the worker = %v", d)
+	}
+	if err := l.client.Delete(t.Context(), read); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -108,7 +108,7 @@ func str(s string) resource.PropertyValue { return resource.NewStringProperty(s)
 func kindOf(typ tokens.Type) (kind, error) {
 	k, ok := kinds[typ]
 	if !ok {
-		return kind{}, fmt.Errorf("the embedded tls provider has no resource type %s; see docs/providers.md", typ)
+		return kind{}, fmt.Errorf("the embedded tls provider has no resource type %s: it holds keys, requests and certificates; the official plugin has the rest", typ)
 	}
 	return k, nil
 }
