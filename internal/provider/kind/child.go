@@ -125,6 +125,7 @@ func (l infoLogger) Info(s string) {
 		l.write(s)
 	}
 }
+
 func (l infoLogger) Infof(f string, a ...any) {
 	if l.enabled {
 		l.write(fmt.Sprintf(f, a...))

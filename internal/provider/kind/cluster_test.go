@@ -157,10 +157,14 @@ func TestClusterPreview(t *testing.T) {
 	}{
 		"planned": {nil, pt.Obj("server", "https://lab-c1-control-plane:6443", "context", "c1",
 			"nodeNames", pt.Arr("lab-c1-control-plane", "lab-c1-worker"), "clusterID", provider.Unknown())},
-		"unknown labels": {pt.Obj("nodes", pt.Arr(pt.Obj("role", "control-plane", "labels", pt.Obj("a", provider.Unknown())))),
-			pt.Obj("nodeNames", pt.Arr("lab-c1-control-plane"))},
-		"unknown name": {pt.Obj("name", provider.Unknown()),
-			pt.Obj("server", provider.Unknown(), "nodeNames", provider.Unknown(), "name", provider.Unknown())},
+		"unknown labels": {
+			pt.Obj("nodes", pt.Arr(pt.Obj("role", "control-plane", "labels", pt.Obj("a", provider.Unknown())))),
+			pt.Obj("nodeNames", pt.Arr("lab-c1-control-plane")),
+		},
+		"unknown name": {
+			pt.Obj("name", provider.Unknown()),
+			pt.Obj("server", provider.Unknown(), "nodeNames", provider.Unknown(), "name", provider.Unknown()),
+		},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

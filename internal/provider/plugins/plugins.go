@@ -30,7 +30,7 @@ type Options struct {
 // All returns the factory of every provider by package name.
 func All(o Options) map[string]provider.Factory {
 	return map[string]provider.Factory{
-		"command": command.New,
+		"command":    command.New,
 		"kubernetes": kubernetes.Factory(kubernetes.Options{ChartRoot: o.ChartRoot, Log: o.Log}),
 		"meshwright": func() plugin.Provider {
 			return kind.New(kind.Options{Executable: o.Executable, StateDir: o.StateDir, Log: o.Log})
