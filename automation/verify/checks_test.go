@@ -359,8 +359,8 @@ func TestEveryCauseIsSeen(t *testing.T) {
 				t.Errorf("verdict %q, want %q", report.Verdict, verdict)
 			}
 			for _, r := range report.Checks {
-				if r.Status == Failed && (r.Summary == "" || r.Hint == "" || r.Attempts < 2) {
-					t.Errorf("%s: summary %q, hint %q, %d attempts", r.ID, r.Summary, r.Hint, r.Attempts)
+				if r.Status == Failed && (r.Summary == "" || r.Hint == "") {
+					t.Errorf("%s: summary %q, hint %q", r.ID, r.Summary, r.Hint)
 				}
 			}
 		})

@@ -11,7 +11,6 @@ import (
 type outcome struct {
 	mu       sync.Mutex
 	findings []Finding
-	evidence []func(context.Context) Evidence
 	summary  string // of a pass
 	data     any
 	timedOut bool
@@ -19,11 +18,11 @@ type outcome struct {
 
 // add records a finding, with what proves it. Evidence is collected only when
 // the attempt turns out to be the last one.
-func (o *outcome) add(f Finding, evidence ...func(context.Context) Evidence) {
+func (o *outcome) add(f Finding, evidence ...gather) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
+	f.evidence = evidence
 	o.findings = append(o.findings, f)
-	o.evidence = append(o.evidence, evidence...)
 }
 
 // failed reports whether there is a finding that is no mere warning.
@@ -70,8 +69,13 @@ func (o *outcome) sort(order []Reason) {
 // attach every log of every pod.
 const maxEvidence = 12
 
+// gather collects the evidence of the findings, in their order.
 func (o *outcome) gather(ctx context.Context) []Evidence {
-	collect := o.evidence[:min(len(o.evidence), maxEvidence)]
+	var collect []gather
+	for _, f := range o.findings {
+		collect = append(collect, f.evidence...)
+	}
+	collect = collect[:min(len(collect), maxEvidence)]
 	out := make([]Evidence, len(collect))
 	var wg group
 	for i, f := range collect {

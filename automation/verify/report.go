@@ -81,6 +81,8 @@ type Finding struct {
 	Object  string `json:"object,omitempty"` // "deployment istio-system/istiod"
 	Message string `json:"message"`
 	Warning bool   `json:"warning,omitempty"` // worth a look, but no failure
+
+	evidence []gather // what proves it, to be collected when it is reported
 }
 
 // Evidence is what a failure was seen by.

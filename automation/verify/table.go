@@ -58,22 +58,37 @@ func (c Result) line() string {
 	return string(c.Reason) + " (see below)"
 }
 
-// detail tells all findings of a check that did not pass, its evidence and hint.
+// A table shows what matters first; everything is in the JSON.
+const (
+	tableFindings = 6
+	tableEvidence = 2
+)
+
+// detail tells what is wrong in a check that did not pass, by what it was
+// seen, and what to do.
 func (c Result) detail(b *strings.Builder, s styles) {
 	if len(c.Findings) == 0 {
 		return
 	}
 	fmt.Fprintf(b, "\n%s %s (%s)\n", s.of(c.Status).Render(string(c.Status)), s.bold.Render(c.ID), c.Title)
-	for _, f := range c.Findings {
+	for i, f := range c.Findings {
+		if i == tableFindings {
+			fmt.Fprintf(b, "  and %d more\n", len(c.Findings)-i)
+			break
+		}
 		fmt.Fprintf(b, "  %s  %s%s\n", f.Reason, f.where(), f.Message)
 	}
-	for _, e := range c.Evidence {
+	for i, e := range c.Evidence {
+		if i == tableEvidence {
+			fmt.Fprintf(b, "  %s\n", s.faint.Render(fmt.Sprintf("-- %d more pieces of evidence: --output json", len(c.Evidence)-i)))
+			break
+		}
 		title := e.Title
 		if e.Cluster != "" {
 			title = e.Cluster + ": " + title
 		}
 		fmt.Fprintf(b, "  %s\n", s.faint.Render("-- "+title))
-		for _, line := range few(e, 8) {
+		for _, line := range few(e, 6) {
 			fmt.Fprintf(b, "  %s\n", s.faint.Render("   "+clip(line, 160)))
 		}
 	}

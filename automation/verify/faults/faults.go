@@ -47,7 +47,7 @@ func All() []Fault {
 	return []Fault{
 		{
 			Name:  "wrong-network-label",
-			Title: "a cluster's istio-system is labelled with another cluster's network",
+			Title: "a workload's pods are labelled with another cluster's network",
 			Want: want(map[string]Outcome{
 				verify.CheckDiscovery: red(verify.ReasonEndpointDirect),
 				verify.CheckCalls:     red(verify.ReasonVersionUnreachable),

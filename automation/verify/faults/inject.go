@@ -12,6 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/clientcmd"
@@ -20,16 +21,33 @@ import (
 
 type repair = func(context.Context) error
 
-// wrongNetworkLabel makes istiod take the victim's pods for neighbours of the
-// witness, and its own proxies for strangers to them.
+// wrongNetworkLabel makes istiod take the victim's server pods for neighbours
+// of the witness. The label is the pods': injection sets it there, where it
+// overrules the one of namespace istio-system.
 func wrongNetworkLabel(ctx context.Context, l *lab) (repair, error) {
+	pods := l.victim.client.CoreV1().Pods(l.workload.Namespace)
 	label := func(ctx context.Context, network string) error {
+		svc, err := l.victim.client.CoreV1().Services(l.workload.Namespace).Get(ctx, l.workload.Service, metav1.GetOptions{})
+		if err != nil {
+			return err
+		}
+		list, err := pods.List(ctx, metav1.ListOptions{LabelSelector: labels.SelectorFromSet(svc.Spec.Selector).String()})
+		if err != nil {
+			return err
+		}
+		if len(list.Items) == 0 {
+			return fmt.Errorf("%s: no pods of %s", l.victim.Name, l.workload.Service)
+		}
 		patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"labels": map[string]string{networkLabel: network}}})
 		if err != nil {
 			return err
 		}
-		_, err = l.victim.client.CoreV1().Namespaces().Patch(ctx, system, types.MergePatchType, patch, metav1.PatchOptions{})
-		return err
+		for _, p := range list.Items {
+			if _, err := pods.Patch(ctx, p.Name, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil && !apierrors.IsNotFound(err) {
+				return err
+			}
+		}
+		return nil
 	}
 	undo := func(ctx context.Context) error { return label(ctx, l.victim.Network) }
 	return undo, label(ctx, l.witness.Network)
