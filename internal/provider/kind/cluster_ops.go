@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -79,36 +77,6 @@ func (t *twin) createCluster(ctx context.Context, req plugin.CreateRequest) (plu
 	return plugin.CreateResponse{ID: id, Properties: outputs}, nil
 }
 
-// prepare refuses what is not ours and removes what an earlier run left half-made.
-func (t *twin) prepare(ctx context.Context, d daemon, o *owner, in cluster) error {
-	n, err := findNetwork(ctx, d, in.Network)
-	if err != nil {
-		return err
-	}
-	if n == nil {
-		return fmt.Errorf("kind cluster %s: there is no Docker network %s; run again with a refresh: the network was removed by hand", in.Name, in.Network)
-	}
-	if reason := o.ownsNetwork(n); reason != nil {
-		return fmt.Errorf("kind cluster %s: the Docker network %s is not this lab's: %w", in.Name, in.Network, reason)
-	}
-	if _, err := d.Image(ctx, in.Image); errors.Is(err, docker.ErrNotFound) && builtHere(in.Image) {
-		return fmt.Errorf("kind cluster %s: the node image %s is not in Docker; build it: meshwright airgap build", in.Name, in.Image)
-	}
-	left, err := ownNodes(ctx, d, o, in)
-	if err != nil {
-		return err
-	}
-	if len(left) > 0 {
-		t.log.Info("removing what an earlier run left of a cluster", "cluster", in.Name, "nodes", len(left))
-	}
-	return d.Remove(ctx, ids(left)...)
-}
-
-// builtHere says whether an image can come from the kit only.
-func builtHere(image string) bool {
-	return strings.HasPrefix(image, "meshwright/") || strings.HasPrefix(image, "meshwright.local/")
-}
-
 // ownNodes returns the containers of the cluster. It fails when there is one of
 // the cluster's name, or of one of its nodes' names, that is not this lab's.
 func ownNodes(ctx context.Context, d daemon, o *owner, in cluster) ([]docker.Container, error) {
@@ -151,91 +119,6 @@ func clusterContainers(ctx context.Context, d daemon, in cluster) ([]docker.Cont
 		}
 	}
 	return nodes, nil
-}
-
-// runKind makes the cluster. Whatever goes wrong, nothing of the cluster is left.
-func (t *twin) runKind(ctx context.Context, d daemon, o *owner, in cluster, urn resource.URN) error {
-	config, err := renderConfig(in, o.dir, cgroupV1(ctx, d))
-	if err != nil {
-		return err
-	}
-	// kind insists on writing a kubeconfig; it is read from the node instead.
-	dir := filepath.Join(filepath.Dir(o.dir), "kind-"+in.Name)
-	defer os.RemoveAll(dir)
-	for try := 1; ; try++ {
-		if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil {
-			return err
-		}
-		tail := &tail{limit: 25}
-		preparing := false // the time in which kind asks Docker for the nodes
-		err := t.run(ctx, job{
-			spec: spec{Format: specFormat, Name: in.Name, Config: string(config), Kubeconfig: filepath.Join(dir, "kubeconfig")},
-			env:  append(slices.Clone(d.Env()), networkVariable+"="+in.Network),
-			line: func(line string) {
-				tail.add(line)
-				t.log.Debug(line, "cluster", in.Name)
-				if strings.Contains(line, "Preparing nodes") {
-					preparing = strings.HasPrefix(line, "•")
-				}
-				if step, ok := strings.CutPrefix(line, "• "); ok {
-					t.Status(ctx, urn, strings.TrimSpace(strings.TrimSuffix(step, "...")))
-				} else {
-					t.Log(ctx, provider.Debug, urn, line)
-				}
-			},
-			abort: func() { _ = t.cleanUp(ctx, d, o, in, false) },
-		})
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() == nil {
-			t.evidence(ctx, d, in, urn)
-		}
-		cleaned := t.cleanUp(ctx, d, o, in, preparing && ctx.Err() != nil)
-		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-			return errors.Join(fmt.Errorf("create kind cluster %s: %w; what was made of it has been removed", in.Name, err), cleaned)
-		}
-		if cleaned == nil && try < createTries && tail.contains("port is already allocated") {
-			continue
-		}
-		return errors.Join(fmt.Errorf("create kind cluster %s: %w\n%s", in.Name, err, tail), cleaned)
-	}
-}
-
-// evidence puts the end of the kubelet's journal into the resource's log before
-// the node that failed is removed.
-func (t *twin) evidence(ctx context.Context, d daemon, in cluster, urn resource.URN) {
-	bounded, cancel := context.WithTimeout(ctx, evidenceTimeout)
-	defer cancel()
-	journal, err := d.Output(bounded, in.controlPlane(), "journalctl", "--no-pager", "--output=cat", "--unit=kubelet", "--lines=30")
-	if err == nil && len(journal) > 0 {
-		t.Log(ctx, provider.Info, urn, fmt.Sprintf("the last lines of the kubelet of %s:\n%s", in.controlPlane(), journal))
-		t.log.Warn("kubelet of a failed node", "node", in.controlPlane(), "journal", string(journal))
-	}
-}
-
-// cleanUp removes what there is of the cluster, in a bounded time of its own. A
-// docker command that was killed may have handed its request to the daemon, which
-// then makes the container all the same: with await it waits for that.
-func (t *twin) cleanUp(ctx context.Context, d daemon, o *owner, in cluster, await bool) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
-	defer cancel()
-	late := time.Now().Add(lateNodes)
-	for removed := 0; ; {
-		nodes, err := ownNodes(ctx, d, o, in)
-		if err == nil {
-			err = d.Remove(ctx, ids(nodes)...)
-		}
-		if err != nil {
-			return fmt.Errorf("remove what was made of kind cluster %s: %w; run: meshwright destroy", in.Name, err)
-		}
-		removed += len(nodes)
-		if !await || removed >= len(in.withDefaults().Nodes) || time.Now().After(late) {
-			return nil
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
 }
 
 // describe fills in the outputs that the running cluster knows.
@@ -287,99 +170,6 @@ func (t *twin) awaitReady(ctx context.Context, d daemon, in cluster, urn resourc
 	}
 	return fmt.Errorf("the nodes of kind cluster %s were not Ready after %d seconds: %s; see: kubectl describe nodes",
 		in.Name, in.Wait, strings.Join(strings.FieldsFunc(string(state), func(r rune) bool { return r == '\n' }), "; "))
-}
-
-func (t *twin) readCluster(ctx context.Context, req plugin.ReadRequest) (plugin.ReadResponse, error) {
-	var in cluster
-	if _, err := provider.Decode(req.Inputs, &in); err != nil {
-		return plugin.ReadResponse{}, err
-	}
-	if in.Name == "" {
-		return plugin.ReadResponse{}, fmt.Errorf("a kind cluster cannot be imported: %s was not made by a lab", req.ID)
-	}
-	d, err := t.docker(ctx)
-	if err != nil {
-		return plugin.ReadResponse{}, err
-	}
-	nodes, err := clusterContainers(ctx, d, in)
-	if err != nil {
-		return plugin.ReadResponse{}, err
-	}
-	o, err := readOwner(t.labDir(in.Lab), in.Lab)
-	if err != nil && !errors.Is(err, errNoOwner) {
-		return plugin.ReadResponse{}, err
-	}
-	found := byName(nodes)
-	for name, c := range found {
-		if o == nil {
-			delete(found, name)
-			continue
-		}
-		reason, err := o.ownsNode(ctx, d, c, in.Network)
-		if err != nil {
-			return plugin.ReadResponse{}, err
-		}
-		if reason != nil { // another took the name after ours was deleted
-			t.Log(ctx, provider.Warning, req.URN, fmt.Sprintf("container %s is not this lab's: %v", name, reason))
-			delete(found, name)
-		}
-	}
-	plane, ok := found[in.controlPlane()]
-	if !ok {
-		return plugin.ReadResponse{}, nil // gone
-	}
-	inputs, outputs := req.Inputs.Copy(), req.State.Copy()
-	nodesNow := t.liveNodes(ctx, d, req.URN, in, plane, found)
-	encoded, err := provider.Encode(cluster{Nodes: nodesNow})
-	if err != nil {
-		return plugin.ReadResponse{}, err
-	}
-	if provider.Diff(resource.PropertyMap{"nodes": req.Inputs["nodes"]}, resource.PropertyMap{"nodes": encoded["nodes"]},
-		func(resource.PropertyKey) bool { return false }).Changes == plugin.DiffSome && len(in.Nodes) > 0 {
-		inputs["nodes"], outputs["nodes"] = encoded["nodes"], encoded["nodes"]
-	}
-	if plane.State.Running {
-		if err := t.describe(ctx, d, nodes, in.withDefaults(), outputs); err != nil {
-			return plugin.ReadResponse{}, err
-		}
-	} else {
-		t.Log(ctx, provider.Warning, req.URN, fmt.Sprintf("node %s is %s; start it: docker start %s", plane.Name, plane.State.Status, plane.Name))
-	}
-	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: inputs, Outputs: outputs}}, nil
-}
-
-// liveNodes returns the nodes of the inputs as they are: without those whose
-// container is gone, and with the labels that their node objects carry, as far
-// as the inputs name them. Labels of a cluster that is down are taken as set.
-func (t *twin) liveNodes(ctx context.Context, d daemon, urn resource.URN, in cluster, plane docker.Container, found map[string]docker.Container) []node {
-	var live map[string]map[string]string
-	if plane.State.Running {
-		bounded, cancel := context.WithTimeout(ctx, labelTimeout)
-		defer cancel()
-		var err error
-		if live, err = nodeLabels(bounded, d, plane.ID); err != nil {
-			t.Log(ctx, provider.Warning, urn, fmt.Sprintf("the labels of the nodes cannot be read: %v", err))
-		}
-	}
-	var nodes []node
-	for i, name := range in.nodeNames() {
-		if _, ok := found[name]; !ok || i >= len(in.Nodes) {
-			continue
-		}
-		n := in.Nodes[i]
-		if labels, ok := live[name]; ok {
-			n.Labels = maps.Clone(n.Labels)
-			for k := range n.Labels {
-				if v, ok := labels[k]; ok {
-					n.Labels[k] = v
-				} else {
-					delete(n.Labels, k)
-				}
-			}
-		}
-		nodes = append(nodes, n)
-	}
-	return nodes
 }
 
 func (t *twin) updateCluster(ctx context.Context, req plugin.UpdateRequest) (plugin.UpdateResponse, error) {
@@ -467,13 +257,6 @@ func (t *twin) deleteCluster(ctx context.Context, req plugin.DeleteRequest) erro
 	return d.Remove(ctx, ids(nodes)...)
 }
 
-// cgroupV1 asks the daemon, on whose machine the nodes run. When it does not
-// say, the patch is left out: kubelet then names the field itself.
-func cgroupV1(ctx context.Context, d daemon) bool {
-	version, err := d.Run(ctx, "info", "--format", "{{.CgroupVersion}}")
-	return err == nil && strings.TrimSpace(string(version)) == "1"
-}
-
 func timeout(seconds float64, fallback time.Duration) time.Duration {
 	if seconds <= 0 {
 		return fallback
@@ -496,21 +279,3 @@ func byName(nodes []docker.Container) map[string]docker.Container {
 	}
 	return out
 }
-
-// tail keeps the last lines of an output.
-type tail struct {
-	limit int
-	lines []string
-}
-
-func (t *tail) add(line string) {
-	if t.lines = append(t.lines, line); len(t.lines) > t.limit {
-		t.lines = t.lines[1:]
-	}
-}
-
-func (t *tail) contains(s string) bool {
-	return slices.ContainsFunc(t.lines, func(line string) bool { return strings.Contains(line, s) })
-}
-
-func (t *tail) String() string { return "  " + strings.Join(t.lines, "\n  ") }
