@@ -288,6 +288,12 @@ func (m Machine) removeTree(dir string) error {
 		return errors.Join(err, fmt.Errorf("still mounted below %s: %s", dir, strings.Join(left, ", ")))
 	}
 	err = os.RemoveAll(dir)
+	if errors.Is(err, unix.EBUSY) {
+		// The directory is a file system of its own: emptied, its mount stays.
+		if entries, readErr := os.ReadDir(dir); readErr == nil && len(entries) == 0 {
+			return nil
+		}
+	}
 	if !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
