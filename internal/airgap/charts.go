@@ -28,6 +28,8 @@ type charts struct {
 
 func (c charts) Inputs() any { return c }
 
+func (c charts) revision() int { return 2 }
+
 func (c charts) Run(_ context.Context, r *Run) error {
 	for _, name := range c.Names {
 		if err := packChart(r.Result(c.From, name), c.Version, r.Dir); err != nil {
@@ -38,8 +40,8 @@ func (c charts) Run(_ context.Context, r *Run) error {
 }
 
 var (
-	chartNameLine    = regexp.MustCompile(`(?m)^name:\s*"?([^"\s]+)"?\s*$`)
-	chartVersionLine = regexp.MustCompile(`(?m)^(version|appVersion):\s*"?([^"\s]+)"?\s*$`)
+	chartNameLine    = regexp.MustCompile(`(?m)^name:[ \t]*"?([^"\s]+)"?[ \t]*$`)
+	chartVersionLine = regexp.MustCompile(`(?m)^(version|appVersion):[ \t]*"?([^"\s]+)"?[ \t]*$`)
 )
 
 // packChart writes the chart in dir to <out>/<name>-<version>.tgz.

@@ -84,12 +84,13 @@ func keys(steps []Step) (map[string]string, error) {
 			needs[n] = key
 		}
 		data, err := json.Marshal(struct {
-			Engine int
-			Name   string
-			Action string
-			Inputs any
-			Needs  map[string]string
-		}{engineRevision, s.Name, fmt.Sprintf("%T", s.Action), s.Action.Inputs(), needs})
+			Engine   int
+			Name     string
+			Action   string
+			Revision int `json:",omitempty"`
+			Inputs   any
+			Needs    map[string]string
+		}{engineRevision, s.Name, fmt.Sprintf("%T", s.Action), revisionOf(s.Action), s.Action.Inputs(), needs})
 		if err != nil {
 			return nil, fmt.Errorf("inputs of step %s: %w", s.Name, err)
 		}
@@ -97,6 +98,15 @@ func keys(steps []Step) (map[string]string, error) {
 		out[s.Name] = hex.EncodeToString(sum[:])
 	}
 	return out, nil
+}
+
+// revisionOf is 0, or what an action says. An action raises its revision when its
+// code comes to make something else of the same inputs.
+func revisionOf(a Action) int {
+	if r, ok := a.(interface{ revision() int }); ok {
+		return r.revision()
+	}
+	return 0
 }
 
 // engineRevision goes into every key. Raise it when the engine itself changes
