@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,14 +39,19 @@ type engine struct {
 	path    string
 	version semver.Version
 	keepEnv bool // pass on the user's PULUMI_* variables: the backend is theirs
+	log     *slog.Logger
+
+	// selected says that the stack is known to exist, so that selecting it,
+	// which changes nothing else, need not start the CLI.
+	selected bool
 }
 
 // findEngine takes the kit's pulumi, else the one on PATH.
-func findEngine(ctx context.Context, kitDir string) (*engine, error) {
+func findEngine(ctx context.Context, kitDir string, log *slog.Logger) (*engine, error) {
 	if set, err := artifacts.Load(kitDir); err == nil {
 		if path, err := set.BinaryPath("pulumi"); err == nil && executable(path) {
 			if v, err := semver.ParseTolerant(set.Binaries["pulumi"].Version); err == nil {
-				return &engine{path: path, version: v}, nil
+				return &engine{path: path, version: v, log: log}, nil
 			}
 		}
 	}
@@ -69,7 +75,7 @@ func findEngine(ctx context.Context, kitDir string) (*engine, error) {
 	if v.LT(minimumEngine) {
 		return nil, fmt.Errorf("%s is version %s; at least %s is needed: update Pulumi, or build the kit with `meshwright airgap build`", path, v, minimumEngine)
 	}
-	return &engine{path: path, version: v}, nil
+	return &engine{path: path, version: v, log: log}, nil
 }
 
 func executable(path string) bool {
@@ -92,6 +98,13 @@ func (e *engine) Run(ctx context.Context, dir string, stdin io.Reader, stdouts, 
 	if err := ctx.Err(); err != nil {
 		return "", "", -1, err
 	}
+	if answer, ok := e.known(args); ok {
+		return answer, "", 0, nil
+	}
+	began := time.Now()
+	defer func() {
+		e.log.Debug("pulumi "+strings.Join(args, " "), "took", time.Since(began).Round(time.Millisecond))
+	}()
 	if !slices.Contains(args, "--non-interactive") {
 		args = append([]string{"--non-interactive"}, args...)
 	}
@@ -132,6 +145,23 @@ func (e *engine) Run(ctx context.Context, dir string, stdin io.Reader, stdouts, 
 		err = errors.Join(context.Cause(ctx), err)
 	}
 	return stdout.String(), stderr.String(), code, err
+}
+
+// known answers the Automation API's side questions whose answers are known or
+// not used here. Each would cost a start of the CLI, a quarter of a second.
+func (e *engine) known(args []string) (string, bool) {
+	switch {
+	case len(args) < 2 || args[0] != "stack":
+	case args[1] == "select" && e.selected:
+		return "", true
+	case args[1] == "history": // the event stream has said it all
+		return "[]", true
+	case args[1] == "output" && !slices.Contains(args, "--show-secrets"):
+		// Asked only to mark which of the outputs are secret; every reader here
+		// knows that the kubeconfigs are.
+		return "{}", true
+	}
+	return "", false
 }
 
 func (e *engine) wait(ctx context.Context, cmd *exec.Cmd, done <-chan error) error {

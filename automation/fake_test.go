@@ -3,6 +3,7 @@ package automation
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
@@ -138,7 +139,7 @@ const settingsFile = `config:
 // there is no engine.
 func testLab(t *testing.T, name, stateDir string, w *world, do string) *Lab {
 	t.Helper()
-	if _, err := findEngine(t.Context(), kitDir(t)); err != nil {
+	if _, err := findEngine(t.Context(), kitDir(t), slog.New(slog.DiscardHandler)); err != nil {
 		t.Skip(err)
 	}
 	project := filepath.Join(stateDir, "project")

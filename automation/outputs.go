@@ -107,7 +107,7 @@ func decodeOutputs(values auto.OutputMap) (*Outputs, error) {
 
 // reader opens the stack's workspace for reading: no lock, no providers.
 func (l *Lab) reader(ctx context.Context) (auto.Workspace, error) {
-	eng, err := findEngine(ctx, l.o.KitDir)
+	eng, err := findEngine(ctx, l.o.KitDir, l.o.Log)
 	if err != nil {
 		return nil, err
 	}

@@ -41,7 +41,7 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 	runsProgram := operation == "up" || operation == "preview"
 
 	// What can be refused is refused before anything is made.
-	eng, err := findEngine(ctx, l.o.KitDir)
+	eng, err := findEngine(ctx, l.o.KitDir, l.o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -61,6 +61,7 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 		return nil, err
 	}
 	s.fresh = !l.stateExists()
+	eng.selected = !s.fresh && l.o.Backend == ""
 	source := l.source(s.record)
 	set, err := l.artifacts(source)
 	if err != nil && runsProgram {

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/meshwright/meshwright/internal/docker"
 )
@@ -86,9 +87,11 @@ func marked(ctx context.Context, client *docker.Client, ownerDir, id string) ([]
 	return found, nil
 }
 
+// hasMount looks for the owner directory. Docker Desktop shows host paths under
+// /host_mnt.
 func hasMount(c docker.Container, ownerDir string) bool {
 	for _, m := range c.Mounts {
-		if m.Destination == ownerMount && filepath.Clean(m.Source) == ownerDir {
+		if m.Destination == ownerMount && strings.TrimPrefix(m.Source, "/host_mnt") == ownerDir {
 			return true
 		}
 	}

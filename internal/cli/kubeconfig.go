@@ -27,8 +27,10 @@ unless you ask with --merge.`,
 	f := addLabFlags(cmd)
 	cmd.Flags().BoolVar(&merge, "merge", false, "add the lab's contexts to your own kubeconfig (KUBECONFIG or ~/.kube/config)")
 	cmd.Flags().BoolVar(&path, "path", false, "print the path of the lab's own file instead")
-	cmd.MarkFlagsMutuallyExclusive("merge", "path")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		if merge && path {
+			return usagef("kubeconfig: --merge or --path, not both")
+		}
 		ctx, cancel := f.bounded(cmd.Context())
 		defer cancel()
 		lab, err := a.lab(ctx, f, nil)
