@@ -45,7 +45,7 @@ type patchOptions struct {
 
 // patch applies obj once, server-side.
 func (c *cluster) patch(ctx context.Context, obj *unstructured.Unstructured, o patchOptions) (*unstructured.Unstructured, error) {
-	client, err := c.client(obj, o.namespace)
+	client, err := c.client(ctx, obj, o.namespace)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +86,7 @@ func (p *Provider) settle(ctx context.Context, urn resource.URN, do func() error
 			return fmt.Errorf("%w (gave up after %s: %w)", err, time.Since(start).Round(time.Second), context.Cause(ctx))
 		case <-time.After(pause):
 		}
-		pause = min(pause*3/2, time.Second)
+		pause = min(pause*3/2, 500*time.Millisecond)
 	}
 }
 
@@ -109,7 +109,7 @@ func (c *cluster) mayCreate(ctx context.Context, obj *unstructured.Unstructured,
 			return nil
 		}
 	}
-	m, err := c.mappingFor(obj.GroupVersionKind())
+	m, err := c.mappingFor(ctx, obj.GroupVersionKind())
 	if err != nil {
 		return err
 	}

@@ -185,7 +185,7 @@ func (p *Provider) awaitReady(ctx context.Context, c *cluster, urn resource.URN,
 
 func (c *cluster) awaitRules(ctx context.Context, live *unstructured.Unstructured, rules []rule, seen func(readiness)) (*unstructured.Unstructured, error) {
 	for _, r := range rules {
-		client, err := c.client(live, live.GetNamespace())
+		client, err := c.client(ctx, live, live.GetNamespace())
 		if err != nil {
 			return live, err
 		}
@@ -242,7 +242,7 @@ func (c *cluster) explain(live *unstructured.Unstructured, err error) error {
 
 // awaitGone waits until the object has been deleted.
 func (c *cluster) awaitGone(ctx context.Context, obj *unstructured.Unstructured) error {
-	client, err := c.client(obj, obj.GetNamespace())
+	client, err := c.client(ctx, obj, obj.GetNamespace())
 	if isGone(err) {
 		return nil
 	}

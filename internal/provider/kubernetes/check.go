@@ -12,6 +12,8 @@ import (
 // the default namespace. It calls the cluster only for the scope of a custom
 // resource.
 func (p *Provider) Check(ctx context.Context, req plugin.CheckRequest) (plugin.CheckResponse, error) {
+	ctx, done := p.Operation(ctx)
+	defer done()
 	conf, c := p.configured()
 	if conf.skipUpdateUnreachable && len(req.Olds) > 0 && c.reach(ctx, true) != nil {
 		return plugin.CheckResponse{Properties: req.Olds}, nil
@@ -53,7 +55,7 @@ func (p *Provider) Check(ctx context.Context, req plugin.CheckRequest) (plugin.C
 		return fail("metadata", err.Error())
 	}
 	if metadata := mapAt(obj.Object, "metadata"); metadata != nil && isEmpty(metadata["namespace"]) {
-		switch namespaced, known := c.namespaced(obj.GroupVersionKind()); {
+		switch namespaced, known := c.namespaced(ctx, obj.GroupVersionKind()); {
 		case known && namespaced:
 			metadata["namespace"] = conf.namespace
 		case !known && old != nil && old.GetNamespace() != "":

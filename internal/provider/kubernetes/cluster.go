@@ -25,6 +25,8 @@ const (
 	// startTimeout is how long a real operation waits for an API server that
 	// refuses connections, as one does that has just been started.
 	startTimeout = 30 * time.Second
+	// failureTime is how long an answer of "unreachable" stands in a preview.
+	failureTime = 10 * time.Second
 )
 
 // errUnreachable is in the chain of every error that says that the cluster
@@ -41,6 +43,8 @@ type cluster struct {
 
 	mu       sync.Mutex
 	reached  bool
+	failed   error // what the last preview's call came to, at failedAt
+	failedAt time.Time
 	mappings map[schema.GroupVersionKind]mapping
 }
 
@@ -85,10 +89,13 @@ func (c *cluster) reach(ctx context.Context, preview bool) error {
 		return c.known
 	}
 	c.mu.Lock()
-	reached := c.reached
+	reached, failed, failedAt := c.reached, c.failed, c.failedAt
 	c.mu.Unlock()
 	if reached {
 		return nil
+	}
+	if preview && failed != nil && time.Since(failedAt) < failureTime {
+		return failed // every resource asks, and each would wait
 	}
 	limit := reachTimeout
 	if !preview {
@@ -105,7 +112,11 @@ func (c *cluster) reach(ctx context.Context, preview bool) error {
 			return nil
 		}
 		if preview || !refusedConnection(err) {
-			return fmt.Errorf("%w: %w", errUnreachable, err)
+			err = fmt.Errorf("%w: %w", errUnreachable, err)
+			c.mu.Lock()
+			c.failed, c.failedAt = err, time.Now()
+			c.mu.Unlock()
+			return err
 		}
 		select {
 		case <-ctx.Done():
@@ -128,7 +139,7 @@ func (c *cluster) ping(ctx context.Context) error {
 // mappingFor says where a kind is served. A kind is looked up with one call for
 // its group and version, and only hits are kept: a kind that is missing now may
 // exist a moment later, when its definition has been applied.
-func (c *cluster) mappingFor(gvk schema.GroupVersionKind) (mapping, error) {
+func (c *cluster) mappingFor(ctx context.Context, gvk schema.GroupVersionKind) (mapping, error) {
 	if c.known != nil {
 		return mapping{}, c.known
 	}
@@ -138,7 +149,13 @@ func (c *cluster) mappingFor(gvk schema.GroupVersionKind) (mapping, error) {
 	if ok {
 		return m, nil
 	}
-	list, err := c.disco.ServerResourcesForGroupVersion(gvk.GroupVersion().String())
+	path := "/apis/" + gvk.GroupVersion().String()
+	if gvk.Group == "" {
+		path = "/api/" + gvk.Version
+	}
+	// Not by the discovery client's own methods, which take no context.
+	list := &metav1.APIResourceList{}
+	err := c.disco.RESTClient().Get().AbsPath(path).Do(ctx).Into(list)
 	switch {
 	case apierrors.IsNotFound(err):
 		return mapping{}, noMatch(gvk)
@@ -185,8 +202,8 @@ func (c *cluster) forget(group string) {
 // client returns the endpoint of the object's kind in its namespace. It sets
 // the namespace that the kind's scope demands on obj: fallback where one is
 // missing, none for a kind of the whole cluster.
-func (c *cluster) client(obj *unstructured.Unstructured, fallback string) (dynamic.ResourceInterface, error) {
-	m, err := c.mappingFor(obj.GroupVersionKind())
+func (c *cluster) client(ctx context.Context, obj *unstructured.Unstructured, fallback string) (dynamic.ResourceInterface, error) {
+	m, err := c.mappingFor(ctx, obj.GroupVersionKind())
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +220,7 @@ func (c *cluster) client(obj *unstructured.Unstructured, fallback string) (dynam
 }
 
 func (c *cluster) get(ctx context.Context, obj *unstructured.Unstructured, fallback string) (*unstructured.Unstructured, error) {
-	client, err := c.client(obj, fallback)
+	client, err := c.client(ctx, obj, fallback)
 	if err != nil {
 		return nil, err
 	}

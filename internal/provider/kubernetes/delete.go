@@ -41,7 +41,7 @@ func (p *Provider) Delete(ctx context.Context, req plugin.DeleteRequest) (plugin
 
 	ctx, cancel := context.WithTimeout(ctx, timeoutOf(req.Timeout, inputs))
 	defer cancel()
-	client, err := c.client(live, conf.namespace)
+	client, err := c.client(ctx, live, conf.namespace)
 	if isGone(err) {
 		return plugin.DeleteResponse{}, nil
 	}

@@ -36,7 +36,7 @@ func (p *Provider) Diff(ctx context.Context, req plugin.DiffRequest) (plugin.Dif
 	if len(live.Object) == 0 { // a state without outputs: compare the inputs
 		before = shape
 	}
-	alignIdentity(conf, c, before, after, live)
+	alignIdentity(ctx, conf, c, before, after, live)
 
 	patch := isPatch(req.Type, after.GetKind())
 	var changes []change
@@ -84,8 +84,8 @@ func (p *Provider) Diff(ctx context.Context, req plugin.DiffRequest) (plugin.Dif
 
 // alignIdentity gives both sides the same form of what identifies the object,
 // so that a namespace left out and the default one are the same.
-func alignIdentity(conf config, c *cluster, before, after, live *unstructured.Unstructured) {
-	namespaced, known := c.namespaced(after.GroupVersionKind())
+func alignIdentity(ctx context.Context, conf config, c *cluster, before, after, live *unstructured.Unstructured) {
+	namespaced, known := c.namespaced(ctx, after.GroupVersionKind())
 	switch {
 	case mapAt(before.Object, "metadata") == nil || mapAt(after.Object, "metadata") == nil:
 	case known && !namespaced:

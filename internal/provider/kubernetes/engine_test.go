@@ -220,7 +220,7 @@ func (e *engine) collect(en *entry) func() {
 	live, _, _ := parseState(en.state)
 	ctx, cancel := context.WithCancel(context.Background())
 	_, c := e.p.configured()
-	client, err := c.client(live, live.GetNamespace())
+	client, err := c.client(ctx, live, live.GetNamespace())
 	if err != nil || live.GetName() == "" {
 		return cancel
 	}

@@ -4,12 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/release"
 	"helm.sh/helm/v3/pkg/releaseutil"
 	"helm.sh/helm/v3/pkg/storage/driver"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 // ownerLabel is on the record of a release and names the resource that it
@@ -140,9 +143,44 @@ func uninstall(ctx context.Context, cfg *action.Configuration, rel *releaseInput
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case err := <-result:
-		if errors.Is(err, driver.ErrReleaseNotFound) {
+		switch {
+		case errors.Is(err, driver.ErrReleaseNotFound):
 			return nil
+		case err != nil && isNoMatch(err):
+			// The kinds of some objects are gone, and the objects with them.
+			if changed, ferr := forgetUnknownKinds(cfg, rel.Name); ferr != nil || !changed {
+				return err
+			}
+			_, err = client.Run(rel.Name)
 		}
 		return err
 	}
+}
+
+// forgetUnknownKinds takes objects whose kind is not defined any more out of the
+// release's record, without which Helm would refuse to uninstall it.
+func forgetUnknownKinds(cfg *action.Configuration, name string) (bool, error) {
+	last, err := lastRelease(cfg, name)
+	if err != nil || last == nil {
+		return false, err
+	}
+	mapper, err := cfg.RESTClientGetter.ToRESTMapper()
+	if err != nil {
+		return false, err
+	}
+	var kept []string
+	docs := splitDocuments(last.Manifest)
+	for _, doc := range docs {
+		h, err := parseHead(doc)
+		if err != nil {
+			return false, err
+		}
+		gvk := schema.FromAPIVersionAndKind(h.apiVersion, h.kind)
+		if _, err := mapper.RESTMapping(gvk.GroupKind(), gvk.Version); h.kind != "" && meta.IsNoMatchError(err) {
+			continue
+		}
+		kept = append(kept, doc)
+	}
+	last.Manifest = strings.Join(kept, "---\n")
+	return len(kept) < len(docs), cfg.Releases.Update(last)
 }

@@ -208,13 +208,13 @@ func (p *Provider) deleteRelease(ctx context.Context, req plugin.DeleteRequest) 
 		ctx, cancel = context.WithTimeout(ctx, time.Duration(req.Timeout*float64(time.Second)))
 		defer cancel()
 	}
-	err = p.settle(ctx, req.URN, func() error {
-		cfg, err := p.helmAction(ctx, conf, c, rel.Namespace, func(msg string) { p.Status(ctx, req.URN, msg) })
-		if err != nil {
-			return err
-		}
-		return uninstall(ctx, cfg, rel)
-	})
+	cfg, err := p.helmAction(ctx, conf, c, rel.Namespace, func(msg string) { p.Status(ctx, req.URN, msg) })
+	if err == nil {
+		err = uninstall(ctx, cfg, rel)
+	}
+	if err != nil && refusedConnection(err) && conf.deleteUnreachable {
+		return plugin.DeleteResponse{}, nil
+	}
 	if err != nil {
 		return plugin.DeleteResponse{}, fmt.Errorf("uninstall Helm release %q: %w", req.ID, err)
 	}

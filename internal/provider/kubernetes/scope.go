@@ -1,6 +1,8 @@
 package kubernetes
 
 import (
+	"context"
+
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/kubernetes/scheme"
 )
@@ -42,13 +44,16 @@ var clusterScoped = map[schema.GroupKind]bool{
 
 // namespaced says whether a kind lives in namespaces, and whether that is known:
 // of built-in kinds it is, of others the API server is asked.
-func (c *cluster) namespaced(gvk schema.GroupVersionKind) (is, known bool) {
+func (c *cluster) namespaced(ctx context.Context, gvk schema.GroupVersionKind) (is, known bool) {
 	if clusterScoped[gvk.GroupKind()] {
 		return false, true
 	}
 	if scheme.Scheme.Recognizes(gvk) {
 		return true, true
 	}
-	m, err := c.mappingFor(gvk)
+	if c.reach(ctx, true) != nil {
+		return false, false
+	}
+	m, err := c.mappingFor(ctx, gvk)
 	return m.namespaced, err == nil
 }
