@@ -2,9 +2,11 @@ package provider
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"strings"
@@ -65,8 +67,7 @@ func engineAddress(args []string) string {
 func watchEngine(ctx context.Context, address string) {
 	conn, err := grpc.NewClient(address,
 		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithIdleTimeout(0), // idleness must not look like the engine's end
-		grpc.WithConnectParams(grpc.ConnectParams{MinConnectTimeout: 5 * time.Second}))
+		grpc.WithIdleTimeout(0)) // idleness must not look like the engine's end
 	if err != nil {
 		<-ctx.Done()
 		return
@@ -76,8 +77,10 @@ func watchEngine(ctx context.Context, address string) {
 	for {
 		state := conn.GetState()
 		switch state {
-		case connectivity.TransientFailure: // refused on loopback: nobody listens
-			return
+		case connectivity.TransientFailure:
+			if refused(address) {
+				return
+			}
 		case connectivity.Idle:
 			conn.Connect()
 		}
@@ -85,4 +88,14 @@ func watchEngine(ctx context.Context, address string) {
 			return
 		}
 	}
+}
+
+// refused says whether nobody listens at address. A busy machine may also fail
+// to connect in time, and that is not the engine's end.
+func refused(address string) bool {
+	conn, err := net.DialTimeout("tcp", address, 10*time.Second)
+	if err == nil {
+		_ = conn.Close()
+	}
+	return errors.Is(err, syscall.ECONNREFUSED)
 }
