@@ -38,7 +38,7 @@ func (t *twin) prepare(ctx context.Context, d daemon, o *owner, in cluster) erro
 	if len(left) > 0 {
 		t.log.Info("removing what an earlier run left of a cluster", "cluster", in.Name, "nodes", len(left))
 	}
-	return d.Remove(ctx, ids(left)...)
+	return removeNodes(ctx, d, left)
 }
 
 // builtHere says whether an image can come from the kit only.
@@ -118,7 +118,7 @@ func (t *twin) cleanUp(ctx context.Context, d daemon, o *owner, in cluster, awai
 	for removed := 0; ; {
 		nodes, err := ownNodes(ctx, d, o, in)
 		if err == nil {
-			err = d.Remove(ctx, ids(nodes)...)
+			err = removeNodes(ctx, d, nodes)
 		}
 		if err != nil {
 			return fmt.Errorf("remove what was made of kind cluster %s: %w; run: meshwright destroy", in.Name, err)
@@ -155,3 +155,19 @@ func (t *tail) contains(s string) bool {
 }
 
 func (t *tail) String() string { return "  " + strings.Join(t.lines, "\n  ") }
+
+// removeNodes removes containers with their anonymous volumes. It tries again
+// when another removal of the same is under way, or Docker calls one busy.
+func removeNodes(ctx context.Context, d daemon, nodes []docker.Container) error {
+	var err error
+	for range removeTries {
+		if err = d.Remove(ctx, ids(nodes)...); err == nil || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(retryPause):
+		}
+	}
+	return err
+}

@@ -33,6 +33,7 @@ const (
 	// createTries: kind chooses a free port and then asks Docker for it, and two
 	// that do so at once may choose the same.
 	createTries = 3
+	removeTries = 4
 )
 
 func (t *twin) createCluster(ctx context.Context, req plugin.CreateRequest) (plugin.CreateResponse, error) {
@@ -254,7 +255,7 @@ func (t *twin) deleteCluster(ctx context.Context, req plugin.DeleteRequest) erro
 	if nodes, err = ownNodes(ctx, d, o, in); err != nil {
 		return err
 	}
-	return d.Remove(ctx, ids(nodes)...)
+	return removeNodes(ctx, d, nodes)
 }
 
 func timeout(seconds float64, fallback time.Duration) time.Duration {

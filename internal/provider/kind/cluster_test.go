@@ -370,3 +370,15 @@ func TestMissingImageNamesTheKit(t *testing.T) {
 		t.Errorf("err = %v", err)
 	}
 }
+
+func TestBusyRemovalIsTriedAgain(t *testing.T) {
+	b, _ := lab(t)
+	r := b.client.MustCreate(clusterURN, clusterInputs())
+	b.busy = 1
+	if err := b.client.Delete(t.Context(), r); err != nil {
+		t.Error(err)
+	}
+	if len(b.containers) > 0 {
+		t.Errorf("left: %v", b.names())
+	}
+}

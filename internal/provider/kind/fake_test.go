@@ -33,6 +33,7 @@ type fakeDaemon struct {
 	labels   map[string]map[string]string
 	commands []string // run in containers, "container: argv"
 	notReady bool
+	busy     int // how many removals fail first
 	serial   int
 }
 
@@ -183,6 +184,10 @@ func (f *fakeDaemon) CopyFrom(_ context.Context, container, path, hostPath strin
 func (f *fakeDaemon) Remove(_ context.Context, containers ...string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.busy > 0 && len(containers) > 0 {
+		f.busy--
+		return fmt.Errorf("removal of container %s is already in progress", containers[0])
+	}
 	f.containers = slices.DeleteFunc(f.containers, func(c docker.Container) bool { return slices.Contains(containers, c.ID) })
 	return nil
 }

@@ -171,7 +171,8 @@ func (t *twin) removeNetwork(ctx context.Context, d daemon, o *owner, n *docker.
 	if err != nil {
 		return err
 	}
-	var ours, others []string
+	var ours []docker.Container
+	var others []string
 	for _, c := range on {
 		reason, err := o.ownsNode(ctx, d, c, n.Name)
 		if err != nil {
@@ -181,13 +182,13 @@ func (t *twin) removeNetwork(ctx context.Context, d daemon, o *owner, n *docker.
 			others = append(others, c.Name)
 			continue
 		}
-		ours = append(ours, c.ID)
+		ours = append(ours, c)
 	}
 	if len(others) > 0 {
 		return fmt.Errorf("the Docker network %s has containers on it that are not this lab's: %s; disconnect them first: docker network disconnect %s NAME",
 			n.Name, strings.Join(others, ", "), n.Name)
 	}
-	if err := d.Remove(ctx, ours...); err != nil {
+	if err := removeNodes(ctx, d, ours); err != nil {
 		return err
 	}
 	return d.RemoveNetwork(ctx, n.ID)
