@@ -134,24 +134,34 @@ func uninstall(ctx context.Context, cfg *action.Configuration, rel *releaseInput
 	client.DisableHooks = rel.DisableWebhooks
 	client.Wait = rel.Atomic || !rel.SkipAwait
 	client.Timeout = rel.waitTimeout()
+	// Helm tells its log, and not its caller, why it cannot delete the objects.
+	why, log := "", cfg.Log
+	cfg.Log = func(format string, args ...any) {
+		if strings.HasPrefix(format, "uninstall: Failed to delete release") {
+			why = fmt.Sprintf(format, args...)
+		}
+		log(format, args...)
+	}
 	result := make(chan error, 1)
 	go func() {
 		_, err := client.Run(rel.Name)
+		if err != nil && why != "" {
+			err = fmt.Errorf("%w: %s", err, why)
+		}
+		// The kinds of some objects are gone, and the objects with them.
+		if err != nil && isNoMatch(err) {
+			if changed, ferr := forgetUnknownKinds(cfg, rel.Name); ferr == nil && changed {
+				_, err = client.Run(rel.Name)
+			}
+		}
 		result <- err
 	}()
 	select {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	case err := <-result:
-		switch {
-		case errors.Is(err, driver.ErrReleaseNotFound):
+		if errors.Is(err, driver.ErrReleaseNotFound) {
 			return nil
-		case err != nil && isNoMatch(err):
-			// The kinds of some objects are gone, and the objects with them.
-			if changed, ferr := forgetUnknownKinds(cfg, rel.Name); ferr != nil || !changed {
-				return err
-			}
-			_, err = client.Run(rel.Name)
 		}
 		return err
 	}
