@@ -24,6 +24,9 @@ func (e *OperationError) Error() string {
 	}
 	b.WriteByte(':')
 	for _, f := range e.Failures {
+		if f.Message == "update failed" { // says nothing that the others do not
+			continue
+		}
 		b.WriteString("\n  ")
 		if f.Name != "" {
 			fmt.Fprintf(&b, "%s (%s): ", f.Name, f.Type)
@@ -34,6 +37,27 @@ func (e *OperationError) Error() string {
 }
 
 func (e *OperationError) Unwrap() error { return e.Err }
+
+// ChangesError says that a lab is not as its settings say, where that was
+// expected.
+type ChangesError struct {
+	Lab     string
+	Changes []Change
+}
+
+func (e *ChangesError) Error() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "lab %s is not as its settings say: %d changes where none was expected", e.Lab, len(e.Changes))
+	for i, c := range e.Changes {
+		if i == 5 {
+			fmt.Fprintf(&b, "\n  and %d more", len(e.Changes)-i)
+			break
+		}
+		fmt.Fprintf(&b, "\n  %s %s (%s)", c.Op, c.Name, c.Type)
+	}
+	b.WriteString("\nto see all: meshwright preview")
+	return b.String()
+}
 
 // ConfigError says that the program refused its settings. Nothing was created.
 type ConfigError struct {

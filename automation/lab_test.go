@@ -70,6 +70,15 @@ func TestLifeOfALab(t *testing.T) {
 	if err != nil || preview.Changed() {
 		t.Errorf("preview of what is up: %v, %v", err, preview)
 	}
+	var changes *ChangesError
+	lab.program = things("other")
+	if _, err := lab.Up(ctx, ExpectNoChanges()); !errors.As(err, &changes) || len(changes.Changes) != 1 || changes.Changes[0].Op != "update" {
+		t.Errorf("up that expects no changes where there is one: %v", err)
+	}
+	lab.program = things("ok")
+	if again, err := lab.Up(ctx, ExpectNoChanges()); err != nil || again.Changed() {
+		t.Errorf("the refused change was made: %v", err)
+	}
 	out, err := lab.Outputs(ctx)
 	if err != nil || out.Lab != "dev" {
 		t.Errorf("outputs: %v, %v", out, err)

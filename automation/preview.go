@@ -39,13 +39,18 @@ func (l *Lab) Preview(ctx context.Context) (*PreviewResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := collect("preview", l.o.Events)
-	_, err = s.stack.Preview(ctx, optpreview.EventStreams(c.in), optpreview.SuppressOutputs(), optpreview.Color("never"), optpreview.Parallel(parallel))
-	c.close()
+	c, err := s.preview(ctx)
 	if err := s.close(ctx, c, err); err != nil {
 		return nil, err
 	}
 	return &PreviewResult{Lab: l.o.Name, Changes: c.changes, Counts: c.counts, Duration: time.Since(began)}, nil
+}
+
+func (s *session) preview(ctx context.Context) (*collector, error) {
+	c := collect("preview", s.lab.o.Events)
+	_, err := s.stack.Preview(ctx, optpreview.EventStreams(c.in), optpreview.SuppressOutputs(), optpreview.Color("never"), optpreview.Parallel(parallel))
+	c.close()
+	return c, err
 }
 
 // change records a planned step. Of the three steps of a replacement the

@@ -209,6 +209,10 @@ func (s *session) explain(ctx context.Context, c *collector, opErr error) error 
 		return nil
 	}
 	l := s.lab
+	var changes *ChangesError
+	if errors.As(opErr, &changes) {
+		return changes
+	}
 	if ctx.Err() != nil {
 		snap, _ := l.localSnapshot() // a count that is missing is no reason to hide the interruption
 		return &InterruptedError{Operation: s.operation, Lab: l.o.Name, Resources: snap.real(), Err: ctx.Err(), flags: l.flags()}

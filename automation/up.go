@@ -13,7 +13,8 @@ type UpOption func(*upOptions)
 
 type upOptions struct{ expectNoChanges bool }
 
-// ExpectNoChanges makes an Up that would change anything an error.
+// ExpectNoChanges makes an Up that would change anything a *ChangesError, and
+// changes nothing then: the engine's own flag finds out too late.
 func ExpectNoChanges() UpOption { return func(o *upOptions) { o.expectNoChanges = true } }
 
 // UpResult is a lab that is up.
@@ -47,12 +48,17 @@ func (l *Lab) Up(ctx context.Context, opts ...UpOption) (*UpResult, error) {
 	if err != nil {
 		return nil, err
 	}
-	up := []optup.Option{optup.SuppressOutputs(), optup.Color("never"), optup.Parallel(parallel)}
 	if o.expectNoChanges {
-		up = append(up, optup.ExpectNoChanges())
+		c, err := s.preview(ctx)
+		if err == nil && len(c.changes) > 0 {
+			err = &ChangesError{Lab: l.o.Name, Changes: c.changes}
+		}
+		if err != nil {
+			return nil, s.close(ctx, c, err)
+		}
 	}
 	c := collect("up", l.o.Events)
-	res, err := s.stack.Up(ctx, append(up, optup.EventStreams(c.in))...)
+	res, err := s.stack.Up(ctx, optup.EventStreams(c.in), optup.SuppressOutputs(), optup.Color("never"), optup.Parallel(parallel))
 	c.close()
 	var outputs *Outputs
 	if err == nil {
