@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sort"
 	"strings"
 	"time"
@@ -88,6 +89,9 @@ func Build(ctx context.Context, o Options) (set *artifacts.Set, changed bool, er
 
 // load reads the lock and lays out the steps.
 func load(ctx context.Context) (*lock, []Step, error) {
+	if runtime.GOOS != "linux" || runtime.GOARCH != "amd64" {
+		return nil, nil, fmt.Errorf("the airgap kit is built on Linux on amd64 only, this is %s on %s: use `--artifacts registry`", runtime.GOOS, runtime.GOARCH)
+	}
 	l, err := readLock()
 	if err != nil {
 		return nil, nil, err
@@ -118,7 +122,7 @@ var kitBinaries = map[string][2]string{
 	"kube-apiserver":          {stepKubernetes, "kubernetes"},
 	"kube-controller-manager": {stepKubernetes, "kubernetes"},
 	"pulumi":                  {"pulumi", "pulumi"},
-	"pulumi-language-go":      {"pulumi", "pulumi-language-go"},
+	"pulumi-language-go":      {"pulumi-language-go", "pulumi-language-go"},
 }
 
 // assemble links the results into the kit's directory and describes them, the
@@ -148,7 +152,7 @@ func assemble(dir string, l *lock, key string, steps []Step, done map[string]res
 			return err
 		}
 		b.Version = v[map[string]string{
-			stepKubernetes: "kubernetes", "pulumi": "pulumi", "etcd": "etcd", "helm": "helm", "istioctl": "istio", "kind": "kind",
+			stepKubernetes: "kubernetes", "pulumi": "pulumi", "pulumi-language-go": "pulumi", "etcd": "etcd", "helm": "helm", "istioctl": "istio", "kind": "kind",
 		}[from[0]]]
 		set.Binaries[name] = b
 	}

