@@ -59,6 +59,7 @@ Exit codes: 0 ok, 1 error, 2 wrong usage, 3 verification failed, 130 interrupted
 			if debug {
 				a.Log = slog.New(slog.NewTextHandler(a.Err, &slog.HandlerOptions{Level: slog.LevelDebug}))
 			}
+			quietLibraries(a.Log)
 		},
 	}
 	root.PersistentFlags().BoolVar(&debug, "debug", false, "write diagnostics to standard error")

@@ -4,12 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/meshwright/meshwright/automation/verify/call"
 	"github.com/meshwright/meshwright/automation/verify/traffic"
@@ -62,7 +59,7 @@ func (a *App) traffic(ctx context.Context, f *labFlags, o traffic.Options, outpu
 		return err
 	}
 	o.Workload = outputs.Workload()
-	show := &trafficProgress{ui: a.UI, live: writesTerminal(a.Err), every: trafficLine, told: time.Now()}
+	show := &trafficProgress{ui: a.UI, live: isTerminal(a.Err), every: trafficLine, told: time.Now()}
 	o.OnRecord = show.record
 	sum, err := traffic.Run(ctx, o)
 	show.end(err)
@@ -75,11 +72,6 @@ func (a *App) traffic(ctx context.Context, f *labFlags, o traffic.Options, outpu
 		return e.Encode(sum)
 	}
 	return sum.Table(a.Out)
-}
-
-func writesTerminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	return ok && term.IsTerminal(int(f.Fd()))
 }
 
 // trafficProgress shows the counts: a live line on a terminal, a line now and

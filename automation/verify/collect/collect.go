@@ -199,7 +199,7 @@ func custom(group string) bool {
 // objects collects the objects of every kind, one file per kind.
 func (c *cluster) objects(ctx context.Context) {
 	list := kinds
-	_, resources, err := c.probe.Client.Discovery().ServerGroupsAndResources()
+	resources, err := c.probe.Client.Discovery().ServerPreferredResources()
 	if err != nil {
 		c.missing(c.dir+"/objects", fmt.Errorf("not all API groups answer: %w", err))
 	}

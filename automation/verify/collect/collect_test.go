@@ -23,7 +23,7 @@ func server(t *testing.T, key string) *httptest.Server {
 	t.Helper()
 	answers := map[string]string{
 		"/version": `{"major": "1", "minor": "35", "gitVersion": "v1.35.4"}`,
-		"/apis":    `{"kind": "APIGroupList", "groups": [{"name": "networking.istio.io", "versions": [{"groupVersion": "networking.istio.io/v1", "version": "v1"}]}]}`,
+		"/apis":    `{"kind": "APIGroupList", "groups": [{"name": "networking.istio.io", "versions": [{"groupVersion": "networking.istio.io/v1", "version": "v1"}], "preferredVersion": {"groupVersion": "networking.istio.io/v1", "version": "v1"}}]}`,
 		"/api":     `{"kind": "APIVersions", "versions": []}`,
 		"/api/v1/pods": `{"kind": "PodList", "apiVersion": "v1", "items": [{"apiVersion": "v1", "kind": "Pod",
   "metadata": {"name": "app-0", "namespace": "sample", "managedFields": [{"manager": "noise"}],

@@ -123,7 +123,7 @@ func play(ctx context.Context, o Options, l *lab, f Fault) (row Row, err error) 
 }
 
 // timeouts of a look: one attempt is enough, since looks are repeated.
-var timeouts = verify.Timeouts{Request: time.Second, Evidence: 2 * time.Second}
+var timeouts = verify.Timeouts{Evidence: 2 * time.Second}
 
 // await looks until two looks in a row say what is wanted (nil: all green).
 func await(ctx context.Context, o Options, wanted map[string]Outcome, within time.Duration) (map[string]Outcome, *verify.Report, error) {

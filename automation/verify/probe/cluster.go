@@ -48,6 +48,7 @@ func New(config *rest.Config) (*Cluster, error) {
 	if c.UserAgent == "" {
 		c.UserAgent = "meshwright"
 	}
+	c.WarningHandler = rest.NoWarnings{} // about API versions: nobody who reads a report can act on them
 	client, err := kubernetes.NewForConfig(c)
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes client for %s: %w", c.Host, err)
