@@ -15,14 +15,14 @@ import (
 
 // Cleaned says what Clean removed.
 type Cleaned struct {
-	Images []string `json:"images"` // names, or IDs of unnamed ones
+	Images []string `json:"images"` // names
 	Bytes  int64    `json:"bytes"`  // of files, hard links counted once
 	// Kept are images in use by containers.
 	Kept []string `json:"kept,omitempty"`
 }
 
 // Clean removes the kit, its cache, and the images and build containers that it
-// left in the Docker daemon, which are known by their label. Images that a
+// left in the Docker daemon, which carry its label. Images that a
 // container uses stay and are reported. Without a Docker daemon only files go.
 func Clean(ctx context.Context, o Options) (*Cleaned, error) {
 	o = o.withDefaults()
@@ -39,7 +39,7 @@ func Clean(ctx context.Context, o Options) (*Cleaned, error) {
 		if err := removeBuildContainers(ctx, o.CacheDir); err != nil {
 			return out, err
 		}
-		if err := cleanImages(ctx, client, out); err != nil {
+		if err := cleanImages(ctx, client, o.CacheDir, out); err != nil {
 			return out, err
 		}
 	}
@@ -82,8 +82,8 @@ func removeBuildContainers(ctx context.Context, cacheDir string) error {
 	return nil
 }
 
-// pruneImages removes node images that are no result, older than age and used by
-// no container.
+// pruneImages removes node images that are no result and older than age, and
+// what builds left unnamed. An image that a container uses stays.
 func pruneImages(ctx context.Context, done map[string]result, age time.Duration) error {
 	keep := map[string]bool{}
 	for _, step := range []string{stepNode, stepNodeStock} {
@@ -95,6 +95,9 @@ func pruneImages(ctx context.Context, done map[string]result, age time.Duration)
 	}
 	client, err := docker.Find(ctx)
 	if err != nil {
+		return err
+	}
+	if err := removeUnnamed(ctx, client); err != nil {
 		return err
 	}
 	images, err := client.Images(ctx, map[string]string{kitLabel: "node"})
@@ -114,27 +117,61 @@ func pruneImages(ctx context.Context, done map[string]result, age time.Duration)
 	return nil
 }
 
-func cleanImages(ctx context.Context, client *docker.Client, out *Cleaned) error {
+// unnamedAge spares the images of a build that runs now from another cache.
+const unnamedAge = time.Hour
+
+// removeUnnamed removes the kit's images that have no name: the base of a killed
+// build, or a node image whose name a later build took over.
+func removeUnnamed(ctx context.Context, client *docker.Client) error {
 	images, err := client.Images(ctx, map[string]string{kitLabel: ""})
 	if err != nil {
-		return fmt.Errorf("list the kit's images: %w", err)
+		return err
 	}
 	for _, i := range images {
-		name := i.ID
-		if len(i.RepoTags) > 0 {
-			name = i.RepoTags[0]
+		if len(i.RepoTags) > 0 || time.Since(i.Created) < unnamedAge {
+			continue
 		}
-		err := client.RemoveImage(ctx, name)
-		switch {
-		case errors.Is(err, docker.ErrConflict):
-			out.Kept = append(out.Kept, name)
-		case err != nil:
-			return fmt.Errorf("remove image %s: %w", name, err)
-		default:
-			out.Images = append(out.Images, name)
+		if err := client.RemoveImage(ctx, i.ID); err != nil && !errors.Is(err, docker.ErrConflict) {
+			return err
 		}
 	}
 	return nil
+}
+
+// cleanImages removes the images that the results in a cache stand for. Another
+// cache's images, on the same daemon, are not touched.
+func cleanImages(ctx context.Context, client *docker.Client, cacheDir string, out *Cleaned) error {
+	records, err := filepath.Glob(filepath.Join(cacheDir, "steps", "*", imageFileName))
+	if err != nil {
+		return err
+	}
+	for _, path := range records {
+		var m madeImage
+		if err := readJSON(path, &m); err != nil {
+			return err
+		}
+		found, err := client.Image(ctx, m.Name)
+		if errors.Is(err, docker.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("look up image %s: %w", m.Name, err)
+		}
+		// The name may have come to mean something else.
+		if _, ours := found.Config.Labels[kitLabel]; !ours {
+			continue
+		}
+		err = client.RemoveImage(ctx, m.Name)
+		switch {
+		case errors.Is(err, docker.ErrConflict):
+			out.Kept = append(out.Kept, m.Name)
+		case err != nil:
+			return fmt.Errorf("remove image %s: %w", m.Name, err)
+		default:
+			out.Images = append(out.Images, m.Name)
+		}
+	}
+	return removeUnnamed(ctx, client)
 }
 
 // diskUsage sums the sizes of the files below dir, hard links once.
