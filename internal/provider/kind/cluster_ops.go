@@ -81,12 +81,16 @@ func (t *twin) createCluster(ctx context.Context, req plugin.CreateRequest) (plu
 // ownNodes returns the containers of the cluster. It fails when there is one of
 // the cluster's name, or of one of its nodes' names, that is not this lab's.
 func ownNodes(ctx context.Context, d daemon, o *owner, in cluster) ([]docker.Container, error) {
-	nodes, err := clusterContainers(ctx, d, in)
+	found, err := clusterContainers(ctx, d, in)
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range nodes {
+	var nodes []docker.Container
+	for _, c := range found {
 		reason, err := o.ownsNode(ctx, d, c, in.Network)
+		if errors.Is(err, errGone) {
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -94,6 +98,7 @@ func ownNodes(ctx context.Context, d daemon, o *owner, in cluster) ([]docker.Con
 			return nil, fmt.Errorf("there is a container %q, and it is not a node of the lab %q: %w; it was left as it is: "+
 				"choose another name for the lab or the cluster, or remove it yourself: kind delete cluster --name %s", c.Name, in.Lab, reason, in.Name)
 		}
+		nodes = append(nodes, c)
 	}
 	return nodes, nil
 }

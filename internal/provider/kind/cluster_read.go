@@ -40,6 +40,10 @@ func (t *twin) readCluster(ctx context.Context, req plugin.ReadRequest) (plugin.
 			continue
 		}
 		reason, err := o.ownsNode(ctx, d, c, in.Network)
+		if errors.Is(err, errGone) {
+			delete(found, name)
+			continue
+		}
 		if err != nil {
 			return plugin.ReadResponse{}, err
 		}

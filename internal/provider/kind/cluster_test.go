@@ -278,6 +278,20 @@ func TestHalfMadeClusterIsRemovedFirst(t *testing.T) {
 	}
 }
 
+func TestNodeThatVanishesIsNoForeigner(t *testing.T) {
+	b, _ := lab(t)
+	b.addNode("lab-c1", "lab-c1-control-plane", "lab-net", filepath.Join(b.labDir("lab"), "owner"), nil)
+	b.vanishing = true
+	b.kind = func(_ context.Context, j job) error {
+		b.vanishing = false
+		b.bringUp(t, j)
+		return nil
+	}
+	if r := b.client.MustCreate(clusterURN, clusterInputs()); r.ID != "lab-c1" {
+		t.Errorf("ID = %q", r.ID)
+	}
+}
+
 func TestFailedCreateLeavesNothing(t *testing.T) {
 	b, _ := lab(t)
 	b.kind = func(_ context.Context, j job) error {

@@ -30,11 +30,12 @@ type fakeDaemon struct {
 	// owners overrides what a container shows at ownerMount, by container name.
 	owners map[string]string
 	// labels are those of node objects, by node.
-	labels   map[string]map[string]string
-	commands []string // run in containers, "container: argv"
-	notReady bool
-	busy     int // how many removals fail first
-	serial   int
+	labels    map[string]map[string]string
+	commands  []string // run in containers, "container: argv"
+	vanishing bool     // a container is gone by the time it is looked into
+	notReady  bool
+	busy      int // how many removals fail first
+	serial    int
 }
 
 func newFakeDaemon() *fakeDaemon {
@@ -164,13 +165,17 @@ func (f *fakeDaemon) CopyFrom(_ context.Context, container, path, hostPath strin
 		if c.ID != container {
 			continue
 		}
+		if f.vanishing {
+			f.containers = slices.DeleteFunc(f.containers, func(c docker.Container) bool { return c.ID == container })
+			break
+		}
 		text, ok := f.owners[c.Name]
 		if !ok {
 			for _, m := range c.Mounts {
 				if m.Destination == ownerMount {
 					raw, err := os.ReadFile(filepath.Join(m.Source, ownerFile))
 					if err != nil {
-						return notFound(path)
+						return fmt.Errorf("Could not find the file %s in container", path) //nolint:staticcheck // Docker's words
 					}
 					text = string(raw)
 				}

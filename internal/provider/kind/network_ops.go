@@ -175,6 +175,9 @@ func (t *twin) removeNetwork(ctx context.Context, d daemon, o *owner, n *docker.
 	var others []string
 	for _, c := range on {
 		reason, err := o.ownsNode(ctx, d, c, n.Name)
+		if errors.Is(err, errGone) {
+			continue
+		}
 		if err != nil {
 			return err
 		}

@@ -31,6 +31,9 @@ type owner struct {
 // errNoOwner says that a lab has no owner file, so that nothing can be its.
 var errNoOwner = errors.New("this lab has no owner file")
 
+// errGone says that a container was removed while it was looked at.
+var errGone = errors.New("the container is gone")
+
 // readOwner returns the owner in a lab's directory, or errNoOwner.
 func readOwner(labDir, lab string) (*owner, error) {
 	o := &owner{dir: filepath.Join(labDir, "owner")}
@@ -98,7 +101,8 @@ func (o *owner) ownsNetwork(n *docker.Network) error {
 }
 
 // ownsNode says why a container is not a node of the lab's on the named
-// network, or nil. An error that is no verdict comes as the second value.
+// network, or nil. An error that is no verdict comes as the second value; it is
+// errGone when there is nothing left to judge.
 func (o *owner) ownsNode(ctx context.Context, d daemon, c docker.Container, network string) (reason, err error) {
 	if !o.hasMount(c) {
 		return errors.New("it does not have this lab's owner directory mounted at " + ownerMount), nil
@@ -148,6 +152,9 @@ func (o *owner) matchesContent(ctx context.Context, d daemon, c docker.Container
 	if err := d.CopyFrom(ctx, c.ID, ownerMount+"/"+ownerFile, path); err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
+		}
+		if errors.Is(err, docker.ErrNotFound) { // an interrupted run's removal was still under way
+			return nil, errGone
 		}
 		return fmt.Errorf("its owner file cannot be read: %w", err), nil
 	}
