@@ -65,6 +65,13 @@ func (p *Provider) DiffConfig(_ context.Context, req plugin.DiffConfigRequest) (
 	res := plugin.DiffConfigResponse{Changes: plugin.DiffSome, ChangedKeys: diff.ChangedKeys()}
 
 	const id = resource.PropertyKey("clusterIdentifier")
+	// An identifier that is not known yet is a changed one, and whether that means
+	// replacement is left to the resource's replaceOnChanges: the engine ends a
+	// provider that says "replace" while it looks for what depends on a resource
+	// that it is about to delete, and then cannot delete the dependents with it.
+	if news[id].IsComputed() {
+		return res, nil
+	}
 	if diff.Updated(id) {
 		res.ReplaceKeys = append(res.ReplaceKeys, id)
 	}

@@ -56,6 +56,7 @@ func TestDiffConfig(t *testing.T) {
 		"identifier vouches for other server": {with(tree{"clusterIdentifier": "c"}), tree{"kubeconfig": kubeconfigOf("one", "https://b"), "clusterIdentifier": "c"}, plugin.DiffSome, nil},
 		"identifier vouches for unknown":      {with(tree{"clusterIdentifier": "c"}), tree{"kubeconfig": unknown, "clusterIdentifier": "c"}, plugin.DiffSome, nil},
 		"other identifier":                    {with(tree{"clusterIdentifier": "c"}), with(tree{"clusterIdentifier": "d"}), plugin.DiffSome, []resource.PropertyKey{"clusterIdentifier"}},
+		"unknown identifier":                  {with(tree{"clusterIdentifier": "c"}), tree{"kubeconfig": unknown, "clusterIdentifier": unknown}, plugin.DiffSome, nil},
 		"identifier added":                    {base, with(tree{"clusterIdentifier": "c"}), plugin.DiffSome, nil},
 	}
 	for name, test := range tests {
