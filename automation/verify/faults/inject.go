@@ -17,6 +17,8 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/util/retry"
+
+	"github.com/meshwright/meshwright/automation/verify/probe"
 )
 
 type repair = func(context.Context) error
@@ -80,6 +82,11 @@ func remoteSecretLoopback(ctx context.Context, l *lab) (repair, error) {
 		if err != nil && !apierrors.IsNotFound(err) {
 			return err
 		}
+		// An istiod that saw both changes at once would take them for one
+		// update and serve what it knew before.
+		if err := l.witness.forgets(ctx, l.victim.Name); err != nil {
+			return err
+		}
 		_, err = secrets.Create(ctx, &corev1.Secret{
 			ObjectMeta: metav1.ObjectMeta{Name: name, Namespace: system, Labels: good.Labels, Annotations: good.Annotations},
 			Type:       good.Type,
@@ -89,6 +96,39 @@ func remoteSecretLoopback(ctx context.Context, l *lab) (repair, error) {
 	}
 	undo := func(ctx context.Context) error { return replace(ctx, good.Data[l.victim.Name]) }
 	return undo, replace(ctx, text)
+}
+
+// forgets waits until no istiod of the site watches that cluster.
+func (s *site) forgets(ctx context.Context, cluster string) error {
+	c, err := probe.New(s.Config)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	return s.until(ctx, "istiod without cluster "+cluster, func(ctx context.Context) (string, bool, error) {
+		pods, err := c.Pods(ctx, system, istiodLabel)
+		if err != nil {
+			return "", false, err
+		}
+		for i := range pods {
+			text, err := c.HTTP(ctx, probe.Ref(&pods[i]), 8080, "/debug/clusterz")
+			if err != nil {
+				return "", false, err
+			}
+			var known []struct {
+				ID string `json:"id"`
+			}
+			if err := json.Unmarshal(text, &known); err != nil {
+				return "", false, err
+			}
+			for _, k := range known {
+				if k.ID == cluster {
+					return "it is still watched", false, nil
+				}
+			}
+		}
+		return "forgotten", true, nil
+	})
 }
 
 // anotherRoot makes the victim's control plane sign with an intermediate of
