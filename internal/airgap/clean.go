@@ -78,6 +78,13 @@ func removeBuildContainers(ctx context.Context, cacheDir string) error {
 		if err := client.Remove(ctx, c.ID); err != nil {
 			return fmt.Errorf("remove build container %s: %w", c.ID, err)
 		}
+		base, err := client.Image(ctx, c.ImageID)
+		if err != nil || base.Config.Labels[kitLabel] != "build" || len(base.RepoTags) > 0 {
+			continue
+		}
+		if err := client.RemoveImage(ctx, c.ImageID); err != nil && !errors.Is(err, docker.ErrConflict) {
+			return fmt.Errorf("remove build image %s: %w", c.ImageID, err)
+		}
 	}
 	return nil
 }
