@@ -11,6 +11,9 @@ ARTIFACTS ?= auto
 # faster on a small machine than many.
 JOBS      ?= 2
 
+# Without debugger tables linking takes half as long and the result is a third smaller.
+SLIM      := -s -w
+
 MW        := bin/meshwright
 LAB       := --stack $(STACK)
 SHELL     := /bin/bash
@@ -52,8 +55,8 @@ help: ## Show this help
 	@sed -n 's/^# \(Variables: .*\)/\1/p; s/^#  *\([A-Z_]*=[^ ]* .*\)/           \1/p' Makefile
 
 build: ## Build the command line, the program and the provider plugin into bin/
-	@go build -p $(JOBS) -o bin/meshwright ./cmd/meshwright
-	@go build -p $(JOBS) -o bin/meshwright-program .
+	@go build -p $(JOBS) -ldflags '$(SLIM)' -o bin/meshwright ./cmd/meshwright
+	@go build -p $(JOBS) -ldflags '$(SLIM)' -o bin/meshwright-program .
 	@ln -sf meshwright bin/pulumi-resource-meshwright
 
 up: build ## Set the machine up, bring up the lab, verify it
