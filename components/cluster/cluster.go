@@ -3,6 +3,8 @@ package cluster
 import (
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/meshwright/meshwright/internal/component"
 )
 
 // Cluster is a kind cluster and the provider that deploys into it.
@@ -74,16 +76,20 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		// another one, and all that was in the old one has to be made again.
 		ClusterIdentifier: c.kind.ClusterID,
 		DeleteUnreachable: pulumi.Bool(true),
-	}, pulumi.Parent(c), pulumi.DeletedWith(c.kind))
+		// Said here and not by the provider while the new identifier is unknown:
+		// the engine ends a provider that asks for its own replacement, although
+		// it needs it to delete what is on the old cluster.
+	}, pulumi.ReplaceOnChanges([]string{"clusterIdentifier"}), pulumi.Parent(c), pulumi.DeletedWith(c.kind))
 	if err != nil {
 		return nil, err
 	}
 	c.Kubeconfig = c.kind.Kubeconfig
 	c.NodeNames = c.kind.NodeNames
 	c.ID = c.kind.ClusterID
-	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{
+	component.Outputs(ctx, c, pulumi.Map{
 		"kubeconfig": c.Kubeconfig, "nodeNames": c.NodeNames, "clusterID": c.ID,
 	})
+	return c, nil
 }
 
 // GoesWith is the option for what lives in the cluster's nodes without being known to

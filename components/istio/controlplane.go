@@ -6,6 +6,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/component"
 	"github.com/meshwright/meshwright/internal/helmrelease"
 )
 
@@ -87,7 +88,8 @@ func NewControlPlane(ctx *pulumi.Context, name string, args *ControlPlaneArgs, o
 	if err != nil {
 		return nil, err
 	}
-	return c, ctx.RegisterResourceOutputs(c, pulumi.Map{})
+	component.Outputs(ctx, c, pulumi.Map{})
+	return c, nil
 }
 
 // newNamespace labels the namespace with the network before any chart reads it.

@@ -5,6 +5,8 @@ import (
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/meshwright/meshwright/internal/component"
 )
 
 // networkingAPI is the version of Istio's networking resources.
@@ -54,7 +56,8 @@ func NewExposure(ctx *pulumi.Context, name string, args *ExposureArgs, opts ...p
 			return nil, err
 		}
 	}
-	return e, ctx.RegisterResourceOutputs(e, pulumi.Map{})
+	component.Outputs(ctx, e, pulumi.Map{})
+	return e, nil
 }
 
 // istiod opens the ports of discovery and of the webhooks; TLS ends at istiod.

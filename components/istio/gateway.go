@@ -4,6 +4,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/component"
 	"github.com/meshwright/meshwright/internal/helmrelease"
 )
 
@@ -52,5 +53,6 @@ func NewGateway(ctx *pulumi.Context, name string, args *GatewayArgs, opts ...pul
 		return nil, err
 	}
 	g.Address = pulumi.String(args.Address).ToStringOutput()
-	return g, ctx.RegisterResourceOutputs(g, pulumi.Map{"address": g.Address})
+	component.Outputs(ctx, g, pulumi.Map{"address": g.Address})
+	return g, nil
 }

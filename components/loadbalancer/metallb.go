@@ -11,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/component"
 	"github.com/meshwright/meshwright/internal/helmrelease"
 )
 
@@ -77,7 +78,8 @@ func NewMetalLB(ctx *pulumi.Context, name string, args *MetalLBArgs, opts ...pul
 	if err != nil {
 		return nil, err
 	}
-	return lb, ctx.RegisterResourceOutputs(lb, pulumi.Map{})
+	component.Outputs(ctx, lb, pulumi.Map{})
+	return lb, nil
 }
 
 func custom(ctx *pulumi.Context, name, kind string, spec pulumi.Map, opts ...pulumi.ResourceOption) (*apiextensions.CustomResource, error) {

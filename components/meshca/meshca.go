@@ -5,6 +5,8 @@ import (
 
 	"github.com/pulumi/pulumi-tls/sdk/v5/go/tls"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/meshwright/meshwright/internal/component"
 )
 
 // tenYears in hours.
@@ -57,7 +59,8 @@ func NewRootCA(ctx *pulumi.Context, name string, args *RootCAArgs, opts ...pulum
 	}
 	r.CertPEM = cert.CertPem
 	r.keyPEM = key.PrivateKeyPem
-	return r, ctx.RegisterResourceOutputs(r, pulumi.Map{"certPem": r.CertPEM})
+	component.Outputs(ctx, r, pulumi.Map{"certPem": r.CertPEM})
+	return r, nil
 }
 
 // IntermediateCA is what one control plane signs workload certificates with.
@@ -107,7 +110,8 @@ func NewIntermediateCA(ctx *pulumi.Context, name string, args *IntermediateCAArg
 		return nil, err
 	}
 	i.CertPEM, i.keyPEM, i.rootPEM = cert.CertPem, key.PrivateKeyPem, args.Root.CertPEM
-	return i, ctx.RegisterResourceOutputs(i, pulumi.Map{"certPem": i.CertPEM})
+	component.Outputs(ctx, i, pulumi.Map{"certPem": i.CertPEM})
+	return i, nil
 }
 
 // CACerts is the data of the secret "cacerts" from which istiod takes its CA: PEM,

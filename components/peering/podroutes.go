@@ -6,6 +6,8 @@ import (
 
 	"github.com/pulumi/pulumi-command/sdk/go/command/local"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/meshwright/meshwright/internal/component"
 )
 
 // PodRoutes lets pods of a cluster reach those of its peers on one flat network
@@ -50,7 +52,8 @@ func NewPodRoutes(ctx *pulumi.Context, name string, args *PodRoutesArgs, opts ..
 			return nil, err
 		}
 	}
-	return r, ctx.RegisterResourceOutputs(r, pulumi.Map{})
+	component.Outputs(ctx, r, pulumi.Map{})
+	return r, nil
 }
 
 // inNode runs the script on standard input inside a node. Where setup has started

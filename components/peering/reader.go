@@ -4,6 +4,8 @@ import (
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/meshwright/meshwright/internal/component"
 )
 
 const (
@@ -44,5 +46,6 @@ func NewReader(ctx *pulumi.Context, name string, _ *ReaderArgs, opts ...pulumi.R
 		return nil, err
 	}
 	r.Credentials = pulumi.ToSecret(token.Data).(pulumi.StringMapOutput)
-	return r, ctx.RegisterResourceOutputs(r, pulumi.Map{})
+	component.Outputs(ctx, r, pulumi.Map{})
+	return r, nil
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	clientcmd "k8s.io/client-go/tools/clientcmd/api/v1"
 	"sigs.k8s.io/yaml"
+
+	"github.com/meshwright/meshwright/internal/component"
 )
 
 // RemoteSecret makes the control plane of one cluster watch another.
@@ -53,7 +55,8 @@ func NewRemoteSecret(ctx *pulumi.Context, name string, args *RemoteSecretArgs, o
 	if err != nil {
 		return nil, err
 	}
-	return r, ctx.RegisterResourceOutputs(r, pulumi.Map{})
+	component.Outputs(ctx, r, pulumi.Map{})
+	return r, nil
 }
 
 // encodedKubeconfig is a bearer-token kubeconfig for istiod, in base64. data is a

@@ -8,6 +8,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/component"
 )
 
 // HelloWorld is a cluster's part of the sample: its namespace, the service, the
@@ -69,5 +70,6 @@ func NewHelloWorld(ctx *pulumi.Context, name string, args *HelloWorldArgs, opts 
 		}
 	}
 	h.Namespace = ns
-	return h, ctx.RegisterResourceOutputs(h, pulumi.Map{})
+	component.Outputs(ctx, h, pulumi.Map{})
+	return h, nil
 }

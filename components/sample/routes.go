@@ -5,6 +5,8 @@ import (
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/meshwright/meshwright/internal/component"
 )
 
 const (
@@ -57,7 +59,8 @@ func NewRoutes(ctx *pulumi.Context, name string, args *RoutesArgs, opts ...pulum
 	if err != nil {
 		return nil, err
 	}
-	return r, ctx.RegisterResourceOutputs(r, pulumi.Map{})
+	component.Outputs(ctx, r, pulumi.Map{})
+	return r, nil
 }
 
 func networking(ctx *pulumi.Context, name, kind, object, namespace string, spec pulumi.Map, opts ...pulumi.ResourceOption) (*apiextensions.CustomResource, error) {
