@@ -21,7 +21,7 @@ const (
 	// settleTimeout is how long an operation waits for a kind or a namespace that
 	// does not exist, or for an API server that has gone away. Longer would only
 	// delay the report of a missing one.
-	settleTimeout = 30 * time.Second
+	settleTimeout = time.Minute
 )
 
 // timeoutOf returns how long an operation on obj may take: seconds where it is

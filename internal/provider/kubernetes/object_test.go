@@ -127,26 +127,42 @@ func TestCheckInputs(t *testing.T) {
 		want       tree
 		failure    string
 	}{
-		"kind from the token": {typ: "kubernetes:core/v1:ConfigMap", in: tree{"metadata": tree{"name": "x"}},
-			want: tree{"apiVersion": "v1", "kind": "ConfigMap", "metadata": tree{"name": "x", "namespace": "default"}}},
-		"kind of the whole cluster": {typ: "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", in: tree{"metadata": tree{"name": "x"}},
-			want: tree{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": tree{"name": "x"}}},
-		"name proposed by the engine": {typ: "kubernetes:core/v1:Namespace", in: tree{}, autonaming: &plugin.AutonamingOptions{ProposedName: "given"},
-			want: tree{"apiVersion": "v1", "kind": "Namespace", "metadata": tree{"name": "given", "annotations": tree{annAutonamed: "true"}}}},
+		"kind from the token": {
+			typ: "kubernetes:core/v1:ConfigMap", in: tree{"metadata": tree{"name": "x"}},
+			want: tree{"apiVersion": "v1", "kind": "ConfigMap", "metadata": tree{"name": "x", "namespace": "default"}},
+		},
+		"kind of the whole cluster": {
+			typ: "kubernetes:rbac.authorization.k8s.io/v1:ClusterRole", in: tree{"metadata": tree{"name": "x"}},
+			want: tree{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": tree{"name": "x"}},
+		},
+		"name proposed by the engine": {
+			typ: "kubernetes:core/v1:Namespace", in: tree{}, autonaming: &plugin.AutonamingOptions{ProposedName: "given"},
+			want: tree{"apiVersion": "v1", "kind": "Namespace", "metadata": tree{"name": "given", "annotations": tree{annAutonamed: "true"}}},
+		},
 		"names disabled": {typ: "kubernetes:core/v1:Namespace", in: tree{}, autonaming: &plugin.AutonamingOptions{Mode: plugin.AutonamingModeDisabled}, failure: "metadata.name"},
-		"old autoname": {typ: "kubernetes:core/v1:Namespace", in: tree{}, olds: tree{"metadata": tree{"name": "old-1", "annotations": tree{annAutonamed: "true"}}},
-			want: tree{"apiVersion": "v1", "kind": "Namespace", "metadata": tree{"name": "old-1", "annotations": tree{annAutonamed: "true"}}}},
-		"unknown name": {typ: "kubernetes:core/v1:Namespace", in: tree{"metadata": tree{"name": unknown}},
-			want: tree{"apiVersion": "v1", "kind": "Namespace", "metadata": tree{"name": unknown}}},
-		"unknown metadata": {typ: "kubernetes:core/v1:ConfigMap", in: tree{"metadata": unknown},
-			want: tree{"apiVersion": "v1", "kind": "ConfigMap", "metadata": unknown}},
+		"old autoname": {
+			typ: "kubernetes:core/v1:Namespace", in: tree{}, olds: tree{"metadata": tree{"name": "old-1", "annotations": tree{annAutonamed: "true"}}},
+			want: tree{"apiVersion": "v1", "kind": "Namespace", "metadata": tree{"name": "old-1", "annotations": tree{annAutonamed: "true"}}},
+		},
+		"unknown name": {
+			typ: "kubernetes:core/v1:Namespace", in: tree{"metadata": tree{"name": unknown}},
+			want: tree{"apiVersion": "v1", "kind": "Namespace", "metadata": tree{"name": unknown}},
+		},
+		"unknown metadata": {
+			typ: "kubernetes:core/v1:ConfigMap", in: tree{"metadata": unknown},
+			want: tree{"apiVersion": "v1", "kind": "ConfigMap", "metadata": unknown},
+		},
 		"generateName":         {typ: "kubernetes:core/v1:ConfigMap", in: tree{"metadata": tree{"generateName": "x-"}}, failure: "generateName is not supported"},
 		"patch without a name": {typ: "kubernetes:core/v1:ConfigMapPatch", in: tree{}, failure: "needs the metadata.name"},
-		"patch": {typ: "kubernetes:core/v1:NamespacePatch", in: tree{"metadata": tree{"name": "x"}},
-			want: tree{"apiVersion": "v1", "kind": "Namespace", "metadata": tree{"name": "x"}}},
+		"patch": {
+			typ: "kubernetes:core/v1:NamespacePatch", in: tree{"metadata": tree{"name": "x"}},
+			want: tree{"apiVersion": "v1", "kind": "Namespace", "metadata": tree{"name": "x"}},
+		},
 		"list": {typ: "kubernetes:core/v1:ConfigMapList", in: tree{"kind": "ConfigMapList", "items": []any{}}, failure: "lists cannot be created"},
-		"dashed keys": {typ: "kubernetes:core/v1:Namespace", in: tree{"metadata": tree{"name": "x"}, "spec": tree{"x-kubernetes-list-type": "map"}},
-			want: tree{"apiVersion": "v1", "kind": "Namespace", "metadata": tree{"name": "x"}, "spec": tree{"x-kubernetes-list-type": "map"}}},
+		"dashed keys": {
+			typ: "kubernetes:core/v1:Namespace", in: tree{"metadata": tree{"name": "x"}, "spec": tree{"x-kubernetes-list-type": "map"}},
+			want: tree{"apiVersion": "v1", "kind": "Namespace", "metadata": tree{"name": "x"}, "spec": tree{"x-kubernetes-list-type": "map"}},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -4,11 +4,13 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"sync"
 
 	"github.com/blang/semver"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 
+	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/internal/provider"
 )
 
@@ -28,9 +30,9 @@ type Options struct {
 }
 
 // Factory returns a function that makes providers which share what can be
-// shared between clusters: the renderings of charts.
+// shared between clusters: the renderings of charts, kept in the cache directory.
 func Factory(o Options) func() plugin.Provider {
-	o.renders = &renders{}
+	o.renders = &renders{dir: filepath.Join(paths.Cache(), "renders")}
 	return func() plugin.Provider { return New(o) }
 }
 

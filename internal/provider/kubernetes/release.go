@@ -212,8 +212,8 @@ func (p *Provider) checkRelease(ctx context.Context, req plugin.CheckRequest) (p
 	if err != nil {
 		return fail("chart", fmt.Errorf("%w; check the chart name and repository configuration", err))
 	}
-	in["checksum"] = resource.NewProperty(rendered.checksum)
-	in["resourceNames"] = toProperty(rendered.names)
+	in["checksum"] = resource.NewProperty(rendered.Checksum)
+	in["resourceNames"] = toProperty(rendered.Names)
 	return plugin.CheckResponse{Properties: in}, nil
 }
 

@@ -14,7 +14,8 @@ func TestResourceNames(t *testing.T) {
 	}{
 		"core and groups": {
 			"---\n# Source: x\napiVersion: v1\nkind: Service\nmetadata:\n    labels:\n      name: other\n    name: \"a\"\n    namespace: ns\nspec:\n  name: no\n",
-			true, tree{"Service/v1": []any{"ns/a"}},
+			true,
+			tree{"Service/v1": []any{"ns/a"}},
 		},
 		"name after a nested name": {"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  annotations:\n    name: no\n  name: web\n", true, tree{"Deployment.apps/apps/v1": []any{"web"}}},
 		"flow style":               {"{apiVersion: v1, kind: Secret, metadata: {name: s}}\n", false, tree{"Secret/v1": []any{"s"}}},
@@ -25,7 +26,8 @@ func TestResourceNames(t *testing.T) {
 		"separator in a text":      {"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\ndata:\n  x: |\n    a\n    ---\n    kind: Pod\n", true, tree{"ConfigMap/v1": []any{"c"}}},
 		"sorted, once each": {
 			"apiVersion: v1\nkind: Pod\nmetadata:\n  name: b\n---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: a\n---\napiVersion: v1\nkind: Pod\nmetadata:\n  name: b\n",
-			true, tree{"Pod/v1": []any{"a", "b"}},
+			true,
+			tree{"Pod/v1": []any{"a", "b"}},
 		},
 	}
 	for name, test := range tests {
