@@ -13,6 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	utilnet "k8s.io/apimachinery/pkg/util/net"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -78,7 +79,8 @@ func newCluster(cfg *rest.Config) (*cluster, error) {
 
 func (c *cluster) close() {
 	if c.http != nil {
-		c.http.CloseIdleConnections()
+		// http.Client's own method stops at the first of client-go's wrappers.
+		utilnet.CloseIdleConnectionsFor(c.http.Transport)
 	}
 }
 

@@ -284,8 +284,15 @@ var (
 	services    = schema.GroupVersionResource{Version: "v1", Resource: "services"}
 	pods        = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
 	deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	jobs        = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
 	slices      = schema.GroupVersionResource{Group: "discovery.k8s.io", Version: "v1", Resource: "endpointslices"}
 )
+
+// jobComplete is the status of a Job that has run.
+const jobComplete = `{"status":{"startTime":"2026-01-01T00:00:00Z","completionTime":"2026-01-01T00:00:01Z","succeeded":1,"uncountedTerminatedPods":{},` +
+	`"conditions":[{"type":"SuccessCriteriaMet","status":"True","reason":"CompletionsReached"},{"type":"Complete","status":"True","reason":"CompletionsReached"}]}}`
+
+func ptr[T any](v T) *T { return &v }
 
 // get reads a live object; nil means that there is none.
 func (e *engine) get(r schema.GroupVersionResource, namespace, name string) *unstructured.Unstructured {

@@ -115,25 +115,46 @@ func (k *helmKube) wait(resources kube.ResourceList, timeout time.Duration, jobs
 		if err == nil {
 			return nil
 		}
-		if last == nil {
-			last = &unstructured.Unstructured{Object: map[string]any{}}
-			last.SetGroupVersionKind(info.Mapping.GroupVersionKind)
-			last.SetName(info.Name)
-			last.SetNamespace(info.Namespace)
+		return k.cluster.explain(orEmpty(last, info), err)
+	})
+}
+
+// WatchUntilReady waits for the end of a hook's Jobs and Pods.
+func (k *helmKube) WatchUntilReady(resources kube.ResourceList, timeout time.Duration) error {
+	return k.all(resources, timeout, func(ctx context.Context, info *resource.Info) error {
+		var ended func(*unstructured.Unstructured) readiness
+		switch info.Mapping.GroupVersionKind.GroupKind() {
+		case groupKind("batch", "Job"):
+			ended = jobReady
+		case groupKind("", "Pod"):
+			ended = phaseReady("Succeeded")
+		default:
+			return nil
 		}
-		return k.cluster.explain(last, err)
+		last, err := await(ctx, object{k.endpoint(info), info.Name}, ended, nil)
+		if err == nil {
+			return nil
+		}
+		return k.cluster.explain(orEmpty(last, info), err)
 	})
 }
 
 // WaitForDelete waits until all of the objects are gone.
 func (k *helmKube) WaitForDelete(resources kube.ResourceList, timeout time.Duration) error {
 	return k.all(resources, timeout, func(ctx context.Context, info *resource.Info) error {
-		obj := &unstructured.Unstructured{Object: map[string]any{}}
+		return k.cluster.awaitGone(ctx, orEmpty(nil, info))
+	})
+}
+
+// orEmpty returns obj, or what is known of it without reading it.
+func orEmpty(obj *unstructured.Unstructured, info *resource.Info) *unstructured.Unstructured {
+	if obj == nil {
+		obj = &unstructured.Unstructured{Object: map[string]any{}}
 		obj.SetGroupVersionKind(info.Mapping.GroupVersionKind)
 		obj.SetName(info.Name)
 		obj.SetNamespace(info.Namespace)
-		return k.cluster.awaitGone(ctx, obj)
-	})
+	}
+	return obj
 }
 
 func (k *helmKube) endpoint(info *resource.Info) dynamic.ResourceInterface {

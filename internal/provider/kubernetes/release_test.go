@@ -252,6 +252,35 @@ func TestReleaseCancellation(t *testing.T) {
 	f.mustDestroy("tiny")
 }
 
+func TestReleaseHook(t *testing.T) {
+	e := newEngine(t, apiServer(t), nil)
+	ns := e.namespace()
+	e.makeReady(ns)
+	in := releaseTree(ns, tree{"hook": true})
+	in["timeout"] = int64(1)
+	_, err := e.up(releaseType, "tiny", props(in))
+	wantError(t, err, "post-install", `Job "`+ns+`/tiny-hook" is not ready`, "timed out")
+
+	e.mustDestroy("tiny")
+	if err := e.live.Resource(jobs).Namespace(ns).Delete(context.Background(), "tiny-hook", metav1.DeleteOptions{PropagationPolicy: ptr(metav1.DeletePropagationBackground)}); err != nil {
+		t.Fatal(err)
+	}
+	in["timeout"] = int64(20)
+	go func() {
+		for e.get(jobs, ns, "tiny-hook") == nil {
+			time.Sleep(20 * time.Millisecond)
+		}
+		e.edit(jobs, ns, "tiny-hook", jobComplete, "status")
+	}()
+	made := e.mustUp("create", releaseType, "tiny", in)
+	if releaseStatus(made)["status"] != "deployed" {
+		t.Errorf("status %v", releaseStatus(made))
+	}
+	if names := mapAt(toTree(made.inputs), "resourceNames"); names["Job.batch/batch/v1"] == nil {
+		t.Errorf("the hook is not among the resources of the inputs: %v", names)
+	}
+}
+
 func TestReleaseSecretValues(t *testing.T) {
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()

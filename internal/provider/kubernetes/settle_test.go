@@ -7,6 +7,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"go.uber.org/goleak"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -126,7 +127,6 @@ func TestReplaceUnready(t *testing.T) {
 	const jobType = "kubernetes:batch/v1:Job"
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
-	jobs := schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
 	job := tree{
 		"apiVersion": "batch/v1", "kind": "Job",
 		"metadata": tree{"name": "j", "namespace": ns, "annotations": tree{annReplaceUnready: "true", annTimeout: "1", annPropagation: "background"}},
@@ -135,8 +135,7 @@ func TestReplaceUnready(t *testing.T) {
 	_, err := e.up(jobType, "j", props(job))
 	wantError(t, err, `Job "`+ns+`/j" is not ready`, "0 active")
 	complete := func() {
-		e.edit(jobs, ns, "j", `{"status":{"startTime":"2026-01-01T00:00:00Z","completionTime":"2026-01-01T00:00:01Z","succeeded":1,"uncountedTerminatedPods":{},`+
-			`"conditions":[{"type":"SuccessCriteriaMet","status":"True","reason":"CompletionsReached"},{"type":"Complete","status":"True","reason":"CompletionsReached"}]}}`, "status")
+		e.edit(jobs, ns, "j", jobComplete, "status")
 	}
 	first := e.get(jobs, ns, "j").GetUID()
 	go func() {
@@ -251,4 +250,30 @@ func TestUninstallWithoutDefinition(t *testing.T) {
 	if e.get(configMaps, ns, "tiny") != nil {
 		t.Error("the rest of the release is still there")
 	}
+}
+
+// A provider that is closed leaves nothing running, also one that was cancelled.
+func TestNothingLeftRunning(t *testing.T) {
+	apiServer(t)
+	e := newEngine(t, apiServer(t), nil)
+	ns := e.namespace()
+	before := goleak.IgnoreCurrent()
+	run := newEngine(t, apiServer(t), nil)
+	run.live = e.live
+	time.AfterFunc(500*time.Millisecond, func() { _ = run.p.SignalCancellation(context.Background()) })
+	if _, err := run.up(deploymentType, "web", props(deploymentTree(ns, "web", "web:1"))); err == nil {
+		t.Error("the create was not cancelled")
+	}
+	more := newEngine(t, apiServer(t), nil)
+	more.live = e.live
+	time.AfterFunc(500*time.Millisecond, func() { _ = more.p.SignalCancellation(context.Background()) })
+	if _, err := more.up(releaseType, "tiny", props(releaseTree(ns, tree{}))); err == nil {
+		t.Error("the release was not cancelled")
+	}
+	for _, p := range []*Provider{run.p, more.p} {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	goleak.VerifyNone(t, before)
 }
