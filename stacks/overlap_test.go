@@ -26,7 +26,7 @@ func (s *slow) NewResource(args pulumi.MockResourceArgs) (string, resource.Prope
 	if args.Name == s.held {
 		select {
 		case <-s.reached:
-		case <-time.After(5 * time.Second):
+		case <-time.After(time.Minute):
 			s.late = true
 		}
 	}
