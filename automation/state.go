@@ -34,6 +34,8 @@ type snapshot struct {
 	Resources []struct {
 		Type   string `json:"type"`
 		Custom bool   `json:"custom"`
+		// Outputs is undecoded: secrets are ciphertext, shapes differ.
+		Outputs map[string]json.RawMessage `json:"outputs"`
 	} `json:"resources"`
 	Pending []json.RawMessage `json:"pending_operations"`
 }
@@ -47,6 +49,18 @@ func (s snapshot) real() int {
 		}
 	}
 	return n
+}
+
+// nodes are the names of the kind nodes that the state knows.
+func (s snapshot) nodes() []string {
+	var all []string
+	for _, r := range s.Resources {
+		var names []string
+		if r.Type == "meshwright:kind:Cluster" && json.Unmarshal(r.Outputs["nodeNames"], &names) == nil {
+			all = append(all, names...)
+		}
+	}
+	return all
 }
 
 func isProvider(typ string) bool {

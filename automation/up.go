@@ -11,7 +11,12 @@ import (
 // UpOption changes one Up.
 type UpOption func(*upOptions)
 
-type upOptions struct{ expectNoChanges bool }
+type upOptions struct{ expectNoChanges, refresh bool }
+
+// WithRefresh reads the real state of every resource before it is compared
+// with what it should be. Without it an Up finds out by itself whether clusters
+// have gone or stand still, but not what was changed inside them.
+func WithRefresh() UpOption { return func(o *upOptions) { o.refresh = true } }
 
 // ExpectNoChanges makes an Up that would change anything a *ChangesError, and
 // changes nothing then: the engine's own flag finds out too late.
@@ -57,8 +62,16 @@ func (l *Lab) Up(ctx context.Context, opts ...UpOption) (*UpResult, error) {
 			return nil, s.close(ctx, c, err)
 		}
 	}
+	up := []optup.Option{optup.SuppressOutputs(), optup.Color("never"), optup.Parallel(parallel)}
+	lost, err := l.wakeNodes(ctx)
+	if err != nil {
+		return nil, s.close(ctx, &collector{}, err)
+	}
+	if o.refresh || lost {
+		up = append(up, optup.Refresh())
+	}
 	c := collect("up", l.o.Events)
-	res, err := s.stack.Up(ctx, optup.EventStreams(c.in), optup.SuppressOutputs(), optup.Color("never"), optup.Parallel(parallel))
+	res, err := s.stack.Up(ctx, append(up, optup.EventStreams(c.in))...)
 	c.close()
 	var outputs *Outputs
 	if err == nil {

@@ -104,7 +104,7 @@ func named(e automation.Event) string {
 // quiet reports whether an operation on a resource is not worth a line.
 func quiet(op string) bool {
 	switch op {
-	case "same", "read", "refresh", "discard":
+	case "same", "read", "refresh", "discard", "replace": // of a replacement its two halves are shown
 		return true
 	}
 	return false

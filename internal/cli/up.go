@@ -16,7 +16,7 @@ import (
 )
 
 func newUpCmd(a *App) *cobra.Command {
-	var expectNoChanges bool
+	var expectNoChanges, refresh bool
 	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Bring a lab up, or up to date",
@@ -34,10 +34,14 @@ power cut the same command goes on from what exists.`,
 	f.addProgramFlags(cmd)
 	output := outputFlag(cmd, "table", "json")
 	cmd.Flags().BoolVar(&expectNoChanges, "expect-no-changes", false, "fail if anything would be changed")
+	cmd.Flags().BoolVar(&refresh, "refresh", false, "look for changes made by hand inside the clusters, and undo them")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		var opts []automation.UpOption
 		if expectNoChanges {
 			opts = append(opts, automation.ExpectNoChanges())
+		}
+		if refresh {
+			opts = append(opts, automation.WithRefresh())
 		}
 		return a.up(cmd.Context(), f, *output, opts)
 	}
