@@ -26,7 +26,7 @@ const (
 )
 
 // settle bounds every wait for an object to become as it was asked to be.
-const settle = 90 * time.Second
+const settle = 2 * time.Minute
 
 // lab is a mesh with a part for two of its clusters: what is broken is broken
 // in the victim; the witness is the other side that notices.

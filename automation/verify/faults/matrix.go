@@ -39,9 +39,9 @@ type Row struct {
 // Bounds of the waits. A fault needs time to travel: istiod pushes within a
 // second, but a proxy that lost its control plane tries again after up to 30 s.
 const (
-	seenWithin   = 60 * time.Second
+	seenWithin   = 90 * time.Second
 	greenWithin  = 120 * time.Second
-	repairWithin = 3 * time.Minute
+	repairWithin = 5 * time.Minute
 )
 
 // Run plays faults one after another and returns a row for each. An error

@@ -208,7 +208,7 @@ func (c *Cluster) Certificates(ctx context.Context, pod Pod, port int) ([]*x509.
 	seen := errors.New("chain seen")
 	client := tls.Client(conn, &tls.Config{
 		InsecureSkipVerify: true, //nolint:gosec // the chain is handed to the caller to be verified
-		NextProtos:         []string{"h2"},
+		NextProtos:         []string{"h2", "http/1.1"},
 		VerifyConnection: func(s tls.ConnectionState) error {
 			chain = s.PeerCertificates
 			return seen
