@@ -100,7 +100,10 @@ func made(args pulumi.MockResourceArgs) map[string]any {
 			}}
 		}
 	case "meshwright:kind:Cluster":
-		return map[string]any{"kubeconfig": leak + args.Name, "clusterID": "id of " + args.Name}
+		return map[string]any{
+			"kubeconfig": leak + args.Name, "clusterID": "id of " + args.Name,
+			"nodeNames": []any{args.Inputs["name"].StringValue() + "-control-plane"},
+		}
 	}
 	return nil
 }
