@@ -47,6 +47,14 @@ until Ctrl-C, which prints the sum and ends with exit code 0.`,
 const trafficLine = 5 * time.Second
 
 func (a *App) traffic(ctx context.Context, f *labFlags, o traffic.Options, output string) error {
+	switch {
+	case o.Via != traffic.ViaMesh && o.Via != traffic.ViaIngress:
+		return usagef("--via %q: use %s or %s", o.Via, traffic.ViaMesh, traffic.ViaIngress)
+	case o.Rate < 0 || o.Rate > traffic.MaxRate:
+		return usagef("--rate %g: use 0 (as fast as answers come) to %d", o.Rate, traffic.MaxRate)
+	case o.Count < 0:
+		return usagef("--count %d: use 0 (until Ctrl-C) or more", o.Count)
+	}
 	lab, err := a.lab(ctx, f, nil)
 	if err != nil {
 		return err

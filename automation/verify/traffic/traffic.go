@@ -37,6 +37,9 @@ type Options struct {
 	OnRecord func(call.Record, *Summary)
 }
 
+// MaxRate bounds Options.Rate: this is a client to watch, not a load generator.
+const MaxRate = 1000
+
 // batchSpan is how long one exec lasts at a given rate. A process in a
 // container outlives the stream that started it, so it must be short: that is
 // how long the client may go on calling after Ctrl-C.
@@ -90,8 +93,8 @@ func (o *Options) complete() (*verify.Target, error) {
 	if o.Timeout == 0 {
 		o.Timeout = 5 * time.Second
 	}
-	if o.Rate < 0 || o.Rate > 1000 {
-		return nil, fmt.Errorf("rate %g: choose 0 (as fast as answers come) to 1000 requests per second", o.Rate)
+	if o.Rate < 0 || o.Rate > MaxRate {
+		return nil, fmt.Errorf("rate %g: choose 0 (as fast as answers come) to %d requests per second", o.Rate, MaxRate)
 	}
 	if o.Count < 0 {
 		return nil, fmt.Errorf("count %d: choose 0 (until stopped) or more", o.Count)
