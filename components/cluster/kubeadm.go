@@ -9,6 +9,9 @@ package cluster
 //     still, and would not survive the restart.)
 //   - The controller manager and the scheduler elect no leader: there is one of each.
 //   - The kubelet accepts cgroup v1, which Kubernetes 1.35 refuses by default.
+//   - It looks after every pod each 5 s and not each minute. A secret that changes
+//     under a running pod shows there no sooner, and MetalLB's controller waits for
+//     one before it is ready: the certificate that it has just made for its webhook.
 var kubeadmPatches = []string{
 	`apiVersion: kubeadm.k8s.io/v1beta3
 kind: ClusterConfiguration
@@ -26,5 +29,6 @@ scheduler:
 	`apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 failCgroupV1: false
+syncFrequency: 5s
 `,
 }

@@ -81,6 +81,12 @@ func gatewayValues(args *GatewayArgs) pulumi.Map {
 		"imagePullPolicy": pulumi.String(ifNotPresent),
 		"autoscaling":     pulumi.Map{"enabled": pulumi.Bool(false)},
 		"resources":       requests("10m", "64Mi"),
+		// A gateway has no startup probe, and by default the first miss costs it 15
+		// seconds. Half a minute of misses takes it out, as against a minute.
+		"readinessProbe": pulumi.Map{
+			"httpGet":       pulumi.Map{"path": pulumi.String("/healthz/ready"), "port": pulumi.Int(15021)},
+			"periodSeconds": pulumi.Int(1), "timeoutSeconds": pulumi.Int(3), "failureThreshold": pulumi.Int(30),
+		},
 		"service": pulumi.Map{
 			"annotations": pulumi.Map{loadbalancer.AddressAnnotation: pulumi.String(args.Address)},
 		},
