@@ -48,7 +48,7 @@ func (m Machine) daemonConfig(wrap bool) ([]byte, error) {
 		config["runtimes"] = map[string]any{"meshwright": map[string]string{"path": m.runtimeFile()}}
 		config["default-runtime"] = "meshwright"
 	}
-	maps.Copy(config, m.more)
+	maps.Copy(config, m.settings)
 	data, err := json.MarshalIndent(config, "", "  ")
 	return append(data, '\n'), err
 }
@@ -130,6 +130,9 @@ func (m Machine) start(ctx context.Context, r *Record, step *ui.Step) error {
 	cmd.Stdout, cmd.Stderr = log, log
 	cmd.Env = daemonEnv(os.Environ())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if m.isolate != nil {
+		m.isolate(cmd.SysProcAttr)
+	}
 	offset, err := log.Seek(0, 2)
 	if err != nil {
 		return err

@@ -18,9 +18,11 @@ import (
 // Machine is the machine to set up. Tests put another directory in place of its
 // root, and another function in place of running commands.
 type Machine struct {
-	root string         // "" is the machine itself
-	more map[string]any // further settings of the daemon
+	root string // "" is the machine itself
 	exec func(ctx context.Context, env []string, name string, args ...string) ([]byte, error)
+
+	settings map[string]any             // further settings of the daemon
+	isolate  func(*syscall.SysProcAttr) // further attributes of its process
 }
 
 // path returns an absolute path's place under the machine's root.
