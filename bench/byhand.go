@@ -314,8 +314,10 @@ func (h *byHand) kubectl(ctx context.Context, c handCluster, stdin []byte, args 
 }
 
 func (h *byHand) helm(ctx context.Context, c handCluster, release, namespace, chart, values string, more ...string) error {
-	args := []string{"--kubeconfig", h.kubeconfig(c), "install", release, filepath.Join(h.set.Dir(), h.set.Charts[chart].Path),
-		"-n", namespace, "--create-namespace", "--wait", "--timeout", "3m"}
+	args := []string{
+		"--kubeconfig", h.kubeconfig(c), "install", release, filepath.Join(h.set.Dir(), h.set.Charts[chart].Path),
+		"-n", namespace, "--create-namespace", "--wait", "--timeout", "3m",
+	}
 	var doc []byte
 	if values != "" {
 		var err error

@@ -152,8 +152,10 @@ func (m *mesh) callFromPod(ctx context.Context, c *member, via, url string, n in
 	}
 	pods = slices.DeleteFunc(running(pods), func(p corev1.Pod) bool { return !ready(&p) })
 	if len(pods) == 0 {
-		return nil, &Finding{Reason: ReasonClientMissing, Cluster: c.Name,
-			Message: fmt.Sprintf("no ready pod %s in namespace %s", m.workload.Clients(), m.workload.Namespace)}
+		return nil, &Finding{
+			Reason: ReasonClientMissing, Cluster: c.Name,
+			Message: fmt.Sprintf("no ready pod %s in namespace %s", m.workload.Clients(), m.workload.Namespace),
+		}
 	}
 	pod := probe.Ref(&pods[0])
 	argv := call.Curl(url, n, concurrency(n), m.timeouts.Request)
@@ -164,11 +166,15 @@ func (m *mesh) callFromPod(ctx context.Context, c *member, via, url string, n in
 	}
 	records := call.Parse(string(res.Stdout))
 	if len(records) == 0 {
-		return nil, &Finding{Reason: ReasonProbeFailed, Cluster: c.Name, Object: "pod " + pod.String(),
-			Message: fmt.Sprintf("curl ended with code %d: %s", res.Code, strings.TrimSpace(excerpt(string(res.Stderr))))}
+		return nil, &Finding{
+			Reason: ReasonProbeFailed, Cluster: c.Name, Object: "pod " + pod.String(),
+			Message: fmt.Sprintf("curl ended with code %d: %s", res.Code, strings.TrimSpace(excerpt(string(res.Stderr)))),
+		}
 	}
-	return &batch{member: c, records: records, pod: &pod,
-		stats: CallStats{From: c.Name, Via: via, Client: "pod " + pod.Name, URL: url, Requests: len(records)}}, nil
+	return &batch{
+		member: c, records: records, pod: &pod,
+		stats: CallStats{From: c.Name, Via: via, Client: "pod " + pod.Name, URL: url, Requests: len(records)},
+	}, nil
 }
 
 // callIngress makes n requests to the ingress address of c, from this machine
@@ -191,8 +197,10 @@ func (m *mesh) callIngress(ctx context.Context, c *member, n int) (*batch, *Find
 		})
 	}
 	wg.Wait()
-	return &batch{member: c, records: records,
-		stats: CallStats{From: c.Name, Via: "ingress", Client: "host", URL: url, Requests: n}}, nil
+	return &batch{
+		member: c, records: records,
+		stats: CallStats{From: c.Name, Via: "ingress", Client: "host", URL: url, Requests: n},
+	}, nil
 }
 
 func (m *mesh) getOnce(ctx context.Context, url string) call.Record {

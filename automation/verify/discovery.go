@@ -214,8 +214,10 @@ func (m *mesh) judgeRemotes(c *member, view *planeView, out *outcome) {
 		case !known:
 			out.add(Finding{Reason: ReasonRemoteMissing, Cluster: c.Name, Object: "istiod", Message: "does not watch cluster " + peer.Name}, evidence...)
 		case status != synced:
-			out.add(Finding{Reason: ReasonRemoteNotSynced, Cluster: c.Name, Object: "istiod",
-				Message: fmt.Sprintf("cluster %s is %q, not synced", peer.Name, status)}, evidence...)
+			out.add(Finding{
+				Reason: ReasonRemoteNotSynced, Cluster: c.Name, Object: "istiod",
+				Message: fmt.Sprintf("cluster %s is %q, not synced", peer.Name, status),
+			}, evidence...)
 		}
 	}
 	if view.rejects > 0 {
@@ -235,8 +237,10 @@ func (m *mesh) judgeRemotes(c *member, view *planeView, out *outcome) {
 func judgeConnection(p proxy, seen map[string]proxySync, out *outcome) {
 	id := p.member.Name + "/" + p.pod.Name + "." + p.pod.Namespace
 	if _, ok := seen[id]; !ok {
-		out.add(Finding{Reason: ReasonProxyDisconnected, Cluster: p.member.Name, Object: p.object(),
-			Message: "is connected to no istiod of control plane " + p.member.ControlPlane}, podLogEvidence(p.member, p.pod, sidecar))
+		out.add(Finding{
+			Reason: ReasonProxyDisconnected, Cluster: p.member.Name, Object: p.object(),
+			Message: "is connected to no istiod of control plane " + p.member.ControlPlane,
+		}, podLogEvidence(p.member, p.pod, sidecar))
 	}
 }
 
@@ -252,8 +256,10 @@ func (m *mesh) endpoints(ctx context.Context, p proxy) ([]endpoint, *Finding) {
 		return nil, &Finding{Reason: ReasonProbeFailed, Cluster: p.member.Name, Object: p.object(), Message: err.Error()}
 	}
 	if !found {
-		return nil, &Finding{Reason: ReasonEndpointMissing, Cluster: p.member.Name, Object: p.object(),
-			Message: "does not know " + outbound(m.workload)}
+		return nil, &Finding{
+			Reason: ReasonEndpointMissing, Cluster: p.member.Name, Object: p.object(),
+			Message: "does not know " + outbound(m.workload),
+		}
 	}
 	return list, nil
 }

@@ -136,8 +136,10 @@ func checkGateway(ctx context.Context, m *mesh, c *member, g gateway, out *outco
 		return nil, err
 	}
 	if len(deployments) == 0 || len(services) == 0 {
-		out.add(Finding{Reason: ReasonGatewayMissing, Cluster: c.Name, Object: g.name,
-			Message: fmt.Sprintf("%s and %s labelled %s", count(len(deployments), "deployment"), count(len(services), "service"), g.selector)})
+		out.add(Finding{
+			Reason: ReasonGatewayMissing, Cluster: c.Name, Object: g.name,
+			Message: fmt.Sprintf("%s and %s labelled %s", count(len(deployments), "deployment"), count(len(services), "service"), g.selector),
+		})
 		return nil, nil
 	}
 	healthy := true
@@ -159,15 +161,19 @@ func checkGateway(ctx context.Context, m *mesh, c *member, g gateway, out *outco
 	}
 	from, err := m.answers(ctx, c, g.address)
 	if err != nil {
-		out.add(Finding{Reason: ReasonAddressSilent, Cluster: c.Name, Object: g.name,
-			Message: fmt.Sprintf("%s does not answer: %v", net.JoinHostPort(g.address, strconv.Itoa(statusPort)), err)},
+		out.add(Finding{
+			Reason: ReasonAddressSilent, Cluster: c.Name, Object: g.name,
+			Message: fmt.Sprintf("%s does not answer: %v", net.JoinHostPort(g.address, strconv.Itoa(statusPort)), err),
+		},
 			serviceEvidence(c, &services[0]), eventEvidence(c, services[0].Namespace, services[0].Name))
 		return nil, nil
 	}
 	if g.cross {
 		if err := m.opens(ctx, c, g.address); err != nil {
-			out.add(Finding{Reason: ReasonCrossNetworkPortClosed, Cluster: c.Name, Object: g.name,
-				Message: fmt.Sprintf("ready, but closed to other networks: %s: %v", net.JoinHostPort(g.address, strconv.Itoa(crossPort)), err)},
+			out.add(Finding{
+				Reason: ReasonCrossNetworkPortClosed, Cluster: c.Name, Object: g.name,
+				Message: fmt.Sprintf("ready, but closed to other networks: %s: %v", net.JoinHostPort(g.address, strconv.Itoa(crossPort)), err),
+			},
 				listenerEvidence(c, g.selector))
 			return nil, nil
 		}

@@ -84,8 +84,10 @@ func (m *mesh) holders(ctx context.Context, c *member, out *outcome) ([]holder, 
 			found = found || p.role == want
 		}
 		if !found {
-			out.add(Finding{Reason: ReasonWorkloadMissing, Cluster: c.Name, Object: string(want),
-				Message: fmt.Sprintf("no running %s pod of %s in namespace %s", want, m.workload.Service, m.workload.Namespace)})
+			out.add(Finding{
+				Reason: ReasonWorkloadMissing, Cluster: c.Name, Object: string(want),
+				Message: fmt.Sprintf("no running %s pod of %s in namespace %s", want, m.workload.Service, m.workload.Namespace),
+			})
 		}
 	}
 	list := make([]*holder, len(proxies))
@@ -214,8 +216,10 @@ func judgeTrust(holders []holder, issuers map[string][]*x509.Certificate, now ti
 		out.add(Finding{Reason: ReasonTrustDomainMismatch, Message: "trust domains in use: " + strings.Join(names, ", ")})
 	}
 	if len(data.Roots) > 1 && !broken {
-		out.add(Finding{Reason: ReasonRootsMixed, Warning: true,
-			Message: fmt.Sprintf("%d roots are trusted; every chain verifies in every bundle", len(data.Roots))})
+		out.add(Finding{
+			Reason: ReasonRootsMixed, Warning: true,
+			Message: fmt.Sprintf("%d roots are trusted; every chain verifies in every bundle", len(data.Roots)),
+		})
 	}
 	return data
 }

@@ -126,8 +126,12 @@ func verb(op string) string {
 // countsText is "12 created, 3 unchanged".
 func countsText(counts map[string]int) string {
 	words := []struct{ op, word string }{
-		{"create", "created"}, {"update", "updated"}, {"replace", "replaced"}, {"create-replacement", "recreated"},
-		{"delete", "deleted"}, {"same", "unchanged"},
+		{"create", "created"},
+		{"update", "updated"},
+		{"replace", "replaced"},
+		{"create-replacement", "recreated"},
+		{"delete", "deleted"},
+		{"same", "unchanged"},
 	}
 	var parts []string
 	for _, w := range words {
