@@ -1,11 +1,13 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/meshwright/meshwright/internal/airgap"
 	"github.com/meshwright/meshwright/internal/setup"
 )
 
@@ -21,7 +23,7 @@ A Docker that was there before stays as it is. Installed packages stay and are
 listed. While labs exist this refuses; take them down first with destroy.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cleaned, err := setup.Clean(cmd.Context(), setup.CleanOptions{UI: a.UI, Force: force})
+			cleaned, err := setup.Clean(cmd.Context(), setup.CleanOptions{UI: a.UI, Force: force, Kit: cleanKit})
 			if err != nil {
 				return err
 			}
@@ -33,4 +35,17 @@ listed. While labs exist this refuses; take them down first with destroy.`,
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "also remove the labs that exist")
 	return cmd
+}
+
+// cleanKit removes the airgap kit and says what that was.
+func cleanKit(ctx context.Context) (string, error) {
+	cleaned, err := airgap.Clean(ctx, airgap.Options{})
+	if err != nil {
+		return "", err
+	}
+	note := fmt.Sprintf("removed %s of files and %d images", bytesText(cleaned.Bytes), len(cleaned.Images))
+	if len(cleaned.Kept) > 0 {
+		note += ", kept " + strings.Join(cleaned.Kept, ", ") + ", which containers use"
+	}
+	return note, nil
 }

@@ -21,6 +21,9 @@ import (
 type CleanOptions struct {
 	UI    *ui.Printer
 	Force bool // also remove the labs that exist
+	// Kit removes the airgap kit, with its images in a Docker that stays, and
+	// says what it removed. nil leaves the images.
+	Kit func(context.Context) (string, error)
 }
 
 // Cleaned is what a clean-up left on purpose.
@@ -60,6 +63,7 @@ func (m Machine) clean(ctx context.Context, o CleanOptions) (*Cleaned, error) {
 		when  bool
 		do    func(context.Context, Record) (string, error)
 	}{
+		{"airgap kit", o.Kit != nil, func(ctx context.Context, _ Record) (string, error) { return o.Kit(ctx) }},
 		{"Docker daemon", touched, m.cleanDaemon},
 		{"network", touched, m.cleanNetwork},
 		{"kernel settings", touched, m.cleanSysctls},
