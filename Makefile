@@ -115,10 +115,10 @@ test-kit: build
 	@$(TESTENV) $(MW) airgap build
 
 # The same tests again: those that need something from the kit, such as a real
-# API server, skipped above where it was not built yet, and must run now. Results
-# that the kit does not touch come from the test cache.
+# API server or a kind cluster, were skipped above and must run now. Results that
+# the kit does not touch come from the test cache.
 test-provider: build
-	@MESHWRIGHT_REQUIRE_DOCKER=1 MESHWRIGHT_REQUIRE_APISERVER=1 $(TESTENV) go test -p $(JOBS) $(RACE) -timeout 15m \
+	@MESHWRIGHT_REQUIRE_DOCKER=1 MESHWRIGHT_REQUIRE_APISERVER=1 MESHWRIGHT_E2E=1 $(TESTENV) go test -p $(JOBS) $(RACE) -timeout 15m \
 		$$(go list ./... | grep -v /test/e2e)
 
 test-e2e: build
