@@ -109,14 +109,6 @@ type endpoint struct {
 	Health   string `json:"health,omitempty"`
 }
 
-func (e endpoint) host() string {
-	host, _, err := net.SplitHostPort(e.Address)
-	if err != nil {
-		return e.Address
-	}
-	return host
-}
-
 // clustersDump is the part of Envoy's /clusters?format=json that matters here.
 type clustersDump struct {
 	Statuses []struct {

@@ -67,7 +67,8 @@ func TestLeastRequestFloor(t *testing.T) {
 		const n = 200_000
 		drawn := 0
 		for range n {
-			if r.IntN(hosts) == 0 && r.IntN(hosts) == 0 {
+			first, second := r.IntN(hosts), r.IntN(hosts)
+			if first == 0 && second == 0 {
 				drawn++
 			}
 		}

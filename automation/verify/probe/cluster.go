@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"sync"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -31,7 +30,6 @@ type Cluster struct {
 	Client kubernetes.Interface
 	config *rest.Config
 
-	mu    sync.Mutex
 	http  *http.Client
 	trans *http.Transport
 }
