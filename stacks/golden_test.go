@@ -153,8 +153,13 @@ func name(urn string) string {
 // graph runs the program on a stack file and returns what it registers.
 func graph(t *testing.T, stack string) *recorder {
 	t.Helper()
+	return graphOf(t, stackConfig(t, stack))
+}
+
+func graphOf(t *testing.T, settings map[string]string) *recorder {
+	t.Helper()
 	r := &recorder{}
-	config := func(info *pulumi.RunInfo) { info.Config = stackConfig(t, stack) }
+	config := func(info *pulumi.RunInfo) { info.Config = settings }
 	if err := pulumi.RunErr(ProgramWith(testArtifacts()), pulumi.WithMocks("meshwright", "lab", r), config); err != nil {
 		t.Fatal(err)
 	}
@@ -294,6 +299,45 @@ func TestEverythingInAClusterGoesThroughItsProvider(t *testing.T) {
 				t.Errorf("%s: %s goes through %q", stack, s.Name, s.Provider)
 			}
 		}
+	}
+}
+
+// TestSettingsReachTheGraph: what a key of the configuration adds or takes away.
+func TestSettingsReachTheGraph(t *testing.T) {
+	for name, test := range map[string]struct {
+		key, value    string
+		has, hasNot   string
+		inputOf, want string
+	}{
+		"sample off":       {key: "sample", value: `{"enabled":false}`, has: "cluster1-ingress-release", hasNot: "cluster1-sample-sleep"},
+		"one cluster":      {key: "clusters", value: `[{"name":"cluster1","network":"n"}]`, has: "cluster1-sample-sleep", hasNot: "cluster1-reader-token"},
+		"one needs no way": {key: "clusters", value: `[{"name":"cluster1","network":"n"}]`, has: "cluster1-ingress-release", hasNot: "cluster1-eastwest-release"},
+		"mesh ID":          {key: "meshID", value: "mesh7", inputOf: "cluster2-istio-istiod", want: `"meshID":"mesh7"`},
+		"sample namespace": {key: "sample", value: `{"namespace":"shop"}`, inputOf: "cluster1-routes-routes", want: `"namespace":"shop"`},
+		"subnet":           {key: "subnet", value: "10.200.0.0/20", inputOf: "cluster2-metallb-pool", want: "10.200.8.33-10.200.8.62"},
+		"workers":          {key: "clusters", value: `[{"name":"cluster1","network":"n","workers":1}]`, inputOf: "cluster1-kind", want: `"role":"worker"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			settings := stackConfig(t, "dev")
+			settings["meshwright:"+test.key] = test.value
+			inputs := map[string]string{}
+			for _, s := range graphOf(t, settings).seen {
+				text, err := json.Marshal(s.Inputs)
+				if err != nil {
+					t.Fatal(err)
+				}
+				inputs[s.Name] = string(text)
+			}
+			if _, ok := inputs[test.has]; test.has != "" && !ok {
+				t.Errorf("no %s", test.has)
+			}
+			if _, ok := inputs[test.hasNot]; test.hasNot != "" && ok {
+				t.Errorf("%s is still there", test.hasNot)
+			}
+			if !strings.Contains(inputs[test.inputOf], test.want) {
+				t.Errorf("%s has no %s: %s", test.inputOf, test.want, inputs[test.inputOf])
+			}
+		})
 	}
 }
 
