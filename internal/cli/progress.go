@@ -20,12 +20,11 @@ var watched = map[string]string{
 
 // progress shows an operation's events.
 type progress struct {
-	ui      *ui.Printer
-	whole   *ui.Step
-	steps   map[string]*ui.Step // by URN and op
-	done    int
-	failed  int
-	current string
+	ui     *ui.Printer
+	whole  *ui.Step
+	steps  map[string]*ui.Step // by URN and op
+	done   int
+	failed int
 }
 
 func newProgress(p *ui.Printer, title string) *progress {
