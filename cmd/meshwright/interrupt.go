@@ -21,7 +21,7 @@ func interruptible(w io.Writer) (context.Context, context.CancelFunc) {
 		if _, ok := <-signals; !ok {
 			return
 		}
-		fmt.Fprintln(w, "\nstopping; once more to stop at once, which leaves more to clean up")
+		fmt.Fprintln(w, "\nstopping; once more to stop at once")
 		cancel()
 		if _, ok := <-signals; ok {
 			os.Exit(cli.ExitInterrupted)

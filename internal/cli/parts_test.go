@@ -1,0 +1,218 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/meshwright/meshwright/automation"
+	"github.com/meshwright/meshwright/internal/ui"
+)
+
+func TestExitCode(t *testing.T) {
+	for name, tc := range map[string]struct {
+		err  error
+		want int
+	}{
+		"none":        {nil, ExitOK},
+		"any":         {errors.New("x"), ExitError},
+		"usage":       {usagef("x"), ExitUsage},
+		"wrapped":     {fmt.Errorf("y: %w", usagef("x")), ExitUsage},
+		"verify":      {&CodedError{Code: ExitVerify}, ExitVerify},
+		"interrupted": {&automation.InterruptedError{Operation: "up", Lab: "dev", Err: context.Canceled}, ExitInterrupted},
+		"timeout":     {&automation.InterruptedError{Operation: "up", Lab: "dev", Err: context.DeadlineExceeded}, ExitError},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := ExitCode(tc.err); got != tc.want {
+				t.Errorf("%d, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestMainPrintsOneError(t *testing.T) {
+	var out, errs bytes.Buffer
+	code := Main(t.Context(), &App{In: strings.NewReader(""), Out: &out, Err: &errs}, []string{"nonsense"})
+	if code != ExitUsage || strings.Count(errs.String(), "error:") != 1 || out.Len() != 0 {
+		t.Errorf("code %d, stdout %q, stderr %q", code, out.String(), errs.String())
+	}
+}
+
+// TestShellSettings has a real shell read them, quotes and all.
+func TestShellSettings(t *testing.T) {
+	var script bytes.Buffer
+	env := map[string]string{"PATH": "/kit's/bin", "KUBECONFIG": "/a b/$HOME/`x`"}
+	if err := shellSettings(&script, env); err != nil {
+		t.Fatal(err)
+	}
+	script.WriteString(script.String()) // reading them twice changes nothing
+	script.WriteString("printf '%s\\n' \"$PATH\" \"$KUBECONFIG\"\n")
+	cmd := exec.Command("/bin/sh")
+	cmd.Stdin, cmd.Env = &script, []string{"PATH=/bin"}
+	got, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff("/kit's/bin:/bin\n/a b/$HOME/`x`\n", string(got)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAddContexts(t *testing.T) {
+	lab := func() *api.Config {
+		c := api.NewConfig()
+		c.Contexts["cluster1"] = &api.Context{Cluster: "kind-dev-cluster1", AuthInfo: "kind-dev-cluster1"}
+		c.Clusters["kind-dev-cluster1"] = &api.Cluster{Server: "https://127.0.0.1:1"}
+		c.AuthInfos["kind-dev-cluster1"] = &api.AuthInfo{}
+		c.CurrentContext = "cluster1"
+		return c
+	}
+	t.Run("keeps the current context", func(t *testing.T) {
+		user := api.NewConfig()
+		user.CurrentContext = "work"
+		if err := addContexts(user, lab()); err != nil {
+			t.Fatal(err)
+		}
+		if user.CurrentContext != "work" || user.Contexts["cluster1"] == nil || user.Clusters["kind-dev-cluster1"] == nil {
+			t.Errorf("%+v", user)
+		}
+	})
+	t.Run("again", func(t *testing.T) {
+		user := lab()
+		if err := addContexts(user, lab()); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("refuses another's context", func(t *testing.T) {
+		user := api.NewConfig()
+		user.Contexts["cluster1"] = &api.Context{Cluster: "production"}
+		if err := addContexts(user, lab()); err == nil || user.Contexts["cluster1"].Cluster != "production" {
+			t.Errorf("%v, %+v", err, user.Contexts["cluster1"])
+		}
+	})
+}
+
+func TestProgress(t *testing.T) {
+	var out bytes.Buffer
+	p := newProgress(ui.New(&out, ui.Options{Now: func() time.Time { return time.Time{} }}), "lab dev")
+	cluster := automation.Event{Kind: automation.EventStart, Op: "create", URN: "urn:c", Type: "meshwright:kind:Cluster", Name: "cluster1-kind"}
+	p.event(cluster)
+	p.event(automation.Event{Kind: automation.EventStart, Op: "same", URN: "urn:n", Type: "meshwright:kind:Network", Name: "network"})
+	p.event(automation.Event{Kind: automation.EventStart, Op: "create", URN: "urn:s", Type: "kubernetes:core/v1:Secret", Name: "secret"})
+	p.event(automation.Event{Kind: automation.EventLog, Severity: "warning", Name: "cluster1-kind", Message: "slow"})
+	cluster.Kind = automation.EventDone
+	p.event(cluster)
+	p.end(nil, "1 created")
+	want := `  lab dev ...
+  create kind cluster cluster1-kind ...
+! cluster1-kind: slow
+✓ create kind cluster cluster1-kind
+✓ lab dev: 1 created
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestCountsText(t *testing.T) {
+	for want, counts := range map[string]map[string]int{
+		"nothing to do":          {},
+		"3 unchanged":            {"same": 3},
+		"1 created, 2 unchanged": {"same": 2, "create": 1},
+		"1 updated, 2 deleted":   {"update": 1, "delete": 2},
+	} {
+		if got := countsText(counts); got != want {
+			t.Errorf("%v: %q, want %q", counts, got, want)
+		}
+	}
+}
+
+func TestPreviewTable(t *testing.T) {
+	var out bytes.Buffer
+	err := previewTable(&out, &automation.PreviewResult{
+		Lab: "dev", Duration: time.Second,
+		Changes: []automation.Change{
+			{Op: "update", Type: "kubernetes:apps/v1:Deployment", Name: "a", Diff: []string{"spec.replicas"}},
+			{Op: "replace", Type: "meshwright:kind:Cluster", Name: "b", Diff: []string{"image"}, Replace: []string{"image"}},
+		},
+		Counts: map[string]int{"update": 1, "replace": 1, "same": 7},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `update   apps/v1:Deployment  a  spec.replicas
+replace  kind:Cluster        b  because of image
+Lab dev: 1 to update, 1 to replace, 7 unchanged (1s).
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestEveryCommandTeaches: a short line, no sentence that ends in a full stop,
+// and an example or a description for those that do something.
+func TestEveryCommandTeaches(t *testing.T) {
+	root := NewRoot(&App{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
+	for _, cmd := range root.Commands() {
+		if cmd.Short == "" || strings.HasSuffix(cmd.Short, ".") {
+			t.Errorf("%s: short help %q", cmd.Name(), cmd.Short)
+		}
+		if cmd.Name() != "version" && cmd.Example == "" && cmd.Long == "" && !cmd.HasSubCommands() {
+			t.Errorf("%s: neither example nor description", cmd.Name())
+		}
+	}
+}
+
+// TestSecretsStayOutOfResults: no document that a command prints holds a
+// kubeconfig.
+func TestSecretsStayOutOfResults(t *testing.T) {
+	out := &automation.Outputs{Lab: "dev", Clusters: []automation.Cluster{{}}}
+	out.Clusters[0].Name = "cluster1"
+	out.Clusters[0].Kubeconfig = "c4n4ry"
+	var b bytes.Buffer
+	for _, doc := range []any{
+		upDocument(&automation.UpResult{Outputs: out}),
+		statusDocument(out, []liveState{{}}),
+	} {
+		if err := writeJSON(&b, doc); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := upTable(&b, &automation.UpResult{Outputs: out}, &labFlags{}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(b.String(), "c4n4ry") || !strings.Contains(b.String(), "cluster1") {
+		t.Error(b.String())
+	}
+}
+
+func TestProjectDir(t *testing.T) {
+	dir := t.TempDir()
+	deep := filepath.Join(dir, "a", "b")
+	if err := os.MkdirAll(deep, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "a", "Pulumi.yaml"), []byte("name: another\nruntime: go\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := automation.FindProject(deep); got != "" {
+		t.Errorf("another project was taken for ours: %s", got)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "Pulumi.yaml"), []byte("name: meshwright\nruntime: go\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := automation.FindProject(deep); got != dir {
+		t.Errorf("found %q, want %q", got, dir)
+	}
+}
