@@ -68,7 +68,9 @@ type Result struct {
 	Evidence []Evidence `json:"evidence,omitempty"`
 	Data     any        `json:"data,omitempty"` // what was measured; its shape depends on the check
 
-	Attempts int       `json:"attempts"`
+	Attempts int `json:"attempts"`
+	// Retried says why the attempts before the last one failed, latest last.
+	Retried  []string  `json:"retried,omitempty"`
 	Started  time.Time `json:"started"`
 	Seconds  float64   `json:"seconds"`
 	Deadline float64   `json:"deadlineSeconds"` // how long the check would have been tried

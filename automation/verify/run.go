@@ -110,7 +110,10 @@ func (r *runner) check(ctx context.Context, c check) Result {
 		if !out.failed() || r.options.Once || over || ctx.Err() != nil {
 			break
 		}
-		r.emit(Event{Kind: EventRetry, Check: c.id, Title: c.title, Attempt: result.Attempts, Detail: out.findings[0].Message})
+		out.sort(c.reasons)
+		why := out.findings[0].where() + out.findings[0].Message
+		result.Retried = append(result.Retried, why)
+		r.emit(Event{Kind: EventRetry, Check: c.id, Title: c.title, Attempt: result.Attempts, Detail: why})
 		select {
 		case <-ctx.Done():
 		case <-time.After(r.mesh.timeouts.Interval):

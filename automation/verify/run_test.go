@@ -45,8 +45,8 @@ func TestConvergence(t *testing.T) {
 		}
 	}
 	report := f.run(t, o)
-	if got := report.Check(CheckCalls); got.Status != Passed || got.Attempts != 3 {
-		t.Errorf("status %s after %d attempts", got.Status, got.Attempts)
+	if got := report.Check(CheckCalls); got.Status != Passed || got.Attempts != 3 || len(got.Retried) != 2 || !strings.Contains(got.Retried[0], "all of 51 requests failed") {
+		t.Errorf("status %s after %d attempts: %q", got.Status, got.Attempts, got.Retried)
 	}
 	if diff := cmp.Diff([]string{CheckCalls, CheckCalls}, retries); diff != "" {
 		t.Errorf("retries (-want +got):\n%s", diff)
