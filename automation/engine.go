@@ -22,10 +22,11 @@ import (
 )
 
 // How long the engine gets: to end after an interrupt, and after the second
-// one. Together they keep cancellation within five seconds.
+// one. With the providers' closeGrace they keep cancellation within five
+// seconds.
 const (
-	interruptGrace = 3500 * time.Millisecond
-	terminateGrace = 1 * time.Second
+	interruptGrace = 2500 * time.Millisecond
+	terminateGrace = 800 * time.Millisecond
 )
 
 // minimumEngine is the oldest Pulumi CLI that can destroy with an inline

@@ -20,6 +20,9 @@ import (
 // only wait for a cluster, so the number of processors is no measure.
 const parallel = 64
 
+// closeGrace is how long a cancelled operation waits for its providers.
+const closeGrace = time.Second
+
 // session is one operation on a lab: its lock, its providers and the engine's
 // view of the stack.
 type session struct {
@@ -172,8 +175,25 @@ func (l *Lab) env() map[string]string {
 // reading, ends the providers and gives the lock back.
 func (s *session) close(ctx context.Context, c *collector, opErr error) error {
 	l := s.lab
-	closeErr := s.attachment.Close()
 	err := s.explain(ctx, c, opErr)
+	closed := make(chan error, 1)
+	go func() { closed <- s.attachment.Close() }()
+	var closeErr error
+	if ctx.Err() == nil {
+		closeErr = <-closed
+	} else {
+		select {
+		case closeErr = <-closed:
+		case <-time.After(closeGrace):
+			// A cluster that was being made is still being taken away. Whoever
+			// cancelled does not wait for that; the next operation does.
+			go func() {
+				<-closed
+				s.lock.release(false)
+			}()
+			return err
+		}
+	}
 	remove := false
 	if s.fresh && (s.operation == "preview" || opErr != nil) {
 		// A new lab of which nothing exists is no lab.
