@@ -41,7 +41,7 @@ RACE := $(if $(shell command -v gcc || command -v cc),-race)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help build up down clean test bench lint fmt \
-	fmt-check vet staticcheck test-setup test-unit test-kit test-provider test-e2e
+	fmt-check vet staticcheck test-setup test-kit test-unit test-e2e
 
 help: ## Show this help
 	@echo "From a bare machine to a verified mesh, and back:"
@@ -82,9 +82,8 @@ lint: fmt-check vet staticcheck ## Check format, vet, static analysis
 fmt: bin/tools/gofumpt ## Format the code
 	@bin/tools/gofumpt -w .
 
-# The cheap checks come first, so that a mistake shows in seconds and not after
-# the kit has been built.
-test: lint build test-setup test-unit test-kit test-provider test-e2e ## Check, then test, from nothing to a mesh and back
+# The cheap checks come first, so that a mistake shows before the kit is built.
+test: lint build test-setup test-kit test-unit test-e2e ## Check, then test, from nothing to a mesh and back
 
 fmt-check: bin/tools/gofumpt
 	@unformatted="$$(bin/tools/gofumpt -l .)"; \
@@ -106,20 +105,14 @@ test-setup: build
 	@$(if $(RACE),,echo "no C compiler: the race detector is off";) \
 	$(TESTENV) $(MW) setup --artifacts airgap >/dev/null
 
-# Packages with tests, less the end-to-end run.
-test-unit: build
-	@MESHWRIGHT_REQUIRE_DOCKER=1 $(TESTENV) go test -p $(JOBS) $(RACE) -timeout 15m \
-		$$(go list ./... | grep -v /test/e2e)
-
 test-kit: build
 	@$(TESTENV) $(MW) airgap build
 
-# The same tests again: those that need something from the kit, such as a real
-# API server or a kind cluster, were skipped above and must run now. Results that
-# the kit does not touch come from the test cache.
-test-provider: build
-	@MESHWRIGHT_REQUIRE_DOCKER=1 MESHWRIGHT_REQUIRE_APISERVER=1 MESHWRIGHT_E2E=1 $(TESTENV) go test -p $(JOBS) $(RACE) -timeout 15m \
-		$$(go list ./... | grep -v /test/e2e)
+# Everything but the end-to-end run. What the tests need of the kit, a real API
+# server and kind's node image, is there now: nothing may be skipped for want of it.
+test-unit: build
+	@MESHWRIGHT_REQUIRE_DOCKER=1 MESHWRIGHT_REQUIRE_APISERVER=1 MESHWRIGHT_E2E=1 $(TESTENV) \
+		go test -p $(JOBS) $(RACE) -timeout 15m $$(go list ./... | grep -v /test/e2e)
 
 test-e2e: build
 	@MESHWRIGHT_E2E=1 $(TESTENV) go test ./test/e2e -count=1 -timeout 40m -v
