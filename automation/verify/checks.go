@@ -96,14 +96,14 @@ var hints = map[Reason]string{
 	ReasonTimedOut:           "the machine may be overloaded; run the check again, or raise --timeout",
 	ReasonPanicked:           "this is a defect of meshwright: please report it with the output of `meshwright collect`",
 
-	ReasonControlPlaneMissing:     "run `meshwright up`: istiod is not installed",
+	ReasonControlPlaneMissing:     "run `meshwright up --refresh`: istiod is not installed",
 	ReasonControlPlaneUnavailable: "kubectl -n istio-system describe deployment istiod; kubectl -n istio-system logs deploy/istiod",
-	ReasonGatewayMissing:          "run `meshwright up`: the gateway is not installed",
+	ReasonGatewayMissing:          "run `meshwright up --refresh`: the gateway is not installed",
 	ReasonGatewayUnavailable:      "kubectl -n istio-system get deploy,pods; a gateway with 0 replicas, or one whose proxy is not ready, serves nothing",
 	ReasonAddressPending:          "kubectl -n metallb-system get pods,ipaddresspools: the load balancer gave no address",
-	ReasonAddressMismatch:         "the Service's address differs from the plan: run `meshwright up`, or check the address pools",
+	ReasonAddressMismatch:         "the Service's address differs from the plan: run `meshwright up --refresh`, or check the address pools",
 	ReasonAddressSilent:           "kubectl -n metallb-system logs ds/metallb-speaker: the address is announced by no node, or its gateway does not listen",
-	ReasonCrossNetworkPortClosed:  "kubectl get gateways.networking.istio.io -A: a Gateway with port 15443, AUTO_PASSTHROUGH and selector istio=eastwestgateway is missing; `meshwright up` restores it",
+	ReasonCrossNetworkPortClosed:  "kubectl get gateways.networking.istio.io -A: a Gateway with port 15443, AUTO_PASSTHROUGH and selector istio=eastwestgateway is missing; `meshwright up --refresh` restores it",
 
 	ReasonWorkloadMissing:     "kubectl get pods -n <namespace>: the workload does not run",
 	ReasonNoIdentity:          "kubectl logs -c istio-proxy: the proxy could not get a certificate from its control plane",
@@ -116,7 +116,7 @@ var hints = map[Reason]string{
 	ReasonWrongIdentity:       "the proxy holds another workload's certificate: restart the pod",
 	ReasonRootsMixed:          "a root rotation is under way; finish it by dropping the old root",
 
-	ReasonRemoteMissing:      "the remote secret is missing: `meshwright up` creates it (istioctl create-remote-secret by hand)",
+	ReasonRemoteMissing:      "the remote secret is missing: `meshwright up --refresh` creates it (istioctl create-remote-secret by hand)",
 	ReasonRemoteNotSynced:    "istiod cannot reach the peer's API server: the server in its remote secret must be reachable from a pod, never 127.0.0.1; then its token must be valid",
 	ReasonProxyDisconnected:  "the proxy has no connection to istiod: check istiod's readiness and its Service's endpoints",
 	ReasonServiceMissing:     "create the Service in the callers' cluster too: sidecars resolve only names that exist there",
@@ -125,7 +125,7 @@ var hints = map[Reason]string{
 	ReasonEndpointUnexpected: "a stale endpoint: if it stays, restart the istiod that serves this proxy",
 	ReasonConfigRejected:     "see istiod's log for \"ADS:.* ACK ERROR\"; a proxy without Istio's own filters needs the switches that `artifacts: airgap` sets",
 
-	ReasonClientMissing:      "deploy the client (`sleep` of the sample) in that cluster: `meshwright up` does",
+	ReasonClientMissing:      "deploy the client (`sleep` of the sample) in that cluster: `meshwright up --refresh` does",
 	ReasonRecordsLost:        "the client was cut off; run the check again, then `meshwright collect`",
 	ReasonNoAnswer:           "see checks planes and discovery first; then the client's istio-proxy log in the evidence",
 	ReasonVersionUnreachable: "see checks planes, trust and discovery: they name the broken part of the way to that version",
