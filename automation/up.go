@@ -2,6 +2,7 @@ package automation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -64,6 +65,9 @@ func (l *Lab) Up(ctx context.Context, opts ...UpOption) (*UpResult, error) {
 	}
 	up := []optup.Option{optup.SuppressOutputs(), optup.Color("never"), optup.Parallel(parallel)}
 	lost, err := l.wakeNodes(ctx)
+	if err != nil && ctx.Err() == nil {
+		return nil, errors.Join(err, s.close(ctx, &collector{}, nil))
+	}
 	if err != nil {
 		return nil, s.close(ctx, &collector{}, err)
 	}
