@@ -109,7 +109,8 @@ func (e *engine) Run(ctx context.Context, dir string, stdin io.Reader, stdouts, 
 	if !slices.Contains(args, "--non-interactive") {
 		args = append([]string{"--non-interactive"}, args...)
 	}
-	cmd := exec.Command(e.path, args...) //nolint:gosec // arguments come from the Automation API
+	// The CLI makes its logs readable for everyone; its state and logs are private.
+	cmd := exec.Command("/bin/sh", append([]string{"-c", `umask 077 && exec "$0" "$@"`, e.path}, args...)...) //nolint:gosec // arguments come from the Automation API
 	cmd.Dir = dir
 	base := os.Environ()
 	if !e.keepEnv {
