@@ -58,6 +58,9 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 	defer func() {
 		if err != nil {
 			s.abandon()
+			if ctx.Err() != nil {
+				err = s.interrupted(ctx)
+			}
 		}
 	}()
 	if s.record, err = l.record(); err != nil {
@@ -234,8 +237,7 @@ func (s *session) explain(ctx context.Context, c *collector, opErr error) error 
 		return changes
 	}
 	if ctx.Err() != nil {
-		snap, _ := l.localSnapshot() // a count that is missing is no reason to hide the interruption
-		return &InterruptedError{Operation: s.operation, Lab: l.o.Name, Resources: snap.real(), Err: ctx.Err(), flags: l.flags()}
+		return s.interrupted(ctx)
 	}
 	e := &OperationError{Operation: s.operation, Lab: l.o.Name, Failures: c.failures, Err: engineError(opErr)}
 	if s.programErr != nil && len(c.failures) <= 1 {
@@ -243,6 +245,13 @@ func (s *session) explain(ctx context.Context, c *collector, opErr error) error 
 		e.Failures, e.Err = nil, s.programErr
 	}
 	return e
+}
+
+// interrupted says that the operation was cancelled, wherever it was just then.
+func (s *session) interrupted(ctx context.Context) error {
+	l := s.lab
+	snap, _ := l.localSnapshot() // a count that is missing is no reason to hide the interruption
+	return &InterruptedError{Operation: s.operation, Lab: l.o.Name, Resources: snap.real(), Err: ctx.Err(), flags: l.flags()}
 }
 
 // engineError keeps of the Automation API's error what a person can use: not
