@@ -177,6 +177,10 @@ func TestCancelledUp(t *testing.T) {
 	if !errors.As(err, &interrupted) || interrupted.Resources != 1 || !errors.Is(err, context.Canceled) {
 		t.Fatalf("cancelled up: %v", err)
 	}
+	// Cancelled before the operation has properly begun: the same.
+	if _, err := lab.Destroy(ctx); !errors.As(err, &interrupted) || interrupted.Operation != "destroy" || interrupted.Resources != 1 {
+		t.Errorf("cancelled destroy: %v", err)
+	}
 	lab = testLab(t, "dev", state, w, "ok")
 	if _, err := lab.Up(t.Context()); err != nil {
 		t.Fatalf("up after the cancelled one: %v", err)
