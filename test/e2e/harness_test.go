@@ -211,7 +211,7 @@ func dockerFlags(c *docker.Client) []string {
 	return nil
 }
 
-// docker runs the docker command and returns its output.
+// dockerOutput runs the docker command and returns its output; a failure ends the test.
 func (h *harness) dockerOutput(t *testing.T, args ...string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "docker", append(dockerFlags(h.docker), args...)...).CombinedOutput()
