@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/resource"
+
 	"github.com/meshwright/meshwright/internal/artifacts"
 )
 
@@ -23,6 +25,18 @@ type lab struct {
 	docker     []string
 	// figures of a running lab by operation.
 	figures map[string][]time.Duration
+	// memory of each node in bytes, one figure for each run.
+	memory map[string][]float64
+	// timeline of the last run.
+	timeline []timing
+}
+
+// timing is a resource's part of `up --output json`.
+type timing struct {
+	Type    string        `json:"type"`
+	Name    string        `json:"name"`
+	Start   time.Time     `json:"start"`
+	Elapsed time.Duration `json:"elapsed"`
 }
 
 const labName = "mwbench"
@@ -33,7 +47,7 @@ func newLab(executable string, set *artifacts.Set, docker []string) (*lab, error
 		return nil, err
 	}
 	executable, err = filepath.Abs(executable)
-	return &lab{executable: executable, state: state, set: set, docker: docker, figures: map[string][]time.Duration{}}, err
+	return &lab{executable: executable, state: state, set: set, docker: docker, figures: map[string][]time.Duration{}, memory: map[string][]float64{}}, err
 }
 
 func (l *lab) close() { _ = os.RemoveAll(l.state) }
@@ -59,16 +73,11 @@ func (l *lab) fromNothing(ctx context.Context) (_ time.Duration, _ map[string]ti
 	}
 	wall := time.Since(start)
 	parts := map[string]time.Duration{"first answers": wall - up}
-	var document struct {
-		Timeline []struct {
-			Type    string        `json:"type"`
-			Name    string        `json:"name"`
-			Elapsed time.Duration `json:"elapsed"`
-		}
-	}
+	var document struct{ Timeline []timing }
 	if err := json.Unmarshal(out.Bytes(), &document); err != nil {
 		return 0, nil, fmt.Errorf("up --output json: %w", err)
 	}
+	l.timeline = document.Timeline
 	for _, t := range document.Timeline {
 		if part := partOf(t.Type, t.Name); part != "" {
 			parts[part] += t.Elapsed
@@ -88,7 +97,29 @@ func (l *lab) fromNothing(ctx context.Context) (_ time.Duration, _ map[string]ti
 		}
 		l.figures[op.name] = append(l.figures[op.name], took)
 	}
-	return wall, parts, nil
+	return wall, parts, l.measureMemory(ctx)
+}
+
+// measureMemory notes what each node uses, without the page cache.
+func (l *lab) measureMemory(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, "docker", "stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}")
+	cmd.Env = append(os.Environ(), l.docker...)
+	out, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("docker stats: %w", err)
+	}
+	for line := range strings.Lines(string(out)) {
+		fields := strings.Fields(line)
+		if len(fields) < 2 || !strings.HasPrefix(fields[0], labName+"-") {
+			continue
+		}
+		used, err := resource.ParseQuantity(strings.TrimSuffix(fields[1], "B"))
+		if err != nil {
+			return fmt.Errorf("docker stats: %s: %w", fields[0], err)
+		}
+		l.memory[fields[0]] = append(l.memory[fields[0]], used.AsApproximateFloat64())
+	}
+	return nil
 }
 
 // partOf sorts a resource into the steps of the article; "" leaves it out.

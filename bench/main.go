@@ -71,5 +71,5 @@ func run(ctx context.Context, runs int, out, executable string) error {
 			fmt.Fprintf(os.Stderr, "run %d  %s  %6.1f s  %s\n", i+1, a.name, wall.Seconds(), a.title)
 		}
 	}
-	return writeReport(out, arms, lab.figures, set)
+	return writeReport(out, arms, lab, set)
 }

@@ -14,7 +14,8 @@ import (
 
 // writeReport renders medians, spreads and ratios as Markdown. Everything in it
 // was measured in this run.
-func writeReport(path string, arms []*arm, figures map[string][]time.Duration, set *artifacts.Set) error {
+func writeReport(path string, arms []*arm, l *lab, set *artifacts.Set) error {
+	figures := l.figures
 	var b bytes.Buffer
 	base := median(arms[0].wall)
 	fmt.Fprintf(&b, "# Benchmarks\n\nWritten by `make bench` on %s; do not edit.\n\n", time.Now().UTC().Format(time.DateOnly))
@@ -54,7 +55,33 @@ func writeReport(path string, arms []*arm, figures map[string][]time.Duration, s
 		of := figures[name]
 		fmt.Fprintf(&b, "| %s | %.2f s | %.2f–%.2f s |\n", name, median(of).Seconds(), slices.Min(of).Seconds(), slices.Max(of).Seconds())
 	}
+	b.WriteString("\n## Memory\n\nOf each node, without the page cache, after the operations above.\n\n| node | median |\n|---|---:|\n")
+	for _, node := range sortedKeys(l.memory) {
+		fmt.Fprintf(&b, "| %s | %.0f MiB |\n", node, median(l.memory[node])/(1<<20))
+	}
+	writeTimeline(&b, l.timeline)
 	return os.WriteFile(path, b.Bytes(), 0o644) //nolint:gosec // a document of the repository
+}
+
+// shown is the least that a resource must take to stand in the timeline.
+const shown = 500 * time.Millisecond
+
+// writeTimeline says where the seconds of one run of arm C went.
+func writeTimeline(b *bytes.Buffer, timeline []timing) {
+	if len(timeline) == 0 {
+		return
+	}
+	byStart := slices.SortedFunc(slices.Values(timeline), func(x, y timing) int { return x.Start.Compare(y.Start) })
+	began := byStart[0].Start
+	fmt.Fprintf(b, "\n## Where the seconds of `up` go\n\nResources of the last run that took %s or longer, of %d. A row waits for those before it that it needs.\n\n", shown, len(timeline))
+	b.WriteString("| from | to | took | resource |\n|---:|---:|---:|---|\n")
+	for _, t := range byStart {
+		if t.Elapsed < shown {
+			continue
+		}
+		from := t.Start.Sub(began).Seconds()
+		fmt.Fprintf(b, "| %.1f s | %.1f s | %.1f s | %s `%s` |\n", from, from+t.Elapsed.Seconds(), t.Elapsed.Seconds(), t.Name, t.Type)
+	}
 }
 
 // partNames lists the parts of all arms in order of first appearance by cost.
@@ -82,7 +109,7 @@ func sortedKeys[V any](m map[string]V) []string {
 }
 
 // median of an odd or even number of durations; zero of none.
-func median(of []time.Duration) time.Duration {
+func median[N ~int64 | ~float64](of []N) N {
 	if len(of) == 0 {
 		return 0
 	}
