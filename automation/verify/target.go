@@ -35,6 +35,11 @@ type Workload struct {
 	ClientLabel string // label of the client pods: a selector, or the value of "app"
 	// Versions that each cluster serves, by cluster.
 	Versions map[string][]string
+	// Traffic is the rule that spreads requests over regions.
+	Traffic TrafficRule
+	// LoadLabel is the label of the load generator's pods, like ClientLabel; ""
+	// where there are none.
+	LoadLabel string
 }
 
 // Empty reports whether there is nothing to call.
