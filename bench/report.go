@@ -76,12 +76,17 @@ func writeTimeline(b *bytes.Buffer, timeline []timing) {
 	fmt.Fprintf(b, "\n## Where the seconds of `up` go\n\nResources of the last run that took %s or longer, of %d. A row waits for those before it that it needs.\n\n", shown, len(timeline))
 	b.WriteString("| from | to | took | resource |\n|---:|---:|---:|---|\n")
 	for _, t := range byStart {
-		if t.Elapsed < shown {
+		if t.Elapsed < shown || component(t.Type) {
 			continue
 		}
 		from := t.Start.Sub(began).Seconds()
 		fmt.Fprintf(b, "| %.1f s | %.1f s | %.1f s | %s `%s` |\n", from, from+t.Elapsed.Seconds(), t.Elapsed.Seconds(), t.Name, t.Type)
 	}
+}
+
+// component tells what only groups resources: it takes as long as they do.
+func component(kind string) bool {
+	return kind == "pulumi:pulumi:Stack" || strings.HasPrefix(kind, "meshwright:") && !strings.HasPrefix(kind, "meshwright:kind:")
 }
 
 // partNames lists the parts of all arms in order of first appearance by cost.
