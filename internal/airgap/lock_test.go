@@ -106,6 +106,7 @@ func TestLockAgreesWithModules(t *testing.T) {
 		"kubernetes": {"kubernetes", "k8s.io/kubernetes"},
 		"metallb":    {"metallb", "go.universe.tf/metallb"},
 		"pulumi":     {"pulumi", "github.com/pulumi/pulumi/sdk/v3"},
+		"vegeta":     {"vegeta", "github.com/tsenart/vegeta/v12"},
 	}
 	for name, where := range requirements {
 		mod := string(embedded("modules/" + where[0])["module.mod"])

@@ -94,6 +94,12 @@ func recipe(l *lock, toolchain string) []Step {
 				"helm.sh/helm/v3/internal/version.version": v["helm"],
 			}),
 		},
+		{
+			Name: "vegeta", Title: "compile Vegeta " + v["vegeta"], Heavy: true,
+			Action: gobuild("vegeta", map[string]string{"vegeta": "github.com/tsenart/vegeta/v12"}, map[string]string{
+				"main.Version": v["vegeta"],
+			}),
+		},
 		program("kindnet"),
 		program("helloworld"),
 		{
@@ -154,7 +160,7 @@ func recipe(l *lock, toolchain string) []Step {
 		},
 		{
 			Name: stepWorkloads, Title: "compose workload images",
-			Needs:  []string{"pilot-discovery", "pilot-agent", "envoy", "istio-files", "metallb", "helloworld", "rootfs"},
+			Needs:  []string{"pilot-discovery", "pilot-agent", "envoy", "istio-files", "metallb", "helloworld", "vegeta", "rootfs"},
 			Action: imageArchive{Images: workloadImages(l)},
 		},
 		nodeStep(stepNodeStock, "make a node image without workloads", stockRepository, v, "cluster-images"),

