@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
+
+	"github.com/meshwright/meshwright/internal/process"
 )
 
 func TestBuiltinSettingsAreTheProjectsOwn(t *testing.T) {
@@ -84,7 +86,7 @@ func TestClearStaleLocks(t *testing.T) {
 func deadPID(t *testing.T) int {
 	t.Helper()
 	for pid := 1 << 21; pid > 1; pid-- {
-		if !alive(pid) {
+		if !process.Alive(pid) {
 			return pid
 		}
 	}

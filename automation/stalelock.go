@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/meshwright/meshwright/internal/process"
 )
 
 // engineLock is the lock file that Pulumi's local backend leaves under
@@ -53,7 +55,7 @@ func clearStaleLocks(backend, stack string) (int, error) {
 		if l.Hostname != "" && l.Hostname != host {
 			return fmt.Errorf("stack %s is locked by %s on %s since %s; when that is over: rm %s", stack, l.Username, l.Hostname, l.Timestamp.Format(time.DateTime), path)
 		}
-		if l.Pid != 0 && alive(l.Pid) && !startedAfter(l.Pid, l.Timestamp) {
+		if l.Pid != 0 && process.Alive(l.Pid) && !process.StartedAfter(l.Pid, l.Timestamp) {
 			return fmt.Errorf("stack %s is locked by process %d since %s; wait for it, or stop it with: kill -INT %d", stack, l.Pid, l.Timestamp.Local().Format("15:04:05"), l.Pid)
 		}
 		// The backend keeps attributes of its files beside them.
@@ -64,11 +66,4 @@ func clearStaleLocks(backend, stack string) (int, error) {
 		return nil
 	})
 	return cleared, err
-}
-
-// startedAfter reports whether the process began after t, that is, whether its
-// id was used again since t. One second of grace covers the clock's grain.
-func startedAfter(pid int, t time.Time) bool {
-	info, err := os.Stat(fmt.Sprintf("/proc/%d", pid))
-	return err == nil && info.ModTime().After(t.Add(time.Second))
 }

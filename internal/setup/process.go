@@ -1,13 +1,12 @@
 package setup
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/meshwright/meshwright/internal/process"
 )
 
 // Process identifies one process for good: ids are reused, but not together
@@ -25,7 +24,7 @@ func (m Machine) identify(pid int) (Process, error) {
 	if err != nil {
 		return Process{}, err
 	}
-	start, err := startTime(stat)
+	start, err := process.StartTime(stat)
 	if err != nil {
 		return Process{}, fmt.Errorf("process %d: %w", pid, err)
 	}
@@ -52,25 +51,6 @@ func (m Machine) boot() (string, error) {
 		return "", err
 	}
 	return strings.TrimSpace(string(id)), nil
-}
-
-// startTime reads the start time from the content of /proc/PID/stat. The second
-// field is the command's name in parentheses, which may hold spaces and
-// parentheses itself, so fields are counted from the last one.
-func startTime(stat []byte) (uint64, error) {
-	end := bytes.LastIndexByte(stat, ')')
-	if end < 0 {
-		return 0, errors.New("unexpected form of its stat file")
-	}
-	fields := strings.Fields(string(stat[end+1:]))
-	const state, start = 0, 22 - 3 // the first field here is number 3
-	if len(fields) <= start {
-		return 0, errors.New("unexpected form of its stat file")
-	}
-	if fields[state] == "Z" || fields[state] == "X" {
-		return 0, fmt.Errorf("has ended: %w", fs.ErrNotExist)
-	}
-	return strconv.ParseUint(fields[start], 10, 64)
 }
 
 // command returns a process's arguments, nil when it is gone.

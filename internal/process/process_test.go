@@ -1,0 +1,60 @@
+package process
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestAZombieIsNotAlive(t *testing.T) {
+	if !Alive(os.Getpid()) {
+		t.Fatal("this very process does not count as alive")
+	}
+	cmd := exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if !Alive(cmd.Process.Pid) {
+		t.Error("a running child does not count as alive")
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	// Not waited for, so that it stays a zombie.
+	for deadline := time.Now().Add(5 * time.Second); Alive(cmd.Process.Pid); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Error("a zombie still counts as alive")
+			break
+		}
+	}
+	_ = cmd.Wait()
+}
+
+func TestStartTime(t *testing.T) {
+	for name, tc := range map[string]struct {
+		stat  string
+		want  uint64
+		ended bool
+		bad   bool
+	}{
+		"plain":                {stat: "7 (sh) S" + fields(18) + " 4242 0", want: 4242},
+		"a name that misleads": {stat: "7 (a) Z 1) S" + fields(18) + " 4242 0", want: 4242},
+		"zombie":               {stat: "7 (sh) Z" + fields(18) + " 4242 0", ended: true},
+		"cut short":            {stat: "7 (sh) S 1 2", bad: true},
+		"no name":              {stat: "7", bad: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := StartTime([]byte(tc.stat))
+			if got != tc.want || errors.Is(err, fs.ErrNotExist) != tc.ended || (err != nil) != (tc.ended || tc.bad) {
+				t.Errorf("%d, %v", got, err)
+			}
+		})
+	}
+}
+
+// fields are n fields of no interest.
+func fields(n int) string { return strings.Repeat(" 1", n) }
