@@ -1,0 +1,182 @@
+package automation
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"time"
+
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/meshwright/meshwright/automation/verify"
+	evidence "github.com/meshwright/meshwright/automation/verify/collect"
+	"github.com/meshwright/meshwright/internal/docker"
+)
+
+// CollectOptions say where a lab's evidence goes.
+type CollectOptions struct {
+	Path     string            // of the archive, a .tar.gz; its directory must exist
+	Versions map[string]string // of the tools at work, for the index
+	Progress func(what string) // hears what is being gathered; may be nil
+}
+
+// Collect gathers what is needed to find out what is wrong with the lab in one
+// archive (0600): objects, events, logs, Envoy and istiod state, node logs and
+// the stack's state. Secrets are taken out. A lab that is half up or half dead
+// is collected as far as it answers; what could not be had is in the index.
+func (l *Lab) Collect(ctx context.Context, o CollectOptions) (*evidence.Index, error) {
+	if _, err := os.Stat(l.Dir()); err != nil {
+		return nil, &NotUpError{Lab: l.o.Name, flags: l.flags()}
+	}
+	targets, workload := l.collectTargets(ctx)
+	return evidence.Run(ctx, targets, workload, evidence.Options{
+		Path: o.Path, Progress: o.Progress, Versions: o.Versions,
+		Files:   append(l.stateFiles(), l.nodeFiles(ctx)...),
+		Secrets: l.secrets(),
+	})
+}
+
+// ArchiveName is the customary name of an archive of the lab's evidence.
+func (l *Lab) ArchiveName() string {
+	return fmt.Sprintf("meshwright-%s-%s.tar.gz", l.o.Name, time.Now().UTC().Format("20060102T150405Z"))
+}
+
+// collectTargets takes the clusters from the stack's outputs or, when there
+// are none yet, from the nodes that run.
+func (l *Lab) collectTargets(ctx context.Context) ([]verify.Target, verify.Workload) {
+	if outputs, err := l.Outputs(ctx); err == nil {
+		if targets, err := outputs.Targets(); err == nil && len(targets) > 0 {
+			return targets, outputs.Workload()
+		}
+	}
+	var targets []verify.Target
+	for _, node := range l.nodes(ctx) {
+		if node.container.Labels["io.x-k8s.kind.role"] != "control-plane" || !node.container.State.Running {
+			continue
+		}
+		if t, err := l.targetOfNode(ctx, node); err == nil {
+			targets = append(targets, t)
+		}
+	}
+	return targets, verify.Workload{}
+}
+
+// node is a container of the lab.
+type node struct {
+	docker    *docker.Client
+	container docker.Container
+}
+
+// nodes are the node containers that carry this lab's owner file. Without a
+// Docker that answers there are none.
+func (l *Lab) nodes(ctx context.Context) []node {
+	client, err := docker.Find(ctx)
+	if err != nil {
+		return nil
+	}
+	list, err := client.Containers(ctx, docker.Filter{MountSource: l.ownerDir()})
+	if err != nil {
+		return nil
+	}
+	nodes := make([]node, len(list))
+	for i, c := range list {
+		nodes[i] = node{client, c}
+	}
+	return nodes
+}
+
+// targetOfNode reads a control plane's own kubeconfig and points it at the
+// port that is published on this machine.
+func (l *Lab) targetOfNode(ctx context.Context, n node) (verify.Target, error) {
+	name := strings.TrimPrefix(n.container.Labels["io.x-k8s.kind.cluster"], l.o.Name+"-")
+	text, err := n.docker.Output(ctx, n.container.Name, "cat", "/etc/kubernetes/admin.conf")
+	if err != nil {
+		return verify.Target{}, err
+	}
+	config, err := clientcmd.RESTConfigFromKubeConfig(text)
+	if err != nil {
+		return verify.Target{}, err
+	}
+	ports := n.container.Ports["6443/tcp"]
+	if len(ports) == 0 {
+		return verify.Target{}, fmt.Errorf("%s publishes no API server", n.container.Name)
+	}
+	config.Host = "https://" + ports[0].HostIP + ":" + ports[0].HostPort
+	return verify.Target{Name: name, ControlPlane: name, Config: config}, nil
+}
+
+// nodeFiles are the containers' descriptions and the ends of the nodes' logs.
+func (l *Lab) nodeFiles(ctx context.Context) []evidence.File {
+	var files []evidence.File
+	for _, n := range l.nodes(ctx) {
+		dir := "nodes/" + n.container.Name + "/"
+		files = append(files, evidence.File{Name: dir + "container.json", Read: func(context.Context) ([]byte, error) {
+			return json.MarshalIndent(n.container, "", "  ")
+		}})
+		if !n.container.State.Running {
+			continue
+		}
+		for name, argv := range map[string][]string{
+			"kubelet.log":    {"journalctl", "--no-pager", "-n", "1000", "-u", "kubelet"},
+			"containerd.log": {"journalctl", "--no-pager", "-n", "300", "-u", "containerd"},
+			"routes.txt":     {"ip", "route"},
+		} {
+			files = append(files, evidence.File{Name: dir + name, Read: func(ctx context.Context) ([]byte, error) {
+				ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+				defer cancel()
+				return n.docker.Output(ctx, n.container.Name, argv...)
+			}})
+		}
+	}
+	return files
+}
+
+// stateFiles are the stack's settings and state. The state's secrets are
+// ciphertext already; they are left out all the same.
+func (l *Lab) stateFiles() []evidence.File {
+	names := map[string]string{"lab.json": l.recordFile()}
+	for pattern, dir := range map[string]string{
+		filepath.Join(l.Workspace(), "Pulumi*.yaml"):                      "settings/",
+		filepath.Join(l.backendDir(), ".pulumi", "stacks", "*", "*.json"): "state/",
+	} {
+		found, err := filepath.Glob(pattern)
+		if err != nil {
+			continue // the patterns are well formed
+		}
+		for _, file := range found {
+			names[dir+filepath.Base(file)] = file
+		}
+	}
+	var files []evidence.File
+	for name, path := range names {
+		files = append(files, evidence.File{Name: name, Read: func(context.Context) ([]byte, error) {
+			text, err := os.ReadFile(path)
+			return ciphertext.ReplaceAll(text, []byte("${1}[redacted ciphertext]")), err
+		}})
+	}
+	return files
+}
+
+// ciphertext matches encrypted values in a stack's state and settings, and the
+// salt that the passphrase is stretched with.
+var ciphertext = regexp.MustCompile(`("?(?:ciphertext|secure|salt|encryptionsalt)"?:\s*"?)[A-Za-z0-9+/=:._-]{8,}`)
+
+// secrets are the secrets on this machine that are known by value.
+func (l *Lab) secrets() []string {
+	var out []string
+	if text, err := os.ReadFile(l.passphraseFile()); err == nil {
+		out = append(out, string(text))
+	}
+	config, err := clientcmd.LoadFromFile(l.KubeconfigFile())
+	if err != nil {
+		return out
+	}
+	for _, user := range config.AuthInfos {
+		out = append(out, string(user.ClientKeyData), user.Token, user.Password)
+	}
+	return out
+}
