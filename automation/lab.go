@@ -26,8 +26,8 @@ type Lab struct {
 
 // New returns a handle on a lab that may or may not exist. It changes nothing
 // on the machine.
-func New(_ context.Context, o Options) (*Lab, error) {
-	o, err := o.withDefaults()
+func New(ctx context.Context, o Options) (*Lab, error) {
+	o, err := o.withDefaults(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package automation
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,6 +11,9 @@ import (
 
 	"github.com/meshwright/meshwright/internal/paths"
 )
+
+// InProcess as Options.Executable starts no child.
+const InProcess = "-"
 
 // Where artifacts come from.
 const (
@@ -46,8 +50,11 @@ type Options struct {
 	// Backend is the URL of a Pulumi backend of the user's own. Default: a
 	// local one inside the lab's directory.
 	Backend string
-	// Executable is the meshwright binary, started as a child for work that
-	// cannot be cancelled in-process. "" works in-process.
+	// Executable is the meshwright command, started as a child for what kind
+	// does: kind takes neither a context nor its Docker network as an argument.
+	// Default: a meshwright of this version on PATH or in the kit's bin
+	// directory; without one, and with InProcess, kind runs in this process, one
+	// cluster after another and slower to cancel.
 	Executable string
 	// Events receives what happens, one call at a time, in order. It must not
 	// block. nil drops them.
@@ -59,9 +66,9 @@ type Options struct {
 // nameRule keeps "<lab>-<cluster>-control-plane" a valid host name.
 var nameRule = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$`)
 
-// withDefaults returns o completed and checked. It reads the file system but
+// withDefaults returns o completed and checked. It looks at the machine but
 // changes nothing.
-func (o Options) withDefaults() (Options, error) {
+func (o Options) withDefaults(ctx context.Context) (Options, error) {
 	if o.Stack == "" {
 		o.Stack = "dev"
 	}
@@ -100,6 +107,12 @@ func (o Options) withDefaults() (Options, error) {
 			return o, err
 		}
 		*p = abs
+	}
+	switch o.Executable {
+	case InProcess:
+		o.Executable = ""
+	case "":
+		o.Executable = findExecutable(ctx, o.KitDir)
 	}
 	if o.Events == nil {
 		o.Events = func(Event) {}

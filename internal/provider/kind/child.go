@@ -2,11 +2,15 @@ package kind
 
 import (
 	"bufio"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	osexec "os/exec"
+	"strconv"
 	"strings"
+	"time"
 
 	kinderrors "sigs.k8s.io/kind/pkg/errors"
 	"sigs.k8s.io/kind/pkg/exec"
@@ -34,11 +38,29 @@ type spec struct {
 	Kubeconfig string `json:"kubeconfig"` // path that kind writes; never the user's own
 }
 
+// formatArg, after ChildArg, asks an executable for its specFormat.
+const formatArg = "--format"
+
+// Fits reports whether an executable serves as the child of this very version.
+// Whatever is no meshwright command, or another version's, does not.
+func Fits(ctx context.Context, executable string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	cmd := osexec.CommandContext(ctx, executable, ChildArg, formatArg)
+	cmd.Args[0] = "meshwright"
+	out, err := cmd.Output()
+	return err == nil && strings.TrimSpace(string(out)) == strconv.Itoa(specFormat)
+}
+
 // ChildMain creates the cluster that standard input describes and returns the
 // process's exit code. What there is to say goes to standard error, one line
 // each. Standard input stays open for the parent's life: at its end, and on
 // SIGTERM, the child kills its whole process group.
 func ChildMain() int {
+	if len(os.Args) > 2 && os.Args[2] == formatArg {
+		fmt.Println(specFormat)
+		return 0
+	}
 	group.Lead()
 	in := bufio.NewReader(os.Stdin)
 	line, err := in.ReadBytes('\n')
