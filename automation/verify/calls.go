@@ -20,14 +20,15 @@ import (
 
 // CallsData is what check "calls" measured.
 type CallsData struct {
-	Power   Power       `json:"power"`
 	Clients []CallStats `json:"clients"`
 }
 
 // CallStats are the requests of one client.
 type CallStats struct {
 	From      string         `json:"from"` // the client's cluster
-	Via       string         `json:"via"`  // "mesh": a pod calls the service; "ingress": the cluster's ingress address is called
+	Power     Power          `json:"power"`
+	Expected  []string       `json:"expected"` // the versions that must answer this client
+	Via       string         `json:"via"`      // "mesh": a pod calls the service; "ingress": the cluster's ingress address is called
 	Client    string         `json:"client"`
 	URL       string         `json:"url"`
 	Requests  int            `json:"requests"` // records; must equal the requests scheduled
@@ -50,8 +51,6 @@ type batch struct {
 // checkCalls calls the workload from a pod in each cluster and through each
 // ingress, all at once.
 func checkCalls(ctx context.Context, m *mesh, out *outcome) {
-	versions := m.workload.allVersions()
-	power := powerOf(m.choices(), len(versions))
 	where := m.instances(ctx)
 
 	var mu sync.Mutex
@@ -70,9 +69,10 @@ func checkCalls(ctx context.Context, m *mesh, out *outcome) {
 		})
 	}
 	for _, c := range m.members {
-		start(func() (*batch, *Finding) { return m.callFromPod(ctx, c, "mesh", m.workload.URL(), power.Requests) })
+		n := m.powerFor(c).Requests
+		start(func() (*batch, *Finding) { return m.callFromPod(ctx, c, "mesh", m.workload.URL(), n) })
 		if c.IngressAddress != "" {
-			start(func() (*batch, *Finding) { return m.callIngress(ctx, c, power.Requests) })
+			start(func() (*batch, *Finding) { return m.callIngress(ctx, c, n) })
 		}
 	}
 	wg.Wait()
@@ -80,17 +80,71 @@ func checkCalls(ctx context.Context, m *mesh, out *outcome) {
 		a, b := batches[i].stats, batches[j].stats
 		return a.From+" "+a.Via < b.From+" "+b.Via
 	})
-	data := CallsData{Power: power, Clients: []CallStats{}}
+	data := CallsData{Clients: []CallStats{}}
 	requests := 0
 	for _, b := range batches {
+		b.stats.Power, b.stats.Expected = m.powerFor(b.member), m.expected(b.member)
 		b.count(where)
 		data.Clients = append(data.Clients, b.stats)
 		requests += b.stats.Requests
-		m.judgeCalls(b, versions, power, out)
+		m.judgeCalls(b, out)
 	}
 	out.data = data
+	who := strings.Join(m.workload.allVersions(), ", ")
+	if m.workload.Traffic.regional() {
+		who = "the versions that the " + m.workload.Traffic.Mode + " rule leaves to it"
+	}
 	out.summary = fmt.Sprintf("%s answered all of %s (%s), 0 errors in %d requests",
-		strings.Join(versions, ", "), count(len(batches), "client"), sharesOf(data.Clients), requests)
+		who, count(len(batches), "client"), sharesOf(data.Clients), requests)
+}
+
+// regional reports whether the rule sends a region's requests elsewhere than
+// Istio would.
+func (r TrafficRule) regional() bool { return r.Mode == "distribute" || r.Mode == "failover" }
+
+// expected lists the versions that must answer a client in c, sorted: all of
+// them, unless the rule for traffic keeps some regions out of its reach.
+func (m *mesh) expected(c *member) []string {
+	reach := m.reach(c)
+	seen := map[string]bool{}
+	for _, peer := range m.members {
+		if reach == nil || reach[peer.Region] > 0 {
+			for _, v := range m.workload.Versions[peer.Name] {
+				seen[v] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// reach is the percentage of a client's requests for each region; nil when no
+// rule says so.
+func (m *mesh) reach(c *member) map[string]int {
+	switch rule := m.workload.Traffic; rule.Mode {
+	case "distribute":
+		return rule.Weights[c.Region]
+	case "failover":
+		for _, peer := range m.members {
+			if peer.Region == c.Region && len(m.workload.Versions[peer.Name]) > 0 {
+				return map[string]int{c.Region: 100}
+			}
+		}
+		return map[string]int{rule.Failover[c.Region]: 100}
+	}
+	return nil
+}
+
+// powerFor is the power of the calls of a client in c.
+func (m *mesh) powerFor(c *member) Power {
+	versions := len(m.expected(c))
+	p := powerOf(m.choices(), versions)
+	for _, percent := range m.reach(c) {
+		if percent > 0 && percent < 100 {
+			// The region is drawn first, then the host.
+			p = p.atLeast(float64(percent) / 100 * p.MinShare)
+		}
+	}
+	return p
 }
 
 // URL is the workload's address inside the mesh.
@@ -250,8 +304,8 @@ func Quantile(sorted []time.Duration, q float64) float64 {
 }
 
 // judgeCalls decides about one client's batch.
-func (m *mesh) judgeCalls(b batch, versions []string, power Power, out *outcome) {
-	s := b.stats
+func (m *mesh) judgeCalls(b batch, out *outcome) {
+	s, versions := b.stats, m.workload.allVersions()
 	object := "client pod"
 	if s.Via == "ingress" {
 		object = "ingress " + b.member.IngressAddress
@@ -265,15 +319,15 @@ func (m *mesh) judgeCalls(b batch, versions []string, power Power, out *outcome)
 		}
 		out.add(Finding{Reason: reason, Cluster: s.From, Object: object, Message: fmt.Sprintf(format, args...)})
 	}
-	if s.Requests != power.Requests {
-		report(ReasonRecordsLost, "%d requests scheduled, %d recorded", power.Requests, s.Requests)
+	if s.Requests != s.Power.Requests {
+		report(ReasonRecordsLost, "%d requests scheduled, %d recorded", s.Power.Requests, s.Requests)
 	}
 	if s.Errors == s.Requests {
 		report(ReasonNoAnswer, "all of %d requests failed: %s", s.Requests, b.firstError())
 		return
 	}
 	var missing []string
-	for _, v := range versions {
+	for _, v := range s.Expected {
 		if s.Versions[v] == 0 {
 			missing = append(missing, v)
 		}

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -13,7 +14,10 @@ type check struct {
 	applies  func(*mesh) (Reason, string) // a reason to skip, or ""; nil: always applies
 	deadline func(Timeouts) time.Duration
 	reasons  []Reason // causes before consequences
-	run      func(context.Context, *mesh, *outcome)
+	// timed checks bring up a workload of their own and put load on it: they run
+	// alone, once, and only when they are asked for.
+	timed bool
+	run   func(context.Context, *mesh, *outcome)
 }
 
 // The ids of the checks.
@@ -22,6 +26,11 @@ const (
 	CheckTrust     = "trust"
 	CheckDiscovery = "discovery"
 	CheckCalls     = "calls"
+
+	// Timed ones.
+	CheckDistribution = "distribution"
+	CheckFailover     = "failover"
+	CheckMTLS         = "mtls"
 )
 
 // checks lists every check once, in the order of the report.
@@ -71,13 +80,60 @@ var checks = []check{
 		},
 		run: checkCalls,
 	},
+	{
+		id:       CheckDistribution,
+		title:    "regional distribution",
+		proves:   "requests from every region are answered by every region in the declared shares",
+		timed:    true,
+		applies:  needsRegions,
+		deadline: func(t Timeouts) time.Duration { return t.Timed },
+		reasons: append(scenarioReasons,
+			ReasonRecordsLost, ReasonLocalityUnknown, ReasonShareOutOfBounds, ReasonRequestErrors, ReasonNotRemoved),
+		run: checkDistribution,
+	},
+	{
+		id:       CheckFailover,
+		title:    "regional failover",
+		proves:   "when a region's sidecars stop listening its requests are answered by another region, none is lost, and they come back after the repair",
+		timed:    true,
+		applies:  needsRegions,
+		deadline: func(t Timeouts) time.Duration { return t.Timed },
+		reasons: append(scenarioReasons,
+			ReasonRecordsLost, ReasonLocalityUnknown, ReasonNotLocal, ReasonNotShifted, ReasonRequestsLost, ReasonNotBack, ReasonNotRemoved),
+		run: checkFailover,
+	},
+	{
+		id:       CheckMTLS,
+		title:    "mutual TLS",
+		proves:   "under STRICT mTLS a caller without a certificate is turned away, from a pod and from the node",
+		timed:    true,
+		applies:  needsDeployer,
+		deadline: func(t Timeouts) time.Duration { return t.Timed },
+		reasons: append(scenarioReasons,
+			ReasonPlaintextAccepted, ReasonControlFailed, ReasonRefusalUnproven, ReasonNotRemoved),
+		run: checkMTLS,
+	},
 }
 
+// scenarioReasons are what can go wrong before a timed check measures anything.
+var scenarioReasons = slices.Clip([]Reason{
+	ReasonNotDeployed, ReasonClientMissing, ReasonRemoteMissing, ReasonRemoteNotSynced, ReasonProxyDisconnected,
+	ReasonServiceMissing, ReasonEndpointDirect, ReasonWorkloadMissing, ReasonEndpointMissing, ReasonEndpointUnexpected, ReasonConfigRejected,
+})
+
 // IDs returns the ids of all checks, in the order of the report.
-func IDs() []string {
-	out := make([]string, len(checks))
-	for i, c := range checks {
-		out[i] = c.id
+func IDs() []string { return ids(func(check) bool { return true }) }
+
+// TimedIDs returns the ids of the checks that bring up a workload of their own,
+// which run only when Options.Full or Options.Only asks for them.
+func TimedIDs() []string { return ids(func(c check) bool { return c.timed }) }
+
+func ids(pick func(check) bool) []string {
+	var out []string
+	for _, c := range checks {
+		if pick(c) {
+			out = append(out, c.id)
+		}
 	}
 	return out
 }
@@ -131,4 +187,18 @@ var hints = map[Reason]string{
 	ReasonVersionUnreachable: "see checks planes, trust and discovery: they name the broken part of the way to that version",
 	ReasonRequestErrors:      "see the request log in the evidence: flags and error texts name the hop that failed",
 	ReasonVersionUnexpected:  "the workload differs from what was declared: check the sample's deployments",
+
+	ReasonNotDeployed: "see the message; `meshwright verify --cleanup` removes what is left, `meshwright status` shows the clusters",
+	ReasonNotRemoved:  "run `meshwright verify --cleanup`",
+
+	ReasonLocalityUnknown:  "label the nodes with topology.kubernetes.io/region (and zone) before pods start: `meshwright up --refresh`, then restart the pods",
+	ReasonShareOutOfBounds: "compare the DestinationRule's localityLbSetting.distribute with the configuration's weights, in every primary",
+	ReasonNotLocal:         "the DestinationRule needs localityLbSetting.failover and outlierDetection, and every node a region",
+	ReasonNotShifted:       "outlierDetection.maxEjectionPercent must allow the whole region to be ejected: profile zero-loss sets it",
+	ReasonRequestsLost:     "see the kinds of errors; profile zero-loss retries what is safe to repeat",
+	ReasonNotBack:          "the restored pods are not ready, or still ejected (baseEjectionTime)",
+
+	ReasonPlaintextAccepted: "a PeerAuthentication in the workload's or the root namespace overrules STRICT: kubectl get peerauthentications -A",
+	ReasonRefusalUnproven:   "the caller did not reach the pod at all: check its network before trusting the refusal",
+	ReasonControlFailed:     "see checks planes, trust and discovery first",
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 
+	"github.com/meshwright/meshwright/automation/verify/load"
 	"github.com/meshwright/meshwright/automation/verify/probe"
 )
 
@@ -29,6 +31,7 @@ type fakeMesh struct {
 	root     *authority
 	clusters map[string]*fakeCluster
 	host     *fakeHost
+	load     func(c *member, via string, p load.Plan, on func(load.Record)) error
 }
 
 // fakeCluster answers as a cluster would.
@@ -45,6 +48,7 @@ type fakeCluster struct {
 	chains    map[string][]*x509.Certificate // istiod pod -> chain served
 	exec      func(argv []string) (probe.Output, error)
 	panics    bool
+	podsMu    sync.Mutex
 }
 
 type fakeHost struct {
@@ -126,7 +130,10 @@ func (f *fakeCluster) Exec(_ context.Context, _ probe.Pod, container string, arg
 	if f.down != nil {
 		return probe.Output{}, f.down
 	}
-	if container != "sleep" {
+	if container == sidecar && argv[0] == "pilot-agent" {
+		return f.exec(argv)
+	}
+	if !slices.Contains([]string{"sleep", "load", "outsider", "outsider-node"}, container) {
 		return probe.Output{}, fmt.Errorf("no container %q", container)
 	}
 	return f.exec(argv)
@@ -376,15 +383,23 @@ func (f *fakeMesh) run(t *testing.T, o Options) *Report {
 	if err := validate(o); err != nil {
 		t.Fatal(err)
 	}
-	m := &mesh{workload: o.Workload, timeouts: o.Timeouts.withDefaults(), host: f.host}
-	for _, target := range o.Targets {
-		m.members = append(m.members, &member{Target: target, cluster: f.clusters[target.Name]})
-	}
+	m := f.mesh(o)
 	report, err := run(t.Context(), m, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return report
+}
+
+func (f *fakeMesh) mesh(o Options) *mesh {
+	m := &mesh{
+		workload: o.Workload, timeouts: o.Timeouts.withDefaults(), host: f.host,
+		deployer: o.Deployer, rules: o.Rules, generator: fakeGenerator{f},
+	}
+	for _, target := range o.Targets {
+		m.members = append(m.members, &member{Target: target, cluster: f.clusters[target.Name]})
+	}
+	return m
 }
 
 func (f *fakeCluster) deployment(name string) *appsv1.Deployment {

@@ -45,6 +45,9 @@ type cluster interface {
 	HTTP(ctx context.Context, pod probe.Pod, port int, path string) ([]byte, error)
 	Certificates(ctx context.Context, pod probe.Pod, port int) ([]*x509.Certificate, error)
 	Exec(ctx context.Context, pod probe.Pod, container string, argv []string) (probe.Output, error)
+
+	// DeletePod is used on pods of a scenario alone. A nil grace is the pod's own.
+	DeletePod(ctx context.Context, pod probe.Pod, grace *int64) error
 }
 
 // host is what the checks need of this machine.
@@ -68,6 +71,11 @@ type mesh struct {
 	workload Workload
 	timeouts Timeouts
 	host     host
+
+	// For timed checks.
+	deployer  Deployer
+	rules     Rules
+	generator generator
 }
 
 // each calls f for every member at the same time and waits.

@@ -28,10 +28,19 @@ func powerOf(hosts, versions int) Power {
 	if hosts < 1 || versions < 1 {
 		return p
 	}
-	p.MinShare = 1 / float64(hosts*hosts)
-	if p.MinShare < 1 {
-		p.Requests = int(math.Ceil(math.Log(falseAlarm/float64(versions)) / math.Log1p(-p.MinShare)))
+	return p.atLeast(1 / float64(hosts*hosts))
+}
+
+// atLeast derives n for the least share, unless it needs fewer requests than p has.
+func (p Power) atLeast(share float64) Power {
+	n := 1
+	if share < 1 {
+		n = int(math.Ceil(math.Log(falseAlarm/float64(p.Versions)) / math.Log1p(-share)))
 	}
-	p.FalseAlarm = float64(versions) * math.Pow(1-p.MinShare, float64(p.Requests))
+	if n < p.Requests {
+		return p
+	}
+	p.MinShare, p.Requests = share, n
+	p.FalseAlarm = float64(p.Versions) * math.Pow(1-share, float64(n))
 	return p
 }

@@ -61,3 +61,28 @@ const (
 	ReasonVersionUnexpected  Reason = "VersionUnexpected"  // an answer from a version that nobody declared
 	ReasonRecordsLost        Reason = "RecordsLost"        // fewer records than requests
 )
+
+// Causes that a timed check can have: it deploys a workload of its own.
+const (
+	ReasonNoDeployer  Reason = "NoDeployer"  // nothing may be deployed in this mesh
+	ReasonNoRegions   Reason = "NoRegions"   // regional traffic needs two regions
+	ReasonNotDeployed Reason = "NotDeployed" // the scenario's workload did not come up
+	ReasonNotRemoved  Reason = "NotRemoved"  // warning: something of the scenario is left
+)
+
+// Causes of a failed check "distribution" or "failover".
+const (
+	ReasonLocalityUnknown  Reason = "LocalityUnknown"  // a proxy does not know where an endpoint is
+	ReasonShareOutOfBounds Reason = "ShareOutOfBounds" // the declared weights do not explain the answers
+	ReasonNotLocal         Reason = "NotLocal"         // a healthy region's requests were answered elsewhere
+	ReasonNotShifted       Reason = "NotShifted"       // the failing region's requests did not move
+	ReasonRequestsLost     Reason = "RequestsLost"     // requests failed on the way
+	ReasonNotBack          Reason = "NotBack"          // the restored region did not get its requests back
+)
+
+// Causes of a failed check "mtls".
+const (
+	ReasonPlaintextAccepted Reason = "PlaintextAccepted" // an answer to a caller without a certificate
+	ReasonRefusalUnproven   Reason = "RefusalUnproven"   // no answer, but not for want of a certificate
+	ReasonControlFailed     Reason = "ControlFailed"     // the same target does not answer a mesh client either
+)

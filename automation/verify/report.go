@@ -52,6 +52,17 @@ type Cluster struct {
 	Subzone      string `json:"subzone,omitempty"`
 }
 
+func clustersOf(targets []Target) []Cluster {
+	var out []Cluster
+	for _, t := range targets {
+		out = append(out, Cluster{
+			Name: t.Name, Network: t.Network, ControlPlane: t.ControlPlane,
+			Region: t.Region, Zone: t.Zone, Subzone: t.Subzone,
+		})
+	}
+	return out
+}
+
 // Result is the outcome of one check.
 type Result struct {
 	ID       string `json:"id"`

@@ -13,8 +13,8 @@ import (
 	"github.com/meshwright/meshwright/automation/verify/probe"
 )
 
-// Run checks the mesh and reports. All checks run at the same time: they only
-// read. An error means that the run itself was impossible or was cancelled; a
+// Run checks the mesh and reports. The checks that only read run at the same
+// time; timed ones follow, one after another. An error means that the run itself was impossible or was cancelled; a
 // mesh that is wrong is a report with verdict fail.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := validate(o); err != nil {
@@ -24,6 +24,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		workload: o.Workload,
 		timeouts: o.Timeouts.withDefaults(),
 		host:     probe.Host{},
+		deployer: o.Deployer, rules: o.Rules, generator: vegeta{},
 	}
 	for _, t := range o.Targets {
 		c, err := probe.New(t.Config)
@@ -42,18 +43,21 @@ func run(ctx context.Context, m *mesh, o Options) (*Report, error) {
 		log = slog.New(slog.NewTextHandler(io.Discard, nil))
 	}
 	r := &runner{mesh: m, options: o, log: log}
-	report := &Report{Version: FormatVersion, MeshID: o.MeshID, Started: time.Now(), Checks: make([]Result, len(checks))}
-	for _, t := range o.Targets {
-		report.Clusters = append(report.Clusters, Cluster{
-			Name: t.Name, Network: t.Network, ControlPlane: t.ControlPlane,
-			Region: t.Region, Zone: t.Zone, Subzone: t.Subzone,
-		})
-	}
+	chosen := slices.DeleteFunc(slices.Clone(checks), func(c check) bool { return c.timed && !o.Full && !slices.Contains(o.Only, c.id) })
+	report := &Report{Version: FormatVersion, MeshID: o.MeshID, Started: time.Now(), Checks: make([]Result, len(chosen))}
+	report.Clusters = clustersOf(o.Targets)
 	var wg sync.WaitGroup
-	for i, c := range checks {
-		wg.Go(func() { report.Checks[i] = r.check(ctx, c) })
+	for i, c := range chosen {
+		if !c.timed {
+			wg.Go(func() { report.Checks[i] = r.check(ctx, c) })
+		}
 	}
 	wg.Wait()
+	for i, c := range chosen {
+		if c.timed && ctx.Err() == nil {
+			report.Checks[i] = r.check(ctx, c)
+		}
+	}
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("verification stopped: %w", context.Cause(ctx))
 	}
@@ -81,7 +85,7 @@ func (r *runner) emit(e Event) {
 // check tries c until it passes or its deadline is over.
 func (r *runner) check(ctx context.Context, c check) Result {
 	result := Result{ID: c.id, Title: c.title, Proves: c.proves, Required: true, Started: time.Now()}
-	if only := r.options.Only; len(only) > 0 && !slices.Contains(only, c.id) {
+	if only := r.options.Only; !(c.timed && r.options.Full) && len(only) > 0 && !slices.Contains(only, c.id) {
 		result.Status, result.Reason, result.Summary = Skipped, ReasonNotSelected, "left out by --only"
 		return result
 	}
@@ -107,7 +111,7 @@ func (r *runner) check(ctx context.Context, c check) Result {
 			last = out
 		}
 		over := time.Since(result.Started)+r.mesh.timeouts.Interval >= deadline
-		if !out.failed() || r.options.Once || over || ctx.Err() != nil {
+		if !out.failed() || r.options.Once || c.timed || over || ctx.Err() != nil {
 			break
 		}
 		out.sort(c.reasons)
@@ -152,7 +156,11 @@ func (r *runner) fill(ctx context.Context, c check, result *Result, out *outcome
 // attempt runs c once, bounded, and turns a panic into a finding: a defect of
 // a check must not become a verdict, nor take the caller's process down.
 func (r *runner) attempt(ctx context.Context, c check) (out *outcome) {
-	ctx, cancel := context.WithTimeoutCause(ctx, r.mesh.timeouts.Attempt, errAttemptOver)
+	bound := r.mesh.timeouts.Attempt
+	if c.timed {
+		bound = c.deadline(r.mesh.timeouts)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, bound, errAttemptOver)
 	defer cancel()
 	out = &outcome{}
 	defer func() {
@@ -165,7 +173,7 @@ func (r *runner) attempt(ctx context.Context, c check) (out *outcome) {
 	if errors.Is(context.Cause(ctx), errAttemptOver) {
 		out.timedOut = true
 		if !out.failed() { // what was not looked at is unknown
-			out.add(Finding{Reason: ReasonTimedOut, Message: fmt.Sprintf("not finished within %s", r.mesh.timeouts.Attempt)})
+			out.add(Finding{Reason: ReasonTimedOut, Message: fmt.Sprintf("not finished within %s", bound)})
 		}
 	}
 	return out

@@ -44,3 +44,17 @@ type Tuning struct {
 	RetryRemote   bool `json:"retryRemote"`   // retry in other regions
 	NoPanic       bool `json:"noPanic"`       // never fall back on endpoints known to be ill
 }
+
+// Profiles of a TrafficRule.
+const (
+	ProfileZeroLoss = "zero-loss"
+	ProfileArticle  = "article"
+)
+
+// Rules are the rules of the timed checks, with all defaults filled in.
+type Rules struct {
+	Distribute, Failover TrafficRule
+}
+
+// Profiles lists the profiles.
+func Profiles() []string { return []string{ProfileZeroLoss, ProfileArticle} }

@@ -37,6 +37,8 @@ type Workload struct {
 	Versions map[string][]string
 	// Traffic is the rule that spreads requests over regions.
 	Traffic TrafficRule
+	// Host is the Host header to call the ingress with; "" for any.
+	Host string
 	// LoadLabel is the label of the load generator's pods, like ClientLabel; ""
 	// where there are none.
 	LoadLabel string
@@ -58,6 +60,8 @@ type Timeouts struct {
 	Request  time.Duration // bound of one request of a traffic check; default 3s
 	Dial     time.Duration // bound of one TCP connection; default 1s
 	Evidence time.Duration // bound of collecting evidence after a failure; default 5s
+	Settle   time.Duration // until every proxy knows the workload of a timed check; default 30s
+	Timed    time.Duration // bound of one timed check, its workload's making included; default 6m
 }
 
 func (t Timeouts) withDefaults() Timeouts {
@@ -66,6 +70,7 @@ func (t Timeouts) withDefaults() Timeouts {
 		&t.Discovery: 15 * time.Second, &t.Calls: 15 * time.Second,
 		&t.Attempt: 14 * time.Second, &t.Interval: 500 * time.Millisecond,
 		&t.Request: 3 * time.Second, &t.Dial: time.Second, &t.Evidence: 5 * time.Second,
+		&t.Timed: 6 * time.Minute, &t.Settle: 30 * time.Second,
 	} {
 		if *field == 0 {
 			*field = value
@@ -79,8 +84,13 @@ type Options struct {
 	Targets  []Target
 	Workload Workload
 	MeshID   string
-	Only     []string // ids of the checks to run; empty for all
+	Only     []string // ids of the checks to run; empty for all that are not timed
+	Full     bool     // run the timed checks too
 	Timeouts Timeouts
+	// Deployer brings up the workloads of timed checks; without one they do not
+	// apply. Rules are what is declared for them.
+	Deployer Deployer
+	Rules    Rules
 	// Once makes one attempt per check instead of waiting for it to pass.
 	Once bool
 

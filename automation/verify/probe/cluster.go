@@ -10,6 +10,7 @@ import (
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -25,7 +26,7 @@ func (p Pod) String() string { return p.Namespace + "/" + p.Name }
 // Ref returns the name of a pod object.
 func Ref(p *corev1.Pod) Pod { return Pod{Namespace: p.Namespace, Name: p.Name} }
 
-// Cluster reads one cluster. It is safe for concurrent use; Close it when done.
+// Cluster reads one cluster, runs commands in its pods, and deletes pods. It is safe for concurrent use; Close it when done.
 type Cluster struct {
 	Client kubernetes.Interface
 	config *rest.Config
@@ -123,6 +124,16 @@ func (c *Cluster) Logs(ctx context.Context, pod Pod, container string, lines int
 	}
 	defer stream.Close() //nolint:errcheck // read side
 	return io.ReadAll(io.LimitReader(stream, maxBody))
+}
+
+// DeletePod deletes a pod; grace in seconds, nil for the pod's own, 0 for none.
+// A pod that is gone is no error.
+func (c *Cluster) DeletePod(ctx context.Context, pod Pod, grace *int64) error {
+	err := c.Client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: grace})
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
 }
 
 // HTTP gets a path from a port on the pod's loopback and returns the body.

@@ -1,0 +1,279 @@
+package verify
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/meshwright/meshwright/automation/verify/probe"
+)
+
+// DrillVersion is the version of a drill's JSON, as FormatVersion is a report's.
+const DrillVersion = 1
+
+// DrillOptions are the inputs of Drill.
+type DrillOptions struct {
+	Targets  []Target
+	Workload Workload
+	Deployer Deployer
+	Timeouts Timeouts
+	Plan     FailoverPlan
+	// Rules to measure, one after another.
+	Rules []TrafficRule
+	// Repeat is how often each is measured; at least once.
+	Repeat int
+	// Progress hears of every step; may be nil.
+	Progress func(step string)
+}
+
+// DrillReport is what a drill measured.
+type DrillReport struct {
+	Version  int            `json:"version"` // DrillVersion
+	Drill    string         `json:"drill"`   // the fault
+	Clusters []Cluster      `json:"clusters"`
+	Started  time.Time      `json:"started"`
+	Seconds  float64        `json:"seconds"`
+	Requests int            `json:"requests"` // from each loader in each run
+	Rate     int            `json:"rate"`
+	Rules    []DrillSummary `json:"rules"`
+	Runs     []DrillRun     `json:"runs"`
+}
+
+// DrillRun is one failover.
+type DrillRun struct {
+	Rule     string        `json:"rule"` // Label of the rule
+	Findings []Finding     `json:"findings,omitempty"`
+	Data     *FailoverData `json:"data,omitempty"`
+}
+
+// DrillSummary sums up the runs of one rule, over all loaders. Times are seconds.
+type DrillSummary struct {
+	Rule     string   `json:"rule"`
+	Runs     int      `json:"runs"`
+	Requests int      `json:"requests"`
+	Lost     int      `json:"lost"`
+	Retries  *int     `json:"retries,omitempty"` // of the loaders whose proxy counts them
+	Errors   []string `json:"errors,omitempty"`
+	Shifted  Spread   `json:"shifted"`
+	Failback Spread   `json:"failback"`
+	// NotBack counts loaders whose requests did not come back.
+	NotBack int `json:"notBack,omitempty"`
+	// FirstError is the earliest loss after the fault; left out when there was none.
+	FirstError *float64 `json:"firstError,omitempty"`
+	Slowest    float64  `json:"slowestMilliseconds"`
+}
+
+// Spread is the distribution of a figure over runs and loaders, by nearest rank.
+type Spread struct {
+	Min float64 `json:"min"`
+	P50 float64 `json:"p50"`
+	P99 float64 `json:"p99"`
+	Max float64 `json:"max"`
+}
+
+func spread(of []float64) Spread {
+	if len(of) == 0 {
+		return Spread{}
+	}
+	s := slices.Sorted(slices.Values(of))
+	rank := func(q float64) float64 { return s[max(0, int(float64(len(s))*q+0.999999)-1)] }
+	return Spread{Min: s[0], P50: rank(0.5), P99: rank(0.99), Max: s[len(s)-1]}
+}
+
+// Label names the rule: its profile, or the parts that it is made of.
+func (r TrafficRule) Label() string {
+	if r.Tuning == nil {
+		return r.Profile
+	}
+	parts := []string{ProfileArticle}
+	for _, t := range tunings {
+		if *t.field(r.Tuning) {
+			parts = append(parts, t.name)
+		}
+	}
+	return strings.Join(parts, "+")
+}
+
+// tunings name the parts of profile zero-loss.
+var tunings = []struct {
+	name  string
+	field func(*Tuning) *bool
+}{
+	{"max-ejection", func(t *Tuning) *bool { return &t.MaxEjection }},
+	{"gateway-errors", func(t *Tuning) *bool { return &t.GatewayErrors }},
+	{"retries", func(t *Tuning) *bool { return &t.Retries }},
+	{"retry-remote", func(t *Tuning) *bool { return &t.RetryRemote }},
+	{"no-panic", func(t *Tuning) *bool { return &t.NoPanic }},
+}
+
+// TuningNames lists the parts of profile zero-loss.
+func TuningNames() []string {
+	names := make([]string, len(tunings))
+	for i, t := range tunings {
+		names[i] = t.name
+	}
+	return names
+}
+
+// ParseTuning builds a tuning from names of parts.
+func ParseTuning(names []string) (*Tuning, error) {
+	out := &Tuning{}
+	for _, name := range names {
+		i := slices.Index(TuningNames(), name)
+		if i < 0 {
+			return nil, fmt.Errorf("no part of the zero-loss profile is called %q; there are %s", name, strings.Join(TuningNames(), ", "))
+		}
+		*tunings[i].field(out) = true
+	}
+	return out, nil
+}
+
+// Drill makes a region fail under load as often as asked, under every rule, and
+// reports what was measured. It judges nothing but what makes a figure worthless.
+func Drill(ctx context.Context, o DrillOptions) (*DrillReport, error) {
+	if err := validate(Options{Targets: o.Targets, Workload: o.Workload}); err != nil {
+		return nil, err
+	}
+	if !slices.Contains(append(Faults(), ""), o.Plan.Fault) {
+		return nil, fmt.Errorf("no fault is called %q; there are %s", o.Plan.Fault, strings.Join(Faults(), ", "))
+	}
+	m := &mesh{
+		workload: o.Workload, timeouts: o.Timeouts.withDefaults(), host: probe.Host{},
+		deployer: o.Deployer, generator: vegeta{},
+	}
+	for _, t := range o.Targets {
+		c, err := probe.New(t.Config)
+		if err != nil {
+			return nil, fmt.Errorf("cluster %s: %w", t.Name, err)
+		}
+		defer c.Close()
+		m.members = append(m.members, &member{Target: t, cluster: c})
+	}
+	return drill(ctx, m, o)
+}
+
+func drill(ctx context.Context, m *mesh, o DrillOptions) (*DrillReport, error) {
+	if reason, why := needsRegions(m); reason != "" {
+		return nil, errors.New(why)
+	}
+	progress := o.Progress
+	if progress == nil {
+		progress = func(string) {}
+	}
+	plan := o.Plan.withDefaults(m)
+	if !slices.ContainsFunc(m.members, func(c *member) bool { return c.Region == plan.Region }) {
+		return nil, fmt.Errorf("no cluster is in region %q", plan.Region)
+	}
+	report := &DrillReport{
+		Version: DrillVersion, Drill: plan.Fault, Clusters: clustersOf(o.Targets), Started: time.Now(),
+		Requests: plan.load(0).Scheduled(), Rate: plan.Rate,
+	}
+	for _, rule := range o.Rules {
+		out := &outcome{}
+		progress(rule.Label() + ": deploying")
+		m.inScenario(ctx, Scenario{Name: "drill", Traffic: rule}, out, func(m *mesh) {
+			for n := range max(1, o.Repeat) {
+				progress(fmt.Sprintf("%s: run %d of %d", rule.Label(), n+1, max(1, o.Repeat)))
+				each := &outcome{}
+				data := m.failover(ctx, plan, each)
+				report.Runs = append(report.Runs, DrillRun{Rule: rule.Label(), Data: data, Findings: each.findings})
+				if ctx.Err() != nil || data == nil {
+					return
+				}
+				if findings := m.settle(ctx); len(findings) > 0 {
+					out.findings = append(out.findings, findings...)
+					return
+				}
+			}
+		})
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("drill stopped: %w", context.Cause(ctx))
+		}
+		if len(out.findings) > 0 {
+			f := out.findings[0]
+			return nil, fmt.Errorf("rule %s: %s%s", rule.Label(), f.where(), f.Message)
+		}
+		report.Rules = append(report.Rules, report.sum(rule.Label()))
+	}
+	report.Seconds = seconds(time.Since(report.Started))
+	return report, nil
+}
+
+func (r *DrillReport) sum(rule string) DrillSummary {
+	s := DrillSummary{Rule: rule}
+	var shifted, failback []float64
+	kinds := map[string]bool{}
+	for _, run := range r.Runs {
+		if run.Rule != rule || run.Data == nil {
+			continue
+		}
+		s.Runs++
+		for _, f := range run.Data.Loaders {
+			s.Requests, s.Lost = s.Requests+f.Recorded, s.Lost+f.Lost
+			shifted = append(shifted, f.Shifted)
+			s.Slowest = max(s.Slowest, f.Slowest)
+			if f.Failback == nil {
+				s.NotBack++
+			} else {
+				failback = append(failback, *f.Failback)
+			}
+			if f.Retries != nil {
+				n := *f.Retries
+				if s.Retries != nil {
+					n += *s.Retries
+				}
+				s.Retries = &n
+			}
+			if f.FirstError != nil && (s.FirstError == nil || *f.FirstError < *s.FirstError) {
+				s.FirstError = f.FirstError
+			}
+			for kind := range f.Errors {
+				kinds[kind] = true
+			}
+		}
+	}
+	for kind := range kinds {
+		s.Errors = append(s.Errors, clip(kind, 160))
+	}
+	slices.Sort(s.Errors)
+	s.Shifted, s.Failback = spread(shifted), spread(failback)
+	return s
+}
+
+// JSON writes the report as one indented document.
+func (r *DrillReport) JSON(w io.Writer) error {
+	e := json.NewEncoder(w)
+	e.SetIndent("", "  ")
+	return e.Encode(r)
+}
+
+// Table writes the summary of every rule for a person.
+func (r *DrillReport) Table(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: %d requests at %d/s from each loader in each run; seconds since the fault (shifted) and since the repair began (failback)\n\n", r.Drill, r.Requests, r.Rate)
+	fmt.Fprintf(&b, "%-44s %4s %8s %6s %8s  %-22s %-22s\n", "RULE", "RUNS", "REQUESTS", "LOST", "RETRIED", "SHIFTED p50/p99/max", "FAILBACK p50/p99/max")
+	for _, s := range r.Rules {
+		retries := "?"
+		if s.Retries != nil {
+			retries = fmt.Sprint(*s.Retries)
+		}
+		fmt.Fprintf(&b, "%-44s %4d %8d %6d %8s  %-22s %-22s\n", s.Rule, s.Runs, s.Requests, s.Lost, retries, s.Shifted, s.Failback)
+	}
+	for _, s := range r.Rules {
+		for _, e := range s.Errors {
+			fmt.Fprintf(&b, "\n%s lost: %s", s.Rule, e)
+		}
+		if s.NotBack > 0 {
+			fmt.Fprintf(&b, "\n%s: %s did not get its requests back before the run ended", s.Rule, count(s.NotBack, "loader"))
+		}
+	}
+	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
+	return err
+}
+
+func (s Spread) String() string { return fmt.Sprintf("%.2f / %.2f / %.2f", s.P50, s.P99, s.Max) }

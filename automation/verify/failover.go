@@ -1,0 +1,458 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/meshwright/meshwright/automation/verify/load"
+	"github.com/meshwright/meshwright/automation/verify/probe"
+)
+
+// The ways in which a region fails.
+const (
+	FaultDrain    = "drain"    // its sidecars stop listening at once, as the article has it
+	FaultGraceful = "graceful" // its sidecars discourage connections, then stop listening
+	FaultKill     = "kill"     // its pods are gone without notice, and made again
+)
+
+// Faults lists them.
+func Faults() []string { return []string{FaultDrain, FaultGraceful, FaultKill} }
+
+// FailoverPlan says how a region is made to fail under load.
+type FailoverPlan struct {
+	Region   string // the failing one; "" for that of the first cluster that serves
+	Fault    string // FaultDrain by default
+	Rate     int    // requests per second from each loader; default 50
+	Requests int    // from each loader over the whole run; default 2,400
+}
+
+// A run has a time before the fault, one in which it lasts, and one after the
+// repair, in these parts of the whole.
+const (
+	partBefore = 0.2
+	partFault  = 0.6
+)
+
+// shiftWithin is how long a drained region's requests may take to move.
+const shiftWithin = 5 * time.Second
+
+// localShare is the least share of requests that must be answered where they belong.
+const localShare = 0.99
+
+func (p FailoverPlan) withDefaults(m *mesh) FailoverPlan {
+	if p.Fault == "" {
+		p.Fault = FaultDrain
+	}
+	if p.Rate == 0 {
+		p.Rate = 50
+	}
+	if p.Requests == 0 {
+		p.Requests = 2400
+	}
+	for _, c := range m.members {
+		if p.Region == "" && len(m.workload.Versions[c.Name]) > 0 {
+			p.Region = c.Region
+		}
+	}
+	return p
+}
+
+func (p FailoverPlan) load(request time.Duration) load.Plan {
+	return load.Plan{Rate: p.Rate, Duration: time.Duration(p.Requests) * time.Second / time.Duration(p.Rate), Timeout: request}
+}
+
+// FailoverData is what one failover measured. Times are seconds.
+type FailoverData struct {
+	Rule    TrafficRule `json:"rule"`
+	Region  string      `json:"region"` // the failing one
+	To      string      `json:"to"`     // the one that the rule names
+	Fault   string      `json:"fault"`
+	Rate    int         `json:"rate"`
+	Started time.Time   `json:"started"`
+	Events  []Moment    `json:"events"`
+	Loaders []Failover  `json:"loaders"`
+}
+
+// Moment is something that happened, in seconds since the load began.
+type Moment struct {
+	At   float64 `json:"at"`
+	What string  `json:"what"`
+}
+
+// The moments of a failover.
+const (
+	MomentFault    = "fault"
+	MomentFaulted  = "fault in force"
+	MomentRestore  = "restore"
+	MomentRestored = "restored"
+)
+
+// Failover is what one loader in the failing region saw.
+type Failover struct {
+	From      string         `json:"from"`
+	Via       string         `json:"via"`
+	Scheduled int            `json:"scheduled"`
+	Recorded  int            `json:"recorded"`
+	Lost      int            `json:"lost"`
+	Errors    map[string]int `json:"errors,omitempty"`  // lost requests by what became of them
+	Retries   *int           `json:"retries,omitempty"` // by Envoy, which hid so many failures; left out where it does not count
+	// Local is the share answered in the region itself before the fault, Remote
+	// the share answered elsewhere while it lasted, from Settled on.
+	Local  float64 `json:"local"`
+	Remote float64 `json:"remote"`
+	// FirstError is when the first request was lost, Shifted when the last one
+	// was that was lost or still answered in the failing region: both since the
+	// fault began, FirstError left out when none was lost.
+	FirstError *float64 `json:"firstError,omitempty"`
+	Shifted    float64  `json:"shifted"`
+	// Failback is when the last request was answered elsewhere, since the repair
+	// began; left out when requests did not come back.
+	Failback *float64 `json:"failback,omitempty"`
+	P50      float64  `json:"p50Milliseconds"`
+	P99      float64  `json:"p99Milliseconds"`
+	// Slowest is the longest answer while the fault lasted.
+	Slowest float64        `json:"slowestMilliseconds"`
+	Points  []RequestPoint `json:"requests,omitempty"`
+}
+
+// RequestPoint is one request of a timeline.
+type RequestPoint struct {
+	At      float64 `json:"at"`           // when it was sent, in seconds since the load began
+	Latency float64 `json:"milliseconds"` // until its answer, or its failure
+	Region  string  `json:"region,omitempty"`
+	Lost    string  `json:"lost,omitempty"` // what became of it, when it got no answer
+}
+
+// checkFailover drains the sidecars of a region under load, and restores them.
+func checkFailover(ctx context.Context, m *mesh, out *outcome) {
+	rule := m.rules.Failover
+	m.inScenario(ctx, Scenario{Name: "failover", Traffic: rule}, out, func(m *mesh) {
+		p := FailoverPlan{}.withDefaults(m)
+		data := m.failover(ctx, p, out)
+		if data == nil {
+			return
+		}
+		for i := range data.Loaders {
+			data.Loaders[i].judge(data, out)
+			data.Loaders[i].Points = nil // a report shows figures; a drill shows the timeline
+		}
+		out.data = data
+		out.summary = data.summary()
+	})
+}
+
+// failover runs the plan on the workload of m and returns what was measured, or
+// nil when it could not be run, which is a finding.
+func (m *mesh) failover(ctx context.Context, p FailoverPlan, out *outcome) *FailoverData {
+	loaders, finding := m.loaders(ctx, func(c *member) bool { return c.Region == p.Region })
+	if finding == nil && len(loaders) == 0 {
+		finding = &Finding{Reason: ReasonProbeFailed, Message: "no cluster is in region " + p.Region}
+	}
+	if finding != nil {
+		out.add(*finding)
+		return nil
+	}
+	if !m.judgeLocalities(ctx, loaders, out) {
+		return nil
+	}
+	rule := m.workload.Traffic
+	data := &FailoverData{Rule: rule, Region: p.Region, To: rule.Failover[p.Region], Fault: p.Fault, Rate: p.Rate}
+	plan := p.load(m.timeouts.Request)
+	where := m.regions(ctx)
+
+	m.drive(ctx, loaders, load.Plan{Rate: p.Rate, Duration: warmUp, Timeout: m.timeouts.Request})
+	data.Started = time.Now()
+	var traces []trace
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		traces = m.drive(ctx, loaders, plan)
+	}()
+	err := m.breakAndMend(ctx, p, plan, data)
+	<-done
+	if err != nil {
+		out.add(Finding{Reason: ReasonProbeFailed, Object: "region " + p.Region, Message: err.Error()})
+		return nil
+	}
+	for pod, region := range m.regions(ctx) { // the pods that came after the fault
+		where[pod] = region
+	}
+	for i := range traces {
+		t := &traces[i]
+		if t.complete(plan, out) {
+			data.Loaders = append(data.Loaders, t.failover(data, plan, where))
+		}
+	}
+	return data
+}
+
+// breakAndMend makes the region fail and restores it, each at its time, and
+// notes the moments.
+func (m *mesh) breakAndMend(ctx context.Context, p FailoverPlan, plan load.Plan, data *FailoverData) error {
+	var mu sync.Mutex
+	note := func(what string) {
+		mu.Lock()
+		defer mu.Unlock()
+		data.Events = append(data.Events, Moment{At: seconds(time.Since(data.Started)), What: what})
+	}
+	at := func(part float64) error {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(time.Until(data.Started.Add(time.Duration(part * float64(plan.Duration))))):
+			return nil
+		}
+	}
+	victims, err := m.victims(ctx, p.Region)
+	if err != nil {
+		return err
+	}
+	if err := at(partBefore); err != nil {
+		return err
+	}
+	note(MomentFault)
+	for _, v := range victims {
+		if err := v.strike(ctx, p.Fault); err != nil {
+			return err
+		}
+	}
+	note(MomentFaulted)
+	if p.Fault != FaultKill { // a killed pod is made again at once
+		if err := at(partFault); err != nil {
+			return err
+		}
+		note(MomentRestore)
+		for _, v := range victims {
+			if err := v.remove(ctx, nil); err != nil {
+				return err
+			}
+		}
+	}
+	if err := m.awaitServers(ctx, p.Region, victims); err != nil {
+		return err
+	}
+	note(MomentRestored)
+	return nil
+}
+
+// victim is a server pod of the failing region.
+type victim struct {
+	member *member
+	pod    corev1.Pod
+}
+
+func (m *mesh) victims(ctx context.Context, region string) ([]victim, error) {
+	var out []victim
+	for _, c := range m.members {
+		if c.Region != region {
+			continue
+		}
+		pods, err := m.servers(ctx, c)
+		if err != nil {
+			return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
+		}
+		for _, p := range pods {
+			out = append(out, victim{c, p})
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("nothing of %s runs there", m.workload.Service)
+	}
+	return out, nil
+}
+
+func (v victim) strike(ctx context.Context, fault string) error {
+	if fault == FaultKill {
+		now := int64(0)
+		return v.remove(ctx, &now)
+	}
+	path := "drain_listeners"
+	if fault == FaultGraceful {
+		path += "?graceful"
+	}
+	// pilot-agent is in every image of the proxy; curl is not.
+	res, err := v.member.cluster.Exec(ctx, probe.Ref(&v.pod), sidecar, []string{"pilot-agent", "request", "POST", path})
+	if err != nil {
+		return fmt.Errorf("cluster %s: %w", v.member.Name, err)
+	}
+	if res.Code != 0 {
+		return fmt.Errorf("cluster %s: pod %s: %s ended with code %d: %s", v.member.Name, v.pod.Name, path, res.Code, excerpt(string(res.Stderr)))
+	}
+	return nil
+}
+
+func (v victim) remove(ctx context.Context, grace *int64) error {
+	if err := v.member.cluster.DeletePod(ctx, probe.Ref(&v.pod), grace); err != nil {
+		return fmt.Errorf("cluster %s: pod %s: %w", v.member.Name, v.pod.Name, err)
+	}
+	return nil
+}
+
+// awaitServers waits until as many new pods are ready as there were victims.
+func (m *mesh) awaitServers(ctx context.Context, region string, victims []victim) error {
+	old := map[string]bool{}
+	for _, v := range victims {
+		old[v.pod.Name] = true
+	}
+	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, removeWithin, true, func(ctx context.Context) (bool, error) {
+		now, err := m.victims(ctx, region)
+		if err != nil {
+			return false, nil //nolint:nilerr // nothing runs yet; the deadline decides
+		}
+		fresh := 0
+		for _, v := range now {
+			if !old[v.pod.Name] && ready(&v.pod) {
+				fresh++
+			}
+		}
+		return fresh >= len(victims), nil
+	})
+	if err != nil {
+		return fmt.Errorf("the pods that replace the failed ones are not ready: %w", err)
+	}
+	return nil
+}
+
+func (d *FailoverData) moment(what string) float64 {
+	for _, e := range d.Events {
+		if e.What == what {
+			return e.At
+		}
+	}
+	return -1
+}
+
+// failover evaluates one loader's records.
+func (t *trace) failover(d *FailoverData, plan load.Plan, where map[string]string) Failover {
+	f := Failover{
+		From: t.member.Name, Via: t.via, Scheduled: plan.Scheduled(), Recorded: len(t.records),
+		Retries: t.retries, Errors: map[string]int{},
+	}
+	fault, restore := d.moment(MomentFault), d.moment(MomentRestore)
+	if d.Fault == FaultKill {
+		restore = fault // its own repair begins with it
+	}
+	var took []time.Duration
+	before, local, during, remote := 0, 0, 0, 0
+	var lastElsewhere float64
+	back := false
+	for _, r := range t.records {
+		p := RequestPoint{At: r.At.Sub(d.Started).Seconds(), Latency: float64(r.Latency.Microseconds()) / 1000}
+		if r.OK() {
+			p.Region = where[r.Instance]
+			took = append(took, r.Latency)
+		} else {
+			p.Lost = failure(r)
+			f.Lost++
+			f.Errors[p.Lost]++
+			if f.FirstError == nil && p.At >= fault {
+				first := p.At - fault
+				f.FirstError = &first
+			}
+		}
+		f.Points = append(f.Points, p)
+		here, elsewhere := p.Region == d.Region, p.Lost == "" && p.Region != d.Region
+		switch {
+		case p.At < fault:
+			before++
+			if here {
+				local++
+			}
+		case p.At < restore:
+			if !elsewhere {
+				f.Shifted = p.At - fault
+			}
+			if p.At >= fault+shiftWithin.Seconds() {
+				during++
+				if elsewhere {
+					remote++
+				}
+			}
+			f.Slowest = max(f.Slowest, p.Latency)
+		default:
+			if !here {
+				lastElsewhere = p.At - restore
+			}
+			back = here
+			f.Slowest = max(f.Slowest, p.Latency)
+		}
+	}
+	if back {
+		f.Failback = &lastElsewhere
+	}
+	f.Local, f.Remote = share(local, before), share(remote, during)
+	slices.Sort(took)
+	f.P50, f.P99 = Quantile(took, 0.50), Quantile(took, 0.99)
+	return f
+}
+
+func share(part, whole int) float64 {
+	if whole == 0 {
+		return 0
+	}
+	return float64(part) / float64(whole)
+}
+
+// judge decides about one loader, by what the rule's profile promises.
+func (f *Failover) judge(d *FailoverData, out *outcome) {
+	object := "loader via " + f.Via
+	report := func(reason Reason, format string, args ...any) {
+		out.add(Finding{Reason: reason, Cluster: f.From, Object: object, Message: fmt.Sprintf(format, args...)})
+	}
+	if f.Local < localShare {
+		report(ReasonNotLocal, "before the fault %.1f%% of the answers came from %s itself", 100*f.Local, d.Region)
+	}
+	if d.Fault == FaultDrain && f.Remote < localShare {
+		report(ReasonNotShifted, "from %s after the fault %.1f%% of the requests were answered in another region; the last one that was not came at %.1f s",
+			shiftWithin, 100*f.Remote, f.Shifted)
+	}
+	if d.Rule.Profile != ProfileArticle && f.Lost > 0 {
+		report(ReasonRequestsLost, "%d of %d requests were lost: %s", f.Lost, f.Recorded, f.losses())
+	}
+	if f.Failback == nil {
+		report(ReasonNotBack, "the last requests were not answered in %s, which had been restored", d.Region)
+	}
+}
+
+// losses lists what became of lost requests, most frequent first.
+func (f *Failover) losses() string {
+	kinds := make([]string, 0, len(f.Errors))
+	for kind := range f.Errors {
+		kinds = append(kinds, kind)
+	}
+	slices.SortFunc(kinds, func(a, b string) int {
+		if n := f.Errors[b] - f.Errors[a]; n != 0 {
+			return n
+		}
+		return strings.Compare(a, b)
+	})
+	var parts []string
+	for _, kind := range kinds[:min(3, len(kinds))] {
+		parts = append(parts, fmt.Sprintf("%d× %s", f.Errors[kind], clip(kind, 120)))
+	}
+	return strings.Join(parts, "; ")
+}
+
+func (d *FailoverData) summary() string {
+	lost, sent, retries := 0, 0, 0
+	var shifted, failback float64
+	for _, f := range d.Loaders {
+		lost, sent = lost+f.Lost, sent+f.Recorded
+		shifted = max(shifted, f.Shifted)
+		if f.Failback != nil {
+			failback = max(failback, *f.Failback)
+		}
+		if f.Retries != nil {
+			retries += *f.Retries
+		}
+	}
+	return fmt.Sprintf("%s failed (%s): all requests moved to %s after %.2f s and came back %.1f s after the repair began; %d of %d lost, %d retried",
+		d.Region, d.Fault, d.To, shifted, failback, lost, sent, retries)
+}

@@ -1,0 +1,251 @@
+package verify
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/meshwright/meshwright/automation/verify/load"
+	"github.com/meshwright/meshwright/automation/verify/probe"
+)
+
+// shape says who answers during a failover, by the part of the run (0 to 1).
+type shape func(part float64) (region, failure string)
+
+func clean(part float64) (string, string) {
+	if part >= partBefore && part < partFault {
+		return "region2", ""
+	}
+	return "region1", ""
+}
+
+// shaped sends records at the plan's pace, in real time.
+func shaped(f *fakeMesh, s shape) func(*member, string, load.Plan, func(load.Record)) error {
+	return func(_ *member, _ string, p load.Plan, on func(load.Record)) error {
+		if p.Duration == warmUp {
+			return nil
+		}
+		start, n := time.Now(), p.Scheduled()
+		old := f.clusters["cluster1"].server()
+		time.Sleep(p.Duration)
+		for i := range n {
+			// In the middle of its slot, so that no record is sent at the very
+			// moment of the fault.
+			part := (float64(i) + 0.5) / float64(n)
+			region, failure := s(part)
+			r := load.Record{Seq: i, At: start.Add(time.Duration(part * float64(p.Duration))), Latency: time.Millisecond}
+			if r.Error = failure; failure == "" {
+				r.Status, r.Version, r.Instance = 200, "v", serverOf(region)
+				if region == "region1" && part < partFault {
+					r.Instance = old
+				} else if region == "region1" {
+					r.Instance = f.clusters["cluster1"].server()
+				}
+			}
+			on(r)
+		}
+		return nil
+	}
+}
+
+// server is the name of the helloworld pod that runs now.
+func (f *fakeCluster) server() string {
+	f.podsMu.Lock()
+	defer f.podsMu.Unlock()
+	for _, p := range f.pods {
+		if p.Labels["app"] == "helloworld" {
+			return p.Name
+		}
+	}
+	return ""
+}
+
+func TestFailover(t *testing.T) {
+	cases := map[string]struct {
+		shape   shape
+		profile string
+		want    []Reason
+	}{
+		"moves and comes back": {clean, ProfileZeroLoss, nil},
+		"was never local": {func(part float64) (string, string) {
+			if int(part*100)%2 == 0 {
+				return "region2", ""
+			}
+			return clean(part)
+		}, ProfileZeroLoss, []Reason{ReasonNotLocal}},
+		"loses one": {func(part float64) (string, string) {
+			if part > 0.3 && part < 0.31 {
+				return "", "503 Service Unavailable"
+			}
+			return clean(part)
+		}, ProfileZeroLoss, []Reason{ReasonRequestsLost}},
+		"loses one under the article's rule": {func(part float64) (string, string) {
+			if part > 0.3 && part < 0.31 {
+				return "", "503 Service Unavailable"
+			}
+			return clean(part)
+		}, ProfileArticle, nil},
+		"does not come back": {func(part float64) (string, string) {
+			if part > partFault {
+				return "region2", ""
+			}
+			return clean(part)
+		}, ProfileZeroLoss, []Reason{ReasonNotBack}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			f, o, _ := timedMesh(t)
+			f.load = shaped(f, c.shape)
+			m := f.mesh(o)
+			m.workload.LoadLabel, m.workload.Traffic = "app=load", failoverRule
+			m.workload.Traffic.Profile = c.profile
+			out := &outcome{}
+			// A second's run is too short for the settling of a real mesh, so the
+			// share after it is not judged here.
+			data := m.failover(t.Context(), FailoverPlan{Rate: 100, Requests: 100}.withDefaults(m), out)
+			if data == nil {
+				t.Fatalf("no data: %+v", out.findings)
+			}
+			if len(data.Loaders) != 2 {
+				t.Fatalf("%d loaders, want the client and the ingress of cluster1", len(data.Loaders))
+			}
+			for i := range data.Loaders {
+				data.Loaders[i].Remote = 1
+				data.Loaders[i].judge(data, out)
+			}
+			var got []Reason
+			for _, finding := range out.findings {
+				if !slices.Contains(got, finding.Reason) {
+					got = append(got, finding.Reason)
+				}
+			}
+			if diff := cmp.Diff(c.want, got); diff != "" {
+				t.Errorf("reasons (-want +got):\n%s\n%+v", diff, out.findings)
+			}
+			var events []string
+			for _, e := range data.Events {
+				events = append(events, e.What)
+			}
+			if diff := cmp.Diff([]string{MomentFault, MomentFaulted, MomentRestore, MomentRestored}, events); diff != "" {
+				t.Errorf("events (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestFailoverFigures evaluates records whose times are known.
+func TestFailoverFigures(t *testing.T) {
+	start := time.Now()
+	d := &FailoverData{
+		Region: "region1", To: "region2", Fault: FaultDrain, Started: start, Rule: failoverRule,
+		Events: []Moment{{10, MomentFault}, {10.1, MomentFaulted}, {30, MomentRestore}, {33, MomentRestored}},
+	}
+	tr := trace{loader: loader{member: &member{Target: Target{Name: "cluster1", Region: "region1"}}, via: "mesh"}}
+	at := func(second float64, region, failure string) {
+		r := load.Record{At: start.Add(time.Duration(second * float64(time.Second))), Latency: 5 * time.Millisecond, Error: failure}
+		if failure == "" {
+			r.Status, r.Version, r.Instance = 200, "v", serverOf(region)
+		}
+		tr.records = append(tr.records, r)
+	}
+	for s := 0.5; s < 40; s++ {
+		switch {
+		case s < 10:
+			at(s, "region1", "")
+		case s < 12: // 10.5 lost, 11.5 still local
+			if s == 10.5 {
+				at(s, "", "503 Service Unavailable")
+			} else {
+				at(s, "region1", "")
+			}
+		case s < 32:
+			at(s, "region2", "")
+		default:
+			at(s, "region1", "")
+		}
+	}
+	where := map[string]string{serverOf("region1"): "region1", serverOf("region2"): "region2"}
+	f := tr.failover(d, load.Plan{Rate: 1, Duration: 40 * time.Second}, where)
+	f.Points = nil
+	first, back := 0.5, 1.5
+	want := Failover{
+		From: "cluster1", Via: "mesh", Scheduled: 40, Recorded: 40, Lost: 1,
+		Errors: map[string]int{"503 Service Unavailable": 1}, Local: 1, Remote: 1,
+		FirstError: &first, Shifted: 1.5, Failback: &back, P50: 5, P99: 5, Slowest: 5,
+	}
+	if diff := cmp.Diff(want, f); diff != "" {
+		t.Errorf("figures (-want +got):\n%s", diff)
+	}
+	d.Loaders = []Failover{f}
+	for _, part := range []string{"after 1.50 s", "came back 1.5 s", "1 of 40 lost"} {
+		if got := d.summary(); !strings.Contains(got, part) {
+			t.Errorf("summary %q lacks %q", got, part)
+		}
+	}
+}
+
+// TestNotShifted: what the article's rule does on a mesh that may not eject.
+func TestNotShifted(t *testing.T) {
+	out := &outcome{}
+	back := 1.0
+	f := Failover{Local: 1, Remote: 0.4, Failback: &back}
+	f.judge(&FailoverData{Fault: FaultDrain, Rule: failoverRule}, out)
+	if len(out.findings) != 1 || out.findings[0].Reason != ReasonNotShifted {
+		t.Errorf("findings %+v", out.findings)
+	}
+}
+
+func TestDrill(t *testing.T) {
+	f, o, d := timedMesh(t)
+	f.load = shaped(f, clean)
+	m := f.mesh(o)
+	tuned := failoverRule
+	tuned.Tuning = &Tuning{MaxEjection: true, Retries: true}
+	report, err := drill(t.Context(), m, DrillOptions{
+		Targets: o.Targets, Workload: o.Workload, Deployer: d, Repeat: 2,
+		Plan: FailoverPlan{Rate: 100, Requests: 100}, Rules: []TrafficRule{failoverRule, tuned},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Runs) != 4 || !slices.Equal(d.removed, []string{"drill", "drill"}) {
+		t.Errorf("%d runs, removed %v", len(report.Runs), d.removed)
+	}
+	var labels []string
+	for _, s := range report.Rules {
+		labels = append(labels, s.Rule)
+		if s.Runs != 2 || s.Requests != 400 || s.Lost != 0 || s.NotBack != 0 || s.Failback.Max > 0.5 {
+			t.Errorf("%s: %+v", s.Rule, s)
+		}
+	}
+	if diff := cmp.Diff([]string{"zero-loss", "article+max-ejection+retries"}, labels); diff != "" {
+		t.Error(diff)
+	}
+	var b strings.Builder
+	if err := report.Table(&b); err != nil || !strings.Contains(b.String(), "article+max-ejection+retries") {
+		t.Errorf("table %v:\n%s", err, b.String())
+	}
+}
+
+// TestDrainRunsInTheSidecar sees what a strike does.
+func TestDrainRunsInTheSidecar(t *testing.T) {
+	f, o, _ := timedMesh(t)
+	var argv []string
+	f.clusters["cluster1"].exec = func(a []string) (probe.Output, error) {
+		argv = a
+		return probe.Output{}, nil
+	}
+	m := f.mesh(o)
+	victims, err := m.victims(t.Context(), "region1")
+	if err != nil || len(victims) != 1 {
+		t.Fatalf("victims %v, %v", victims, err)
+	}
+	for fault, want := range map[string]string{FaultDrain: "drain_listeners", FaultGraceful: "drain_listeners?graceful"} {
+		if err := victims[0].strike(t.Context(), fault); err != nil || argv[len(argv)-1] != want {
+			t.Errorf("%s: %v, %v", fault, argv, err)
+		}
+	}
+}
