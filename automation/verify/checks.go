@@ -124,6 +124,9 @@ var scenarioReasons = slices.Clip([]Reason{
 // IDs returns the ids of all checks, in the order of the report.
 func IDs() []string { return ids(func(check) bool { return true }) }
 
+// ReadOnlyIDs returns the ids of the checks that change nothing and run by default.
+func ReadOnlyIDs() []string { return ids(func(c check) bool { return !c.timed }) }
+
 // TimedIDs returns the ids of the checks that bring up a workload of their own,
 // which run only when Options.Full or Options.Only asks for them.
 func TimedIDs() []string { return ids(func(c check) bool { return c.timed }) }
