@@ -17,11 +17,14 @@ import (
 func main() {
 	runs := flag.Int("runs", 3, "interleaved runs of each arm")
 	out := flag.String("out", "docs/benchmarks.md", "report to write")
+	drills := flag.Int("drills", 5, "runs of each failover rule; 0 measures no failover")
+	only := flag.Bool("only-drills", false, "measure failover alone, and put its figures into the report in place of the old ones")
+	svg := flag.String("svg", "docs/failover.svg", "timeline of a failover to draw")
 	executable := flag.String("meshwright", "bin/meshwright", "the executable to measure")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *runs, *out, *executable); err != nil {
+	if err := run(ctx, options{*runs, *drills, *only, *out, *svg, *executable}); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
@@ -35,7 +38,13 @@ type arm struct {
 	parts       []map[string]time.Duration
 }
 
-func run(ctx context.Context, runs int, out, executable string) error {
+type options struct {
+	runs, drills         int
+	onlyDrills           bool
+	out, svg, executable string
+}
+
+func run(ctx context.Context, o options) error {
 	set, err := artifacts.Load(paths.Kit())
 	if err != nil {
 		return err
@@ -51,17 +60,24 @@ func run(ctx context.Context, runs int, out, executable string) error {
 			return wall, h.parts, err
 		}
 	}
-	lab, err := newLab(executable, set, env)
+	lab, err := newLab(o.executable, set, env)
 	if err != nil {
 		return err
 	}
 	defer lab.close()
+	plan := drillPlan(o.drills)
+	if o.onlyDrills {
+		if err := lab.drills(ctx, plan, o.svg); err != nil {
+			return err
+		}
+		return replaceDrills(o.out, plan)
+	}
 	arms := []*arm{
 		{name: "A", title: "the article's steps, one after another", run: hand(set.Images["node-stock"].Name, true, false)},
 		{name: "B", title: "the same, in parallel, images in the node", run: hand(set.NodeImage.Name, false, true)},
 		{name: "C", title: "meshwright up", run: lab.fromNothing},
 	}
-	for i := range runs {
+	for i := range o.runs {
 		for _, a := range arms {
 			wall, parts, err := a.run(ctx)
 			if err != nil {
@@ -71,5 +87,10 @@ func run(ctx context.Context, runs int, out, executable string) error {
 			fmt.Fprintf(os.Stderr, "run %d  %s  %6.1f s  %s\n", i+1, a.name, wall.Seconds(), a.title)
 		}
 	}
-	return writeReport(out, arms, lab, set)
+	if o.drills > 0 {
+		if err := lab.drills(ctx, plan, o.svg); err != nil {
+			return err
+		}
+	}
+	return writeReport(o.out, arms, lab, plan, set)
 }

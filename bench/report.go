@@ -14,7 +14,7 @@ import (
 
 // writeReport renders medians, spreads and ratios as Markdown. Everything in it
 // was measured in this run.
-func writeReport(path string, arms []*arm, l *lab, set *artifacts.Set) error {
+func writeReport(path string, arms []*arm, l *lab, plan []*drill, set *artifacts.Set) error {
 	figures := l.figures
 	var b bytes.Buffer
 	base := median(arms[0].wall)
@@ -60,6 +60,7 @@ func writeReport(path string, arms []*arm, l *lab, set *artifacts.Set) error {
 		fmt.Fprintf(&b, "| %s | %.0f MiB |\n", node, median(l.memory[node])/(1<<20))
 	}
 	writeTimeline(&b, l.timeline)
+	writeDrills(&b, plan)
 	return os.WriteFile(path, b.Bytes(), 0o644) //nolint:gosec // a document of the repository
 }
 

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/meshwright/meshwright/automation/verify"
+)
+
+// drill is one measurement of a failing region.
+type drill struct {
+	title string
+	args  []string
+	// report is set when it has run.
+	report *verify.DrillReport
+}
+
+// drillPlan lists what is measured about failover: both profiles, what each part
+// of the zero-loss profile adds, and the long runs.
+func drillPlan(repeat int) []*drill {
+	n := strconv.Itoa(repeat)
+	parts := verify.TuningNames()
+	adding := make([]string, 0, 2*len(parts))
+	for i := range parts {
+		adding = append(adding, "--tuning", strings.Join(parts[:i+1], ","))
+	}
+	return []*drill{
+		{title: "Both profiles, sidecars drained", args: []string{"--profile", "article,zero-loss", "--repeat", n}},
+		{title: "Both profiles, pods killed", args: []string{"--profile", "article,zero-loss", "--fault", "kill", "--repeat", n}},
+		{title: "Part after part, sidecars drained", args: adding},
+		{title: "Part after part, pods killed", args: append([]string{"--fault", "kill"}, adding...)},
+		{title: "10,000 requests, sidecars drained", args: []string{"--requests", "10000"}},
+		{title: "10,000 requests, pods killed", args: []string{"--requests", "10000", "--fault", "kill"}},
+	}
+}
+
+// drills brings a lab up, runs the plan on it and destroys it. The timeline of the
+// last run of the first drill is drawn into svg.
+func (l *lab) drills(ctx context.Context, plan []*drill, svg string) (err error) {
+	defer func() {
+		_, derr := l.meshwright(context.WithoutCancel(ctx), nil, "destroy")
+		err = errors.Join(err, derr)
+	}()
+	if _, err := l.meshwright(ctx, nil, "up"); err != nil {
+		return err
+	}
+	for i, d := range plan {
+		args := append([]string{"drill", "drain", "--output", "json"}, d.args...)
+		if i == 0 {
+			args = append(args, "--svg", svg)
+		}
+		var out bytes.Buffer
+		took, err := l.meshwright(ctx, &out, args...)
+		if err != nil {
+			return err
+		}
+		if err := json.Unmarshal(out.Bytes(), &d.report); err != nil {
+			return fmt.Errorf("drill drain --output json: %w", err)
+		}
+		fmt.Fprintf(os.Stderr, "drill  %6.1f s  %s\n", took.Seconds(), d.title)
+	}
+	return nil
+}
+
+const drillsTitle = "## Failover under load"
+
+// replaceDrills renews the last chapter of a report that stands.
+func replaceDrills(path string, plan []*drill) error {
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	rest, _, _ := bytes.Cut(old, []byte(drillsTitle))
+	var b bytes.Buffer
+	writeDrills(&b, plan)
+	return os.WriteFile(path, append(append(bytes.TrimSpace(rest), '\n'), b.Bytes()...), 0o644) //nolint:gosec // a document of the repository
+}
+
+func writeDrills(b *bytes.Buffer, plan []*drill) {
+	if plan[0].report == nil {
+		return
+	}
+	b.WriteString("\n" + drillsTitle + "\n\nA client in the failing region and its ingress, open loop; see failover.md for the method. " +
+		"Seconds since the fault until all requests had moved, and since the repair began until all were back.\n")
+	for _, d := range plan {
+		fmt.Fprintf(b, "\n### %s\n\n%d requests at %d/s from each of two loaders in each run.\n\n", d.title, d.report.Requests, d.report.Rate)
+		b.WriteString("| rule | runs | requests | lost | retried | first error | moved, p50 / p99 | back, p50 / p99 | slowest |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|\n")
+		for _, s := range d.report.Rules {
+			retried, first := "not counted", "–"
+			if s.Retries != nil {
+				retried = strconv.Itoa(*s.Retries)
+			}
+			if s.FirstError != nil {
+				first = fmt.Sprintf("%.2f s", *s.FirstError)
+			}
+			fmt.Fprintf(b, "| %s | %d | %d | %d | %s | %s | %.2f / %.2f s | %.2f / %.2f s | %.0f ms |\n",
+				s.Rule, s.Runs, s.Requests, s.Lost, retried, first, s.Shifted.P50, s.Shifted.P99, s.Failback.P50, s.Failback.P99, s.Slowest)
+		}
+	}
+}
