@@ -54,11 +54,13 @@ func (m *mesh) inScenario(ctx context.Context, s Scenario, out *outcome, f func(
 // settle waits until discovery is complete for the workload and returns what
 // was still missing when the time was over.
 func (m *mesh) settle(ctx context.Context) []Finding {
+	loads := *m // whose proxies count
+	loads.workload.ClientLabel = m.workload.LoadLabel
 	var last []Finding
 	//nolint:errcheck // what it waited for in vain is in last
 	wait.PollUntilContextTimeout(ctx, m.timeouts.Interval, m.timeouts.Settle, true, func(ctx context.Context) (bool, error) {
 		look := &outcome{}
-		checkDiscovery(ctx, m, look)
+		checkDiscovery(ctx, &loads, look)
 		if !look.failed() {
 			last = nil
 			return true, nil
