@@ -74,21 +74,6 @@ type Sample struct {
 // On says whether the sample is deployed.
 func (s Sample) On() bool { return s.Enabled == nil || *s.Enabled }
 
-// Traffic configures regional load balancing of the sample.
-type Traffic struct {
-	// Mode is "none" (the default).
-	Mode TrafficMode `json:"mode,omitempty" jsonschema:"enum=none"`
-}
-
-// TrafficMode is a way to spread requests over regions.
-type TrafficMode string
-
-// The modes.
-const (
-	// TrafficNone leaves the choice of endpoint to Istio's default.
-	TrafficNone TrafficMode = "none"
-)
-
 // Namespace of the configuration's keys.
 const Namespace = "meshwright"
 
@@ -154,9 +139,7 @@ func (c *Config) withDefaults() *Config {
 	if out.Sample.Namespace == "" {
 		out.Sample.Namespace = DefaultSampleNamespace
 	}
-	if out.Traffic.Mode == "" {
-		out.Traffic.Mode = TrafficNone
-	}
+	out.Traffic = c.Traffic.withDefaults()
 	for i := range out.Clusters {
 		if out.Clusters[i].ControlPlane == "" {
 			out.Clusters[i].ControlPlane = out.Clusters[i].Name

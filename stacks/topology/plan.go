@@ -78,7 +78,8 @@ type Node struct {
 // SamplePlan is the plan of the helloworld application.
 type SamplePlan struct {
 	Namespace string
-	Traffic   Traffic
+	// Traffic has a rule for every region, whatever the configuration leaves out.
+	Traffic Traffic
 }
 
 // NewPlan validates the configuration for a lab of that name and plans it. The
@@ -100,7 +101,7 @@ func plan(lab string, c *Config) *Plan {
 	}
 	relate(p.Clusters)
 	if c.Sample.On() {
-		p.Sample = &SamplePlan{Namespace: c.Sample.Namespace, Traffic: c.Traffic}
+		p.Sample = &SamplePlan{Namespace: c.Sample.Namespace, Traffic: c.Traffic.resolve(regionsOf(c.Clusters))}
 	}
 	return p
 }

@@ -107,6 +107,9 @@ func TestStackFilesMatchTheSchema(t *testing.T) {
 		"no clusters":       `config: {meshwright:meshID: m}`,
 		"misspelled key":    `config: {meshwright:clusters: [{name: a, network: n}], meshwright:meshId: m}`,
 		"misspelled field":  `config: {meshwright:clusters: [{name: a, netwrok: n}]}`,
+		"unknown mode":      `config: {meshwright:clusters: [{name: a, network: n}], meshwright:traffic: {mode: roulette}}`,
+		"unknown profile":   `config: {meshwright:clusters: [{name: a, network: n}], meshwright:traffic: {profile: brave}}`,
+		"half a percent":    `config: {meshwright:clusters: [{name: a, network: n}], meshwright:traffic: {weights: [{from: a, to: {a: 99.5}}]}}`,
 		"unknown artifacts": `config: {meshwright:clusters: [{name: a, network: n}], meshwright:artifacts: internet}`,
 	} {
 		document, err := decode([]byte(bad))

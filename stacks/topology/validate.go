@@ -24,6 +24,8 @@ const (
 	Overlap     Reason = "overlap"
 	Reserved    Reason = "reserved"
 	OutOfBounds Reason = "out of bounds"
+	NoEffect    Reason = "no effect"
+	ToItself    Reason = "to itself"
 )
 
 // Problem is one mistake in a configuration.
@@ -70,6 +72,7 @@ func (c *Config) Validate(lab string) error {
 	for i := range v.config.Clusters {
 		v.cluster(i)
 	}
+	v.traffic()
 	// Addresses are compared as planned, so every part must parse first.
 	if len(v.problems) == 0 {
 		v.addresses()
@@ -129,9 +132,6 @@ func (v *validator) top() {
 	}
 	if c.Artifacts != "airgap" && c.Artifacts != "registry" {
 		v.add("artifacts", Unknown, "use airgap or registry", "%q is no source of artifacts", c.Artifacts)
-	}
-	if c.Traffic.Mode != TrafficNone {
-		v.add("traffic.mode", Unknown, "use none", "%q is no way to spread traffic", c.Traffic.Mode)
 	}
 	if v.label("sample.namespace", c.Sample.Namespace, "a namespace") && slices.Contains(reserved, c.Sample.Namespace) {
 		v.add("sample.namespace", Reserved, "use another, such as sample", "%q belongs to the cluster", c.Sample.Namespace)

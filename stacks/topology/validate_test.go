@@ -9,12 +9,35 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// found is a problem as tests look at it.
+type found struct {
+	Key    string
+	Reason Reason
+}
+
+// expectProblems plans a configuration and compares what is wrong with it.
+func expectProblems(t *testing.T, lab string, c *Config, want []found) {
+	t.Helper()
+	var got []found
+	_, err := NewPlan(lab, c)
+	var invalid *InvalidError
+	if errors.As(err, &invalid) {
+		for _, p := range invalid.Problems {
+			got = append(got, found{p.Key, p.Reason})
+			if p.Detail == "" || p.Mend == "" || !strings.Contains(err.Error(), p.Mend) {
+				t.Errorf("%s: no mend in %q", p.Key, err)
+			}
+		}
+	} else if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s\n%v", diff, err)
+	}
+}
+
 func TestBadConfigurations(t *testing.T) {
 	off := false
-	type found struct {
-		Key    string
-		Reason Reason
-	}
 	for name, test := range map[string]struct {
 		lab  string
 		edit func(*Config)
@@ -96,22 +119,7 @@ func TestBadConfigurations(t *testing.T) {
 			if lab == "" {
 				lab = "dev"
 			}
-			var got []found
-			_, err := NewPlan(lab, c)
-			var invalid *InvalidError
-			if errors.As(err, &invalid) {
-				for _, p := range invalid.Problems {
-					got = append(got, found{p.Key, p.Reason})
-					if p.Detail == "" || p.Mend == "" || !strings.Contains(err.Error(), p.Mend) {
-						t.Errorf("%s: no mend in %q", p.Key, err)
-					}
-				}
-			} else if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("%s\n%v", diff, err)
-			}
+			expectProblems(t, lab, c, test.want)
 		})
 	}
 }
@@ -135,7 +143,7 @@ func TestDecode(t *testing.T) {
 			"subnet":    "10.200.0.0/20",
 			"artifacts": "airgap",
 			"sample":    `{"enabled":false}`,
-			"traffic":   `{"mode":"none"}`,
+			"traffic":   `{"mode":"distribute","weights":[{"from":"r","to":{"r":60,"s":40}}]}`,
 		}))
 		if err != nil {
 			t.Fatal(err)
@@ -147,20 +155,29 @@ func TestDecode(t *testing.T) {
 				{Name: "b", Network: "n", ControlPlane: "a"},
 			},
 			MeshID: "m", Subnet: "10.200.0.0/20", Artifacts: "airgap",
-			Sample: Sample{Enabled: &off, Namespace: "sample"}, Traffic: Traffic{Mode: TrafficNone},
+			Sample: Sample{Enabled: &off, Namespace: "sample"}, Traffic: Traffic{
+				Mode: TrafficDistribute, Profile: ProfileZeroLoss,
+				Weights: []RegionWeights{{From: "r", To: map[string]int{"r": 60, "s": 40}}},
+			},
 		}
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
 	})
-	for name, values := range map[string]map[string]string{
-		"misspelled field": {"clusters": `[{"name":"a","netwrok":"n"}]`},
-		"not a list":       {"clusters": `{"name":"a"}`},
-		"number for text":  {"clusters": `[{"name":1}]`},
-		"trailing text":    {"clusters": `[]{}`},
+	for name, bad := range map[string]struct{ key, value string }{
+		"misspelled field":      {"clusters", `[{"name":"a","netwrok":"n"}]`},
+		"not a list":            {"clusters", `{"name":"a"}`},
+		"number for text":       {"clusters", `[{"name":1}]`},
+		"trailing text":         {"clusters", `[]{}`},
+		"misspelled weights":    {"traffic", `{"mode":"distribute","weigths":[]}`},
+		"part of a percent":     {"traffic", `{"weights":[{"from":"a","to":{"a":0.5}}]}`},
+		"misspelled from":       {"traffic", `{"failover":[{"form":"a","to":"b"}]}`},
+		"failover to a map":     {"traffic", `{"failover":[{"from":"a","to":{"b":100}}]}`},
+		"weights as one object": {"traffic", `{"weights":{"from":"a"}}`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := Decode(lookup(values)); err == nil || !strings.Contains(err.Error(), "meshwright:clusters") {
+			_, err := Decode(lookup(map[string]string{bad.key: bad.value}))
+			if err == nil || !strings.Contains(err.Error(), "meshwright:"+bad.key) {
 				t.Errorf("got %v, want an error that names the key", err)
 			}
 		})

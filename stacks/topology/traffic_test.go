@@ -1,0 +1,263 @@
+package topology
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func TestBadTraffic(t *testing.T) {
+	weights := func(from string, to map[string]int) []RegionWeights { return []RegionWeights{{from, to}} }
+	half := map[string]int{"region1": 50, "region2": 50}
+	// inert is a third region in which no helloworld runs.
+	inert := func(c *Config) {
+		c.Clusters = append(c.Clusters, Cluster{Name: "cluster3", Network: "network3", Locality: Locality{Region: "region3"}})
+	}
+	for name, test := range map[string]struct {
+		traffic Traffic
+		edit    func(*Config)
+		want    []found
+	}{
+		"nothing said":       {},
+		"distribute":         {traffic: Traffic{Mode: TrafficDistribute}},
+		"failover":           {traffic: Traffic{Mode: TrafficFailover, Profile: ProfileArticle}},
+		"declared weights":   {traffic: Traffic{Mode: TrafficDistribute, Weights: weights("region1", half)}},
+		"all to the other":   {traffic: Traffic{Mode: TrafficDistribute, Weights: weights("region1", map[string]int{"region2": 100})}},
+		"declared failover":  {traffic: Traffic{Mode: TrafficFailover, Failover: []RegionFailover{{"region2", "region1"}}}},
+		"from an inert one":  {traffic: Traffic{Mode: TrafficDistribute, Weights: weights("region3", half)}, edit: inert},
+		"unknown mode":       {traffic: Traffic{Mode: "roulette"}, want: []found{{"meshwright:traffic.mode", Unknown}}},
+		"unknown profile":    {traffic: Traffic{Mode: TrafficFailover, Profile: "brave"}, want: []found{{"meshwright:traffic.profile", Unknown}}},
+		"none with profile":  {traffic: Traffic{Profile: ProfileArticle}, want: []found{{"meshwright:traffic.profile", NoEffect}}},
+		"none with weights":  {traffic: Traffic{Weights: weights("region1", half)}, want: []found{{"meshwright:traffic.weights", NoEffect}}},
+		"none with failover": {traffic: Traffic{Failover: []RegionFailover{{"region1", "region2"}}}, want: []found{{"meshwright:traffic.failover", NoEffect}}},
+		"failover with weights": {
+			traffic: Traffic{Mode: TrafficFailover, Weights: weights("region1", half)}, want: []found{{"meshwright:traffic.weights", NoEffect}},
+		},
+		"distribute with failover": {
+			traffic: Traffic{Mode: TrafficDistribute, Failover: []RegionFailover{{"region1", "region2"}}},
+			want:    []found{{"meshwright:traffic.failover", NoEffect}},
+		},
+		"cluster without region": {
+			traffic: Traffic{Mode: TrafficDistribute}, edit: func(c *Config) { c.Clusters[1].Locality = Locality{} },
+			want: []found{{"meshwright:clusters[1].locality.region", Missing}},
+		},
+		"one region": {
+			traffic: Traffic{Mode: TrafficFailover}, edit: func(c *Config) { c.Clusters[1].Locality.Region = "region1" },
+			want: []found{{"meshwright:traffic.mode", TooSmall}},
+		},
+		"one cluster": {
+			traffic: Traffic{Mode: TrafficFailover}, edit: func(c *Config) { c.Clusters = c.Clusters[:1] },
+			want: []found{{"meshwright:traffic.mode", TooSmall}},
+		},
+		"one region serves": {
+			traffic: Traffic{Mode: TrafficDistribute}, edit: func(c *Config) { c.Clusters[0].HelloWorld = nil },
+			want: []found{{"meshwright:traffic.mode", TooSmall}},
+		},
+		"weights below 100": {
+			traffic: Traffic{Mode: TrafficDistribute, Weights: weights("region1", map[string]int{"region1": 80, "region2": 19})},
+			want:    []found{{"meshwright:traffic.weights[0].to", OutOfBounds}},
+		},
+		"weights above 100": {
+			traffic: Traffic{Mode: TrafficDistribute, Weights: weights("region1", map[string]int{"region1": 80, "region2": 30})},
+			want:    []found{{"meshwright:traffic.weights[0].to", OutOfBounds}},
+		},
+		"no weights at all": {
+			traffic: Traffic{Mode: TrafficDistribute, Weights: weights("region1", nil)},
+			want:    []found{{"meshwright:traffic.weights[0].to", OutOfBounds}},
+		},
+		"negative weight": {
+			traffic: Traffic{Mode: TrafficDistribute, Weights: weights("region1", map[string]int{"region1": 120, "region2": -20})},
+			want:    []found{{"meshwright:traffic.weights[0].to.region1", OutOfBounds}, {"meshwright:traffic.weights[0].to.region2", OutOfBounds}},
+		},
+		"zero weight": {
+			traffic: Traffic{Mode: TrafficDistribute, Weights: weights("region1", map[string]int{"region1": 100, "region2": 0})},
+			want:    []found{{"meshwright:traffic.weights[0].to.region2", OutOfBounds}},
+		},
+		"weights from nowhere": {
+			traffic: Traffic{Mode: TrafficDistribute, Weights: weights("region9", half)}, want: []found{{"meshwright:traffic.weights[0].from", Unknown}},
+		},
+		"weights to nowhere": {
+			traffic: Traffic{Mode: TrafficDistribute, Weights: weights("region1", map[string]int{"region1": 80, "region9": 20})},
+			want:    []found{{"meshwright:traffic.weights[0].to.region9", Unknown}},
+		},
+		"weights to an inert one": {
+			traffic: Traffic{Mode: TrafficDistribute, Weights: weights("region1", map[string]int{"region1": 80, "region3": 20})}, edit: inert,
+			want: []found{{"meshwright:traffic.weights[0].to.region3", Missing}},
+		},
+		"two weights for one": {
+			traffic: Traffic{Mode: TrafficDistribute, Weights: append(weights("region1", half), weights("region1", half)...)},
+			want:    []found{{"meshwright:traffic.weights[1].from", Duplicate}},
+		},
+		"failover to itself": {
+			traffic: Traffic{Mode: TrafficFailover, Failover: []RegionFailover{{"region1", "region1"}}},
+			want:    []found{{"meshwright:traffic.failover[0].to", ToItself}},
+		},
+		"failover from nowhere": {
+			traffic: Traffic{Mode: TrafficFailover, Failover: []RegionFailover{{"", "region1"}}},
+			want:    []found{{"meshwright:traffic.failover[0].from", Unknown}},
+		},
+		"failover to nowhere": {
+			traffic: Traffic{Mode: TrafficFailover, Failover: []RegionFailover{{"region1", "region9"}}},
+			want:    []found{{"meshwright:traffic.failover[0].to", Unknown}},
+		},
+		"failover to an inert one": {
+			traffic: Traffic{Mode: TrafficFailover, Failover: []RegionFailover{{"region1", "region3"}}}, edit: inert,
+			want: []found{{"meshwright:traffic.failover[0].to", Missing}},
+		},
+		"two failovers of one": {
+			traffic: Traffic{Mode: TrafficFailover, Failover: []RegionFailover{{"region1", "region2"}, {"region1", "region2"}}},
+			want:    []found{{"meshwright:traffic.failover[1].from", Duplicate}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := article()
+			c.Traffic = test.traffic
+			if test.edit != nil {
+				test.edit(c)
+			}
+			expectProblems(t, "dev", c, test.want)
+		})
+	}
+}
+
+// TestResolvedRule: what is left out follows the order of clusters.
+func TestResolvedRule(t *testing.T) {
+	at := func(region string, versions ...string) Cluster {
+		return Cluster{Name: "c-" + region, Network: "n", Locality: Locality{Region: region}, HelloWorld: versions}
+	}
+	three := []Cluster{at("b", "v1"), at("a", "v2"), at("c", "v1")}
+	inert := []Cluster{at("b", "v1"), at("x"), at("a", "v2"), at("c", "v1")}
+	for name, test := range map[string]struct {
+		clusters []Cluster
+		traffic  Traffic
+		want     Traffic
+	}{
+		"the article's weights": {
+			three[:2], Traffic{Mode: TrafficDistribute},
+			Traffic{Mode: TrafficDistribute, Profile: ProfileZeroLoss, Weights: []RegionWeights{
+				{"b", map[string]int{"b": 80, "a": 20}}, {"a", map[string]int{"a": 80, "b": 20}},
+			}},
+		},
+		"three regions": {
+			three, Traffic{Mode: TrafficDistribute},
+			Traffic{Mode: TrafficDistribute, Profile: ProfileZeroLoss, Weights: []RegionWeights{
+				{"b", map[string]int{"b": 80, "a": 10, "c": 10}}, {"a", map[string]int{"a": 80, "b": 10, "c": 10}}, {"c", map[string]int{"c": 80, "b": 10, "a": 10}},
+			}},
+		},
+		"one declared, the rest by default": {
+			three[:2], Traffic{Mode: TrafficDistribute, Profile: ProfileArticle, Weights: []RegionWeights{{"a", map[string]int{"b": 100}}}},
+			Traffic{Mode: TrafficDistribute, Profile: ProfileArticle, Weights: []RegionWeights{
+				{"b", map[string]int{"b": 80, "a": 20}}, {"a", map[string]int{"b": 100}},
+			}},
+		},
+		"a region in which nothing answers": {
+			inert, Traffic{Mode: TrafficDistribute},
+			Traffic{Mode: TrafficDistribute, Profile: ProfileZeroLoss, Weights: []RegionWeights{
+				{"b", map[string]int{"b": 80, "a": 10, "c": 10}}, {"x", map[string]int{"b": 34, "a": 33, "c": 33}},
+				{"a", map[string]int{"a": 80, "b": 10, "c": 10}}, {"c", map[string]int{"c": 80, "b": 10, "a": 10}},
+			}},
+		},
+		"a ring": {
+			inert, Traffic{Mode: TrafficFailover},
+			Traffic{Mode: TrafficFailover, Profile: ProfileZeroLoss, Failover: []RegionFailover{{"b", "a"}, {"x", "a"}, {"a", "c"}, {"c", "b"}}},
+		},
+		"one declared, the ring for the rest": {
+			three, Traffic{Mode: TrafficFailover, Failover: []RegionFailover{{"c", "a"}}},
+			Traffic{Mode: TrafficFailover, Profile: ProfileZeroLoss, Failover: []RegionFailover{{"b", "a"}, {"a", "c"}, {"c", "a"}}},
+		},
+		"two clusters of a region": {
+			[]Cluster{at("b", "v1"), {Name: "other", Network: "n", Locality: Locality{Region: "b"}}, at("a", "v2")}, Traffic{Mode: TrafficFailover},
+			Traffic{Mode: TrafficFailover, Profile: ProfileZeroLoss, Failover: []RegionFailover{{"b", "a"}, {"a", "b"}}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p, err := NewPlan("dev", &Config{Clusters: test.clusters, Traffic: test.traffic})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, p.Sample.Traffic); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// regional draws valid configurations whose clusters stand in two regions or more.
+func regional(t *rapid.T, mode TrafficMode) *Config {
+	n := rapid.IntRange(2, MaxClusters).Draw(t, "clusters")
+	places := rapid.IntRange(2, n).Draw(t, "regions")
+	c := &Config{Traffic: Traffic{Mode: mode}}
+	for i := range n {
+		cluster := Cluster{Name: fmt.Sprintf("c%d", i), Network: "n", Locality: Locality{Region: fmt.Sprintf("r%d", i%places)}}
+		if i < 2 || rapid.Bool().Draw(t, "serves") {
+			cluster.HelloWorld = []string{"v1"}
+		}
+		c.Clusters = append(c.Clusters, cluster)
+	}
+	return c
+}
+
+func TestWeightsSumToAHundred(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := regional(t, TrafficDistribute)
+		p, err := NewPlan("dev", c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := regionsOf(c.Clusters)
+		if len(p.Sample.Traffic.Weights) != len(r.all) {
+			t.Fatalf("%d rules for %d regions", len(p.Sample.Traffic.Weights), len(r.all))
+		}
+		for _, w := range p.Sample.Traffic.Weights {
+			sum, least, most := 0, 100, 0
+			for region, percent := range w.To {
+				if percent < 1 || !slices.Contains(r.serving, region) {
+					t.Fatalf("from %s: %d percent to %s", w.From, percent, region)
+				}
+				sum += percent
+				if region != w.From {
+					least, most = min(least, percent), max(most, percent)
+				}
+			}
+			if sum != 100 {
+				t.Fatalf("from %s: %v sums to %d", w.From, w.To, sum)
+			}
+			if most-least > 1 {
+				t.Fatalf("from %s: %v is not even", w.From, w.To)
+			}
+		}
+		// What a plan resolves is itself a configuration, and stays as it is.
+		c.Traffic = p.Sample.Traffic
+		again, err := NewPlan("dev", c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(p.Sample, again.Sample); diff != "" {
+			t.Fatal(diff)
+		}
+	})
+}
+
+func TestFailoverReachesEveryRegionThatServes(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := regional(t, TrafficFailover)
+		p, err := NewPlan("dev", c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := regionsOf(c.Clusters)
+		taken := map[string]bool{}
+		for _, f := range p.Sample.Traffic.Failover {
+			if f.From == f.To || !slices.Contains(r.serving, f.To) {
+				t.Fatalf("%s fails over to %s", f.From, f.To)
+			}
+			taken[f.To] = true
+		}
+		if len(taken) != len(r.serving) {
+			t.Fatalf("%d of %d regions take over for another", len(taken), len(r.serving))
+		}
+	})
+}
