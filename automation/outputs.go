@@ -12,6 +12,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/meshwright/meshwright/components/sample"
 	"github.com/meshwright/meshwright/stacks"
 )
 
@@ -21,6 +22,8 @@ type Outputs struct {
 	MeshID   string
 	Clusters []Cluster
 	Sample   *stacks.SampleOutputs
+	// Traffic is the sample's rule with its defaults filled in; nil for mode none.
+	Traffic *sample.Traffic
 }
 
 // Cluster is one cluster of a lab that is up. It holds a kubeconfig, which is
@@ -95,7 +98,7 @@ func decodeOutputs(values auto.OutputMap) (*Outputs, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := &Outputs{Lab: o.Lab, MeshID: o.MeshID, Sample: o.Sample}
+	out := &Outputs{Lab: o.Lab, MeshID: o.MeshID, Sample: o.Sample, Traffic: o.Traffic}
 	for _, c := range o.Clusters {
 		out.Clusters = append(out.Clusters, Cluster{c})
 	}

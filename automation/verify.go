@@ -37,6 +37,9 @@ func (o *Outputs) Workload() verify.Workload {
 	for _, c := range o.Clusters {
 		w.Versions[c.Name] = c.HelloWorld
 	}
+	if t := o.Traffic; t != nil {
+		w.Traffic = verify.TrafficRule{Mode: t.Mode, Profile: t.Profile, Weights: t.Weights, Failover: t.Failover}
+	}
 	return w
 }
 

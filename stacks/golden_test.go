@@ -315,6 +315,10 @@ func TestSettingsReachTheGraph(t *testing.T) {
 		"mesh ID":          {key: "meshID", value: "mesh7", inputOf: "cluster2-istio-istiod", want: `"meshID":"mesh7"`},
 		"sample namespace": {key: "sample", value: `{"namespace":"shop"}`, inputOf: "cluster1-routes-routes", want: `"namespace":"shop"`},
 		"subnet":           {key: "subnet", value: "10.200.0.0/20", inputOf: "cluster2-metallb-pool", want: "10.200.8.33-10.200.8.62"},
+		"weights":          {key: "traffic", value: `{"mode":"distribute"}`, inputOf: "cluster2-routes-traffic", want: `{"from":"region1/*","to":{"region1/*":80,"region2/*":20}}`},
+		"failover":         {key: "traffic", value: `{"mode":"failover"}`, inputOf: "cluster1-routes-mesh", want: `"retryRemoteLocalities":true`},
+		"article's rule":   {key: "traffic", value: `{"mode":"failover","profile":"article"}`, has: "cluster1-routes-traffic", hasNot: "cluster1-routes-mesh"},
+		"no rule":          {key: "traffic", value: `{"mode":"none"}`, has: "cluster1-routes-routes", hasNot: "cluster1-routes-traffic"},
 		"workers":          {key: "clusters", value: `[{"name":"cluster1","network":"n","workers":1}]`, inputOf: "cluster1-kind", want: `"role":"worker"`},
 	} {
 		t.Run(name, func(t *testing.T) {

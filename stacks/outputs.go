@@ -19,6 +19,8 @@ type Outputs struct {
 	Clusters []ClusterOutputs `json:"clusters"`
 	// Sample is nil when it is switched off.
 	Sample *SampleOutputs `json:"sample,omitempty"`
+	// Traffic is the sample's rule with its defaults filled in; nil for mode none.
+	Traffic *sample.Traffic `json:"traffic,omitempty"`
 }
 
 // ClusterOutputs is what a stack hands back of one cluster.
@@ -72,6 +74,9 @@ func (l *lab) export(ctx *pulumi.Context) error {
 			"path":        pulumi.String(sample.Path),
 			"clientLabel": pulumi.String(sample.ClientLabel),
 		})
+		if rule := TrafficOf(l.plan.Sample.Traffic); rule != nil {
+			ctx.Export("traffic", trafficOutput(rule))
+		}
 	}
 	return nil
 }
@@ -114,6 +119,7 @@ func DecodeOutputs(values map[string]any) (*Outputs, error) {
 		MeshID   string                    `json:"meshID"`
 		Clusters map[string]ClusterOutputs `json:"clusters"`
 		Sample   *SampleOutputs            `json:"sample"`
+		Traffic  *sample.Traffic           `json:"traffic"`
 	}
 	text, err := json.Marshal(values)
 	if err != nil {
@@ -122,7 +128,7 @@ func DecodeOutputs(values map[string]any) (*Outputs, error) {
 	if err := json.Unmarshal(text, &raw); err != nil {
 		return nil, fmt.Errorf("stack outputs are of another version: %w; run `meshwright up`", err)
 	}
-	out := &Outputs{Lab: raw.Lab, MeshID: raw.MeshID, Sample: raw.Sample}
+	out := &Outputs{Lab: raw.Lab, MeshID: raw.MeshID, Sample: raw.Sample, Traffic: raw.Traffic}
 	for _, c := range raw.Clusters {
 		out.Clusters = append(out.Clusters, c)
 	}

@@ -5,11 +5,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/meshwright/meshwright/components/sample"
 )
 
-// TestOutputsAreWhatTheProgramExports decodes what the program of the dev stack
-// hands to the engine.
-func TestOutputsAreWhatTheProgramExports(t *testing.T) {
+// exportsOf decodes what the program hands to the engine.
+func exportsOf(t *testing.T, settings map[string]string) *Outputs {
+	t.Helper()
 	exported := make(chan map[string]any, 1)
 	program := func(ctx *pulumi.Context) error {
 		if err := ProgramWith(testArtifacts())(ctx); err != nil {
@@ -22,7 +24,7 @@ func TestOutputsAreWhatTheProgramExports(t *testing.T) {
 		})
 		return nil
 	}
-	config := func(info *pulumi.RunInfo) { info.Config = stackConfig(t, "dev") }
+	config := func(info *pulumi.RunInfo) { info.Config = settings }
 	if err := pulumi.RunErr(program, pulumi.WithMocks("meshwright", "lab", &recorder{}), config); err != nil {
 		t.Fatal(err)
 	}
@@ -30,6 +32,36 @@ func TestOutputsAreWhatTheProgramExports(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return got
+}
+
+func TestTrafficIsExported(t *testing.T) {
+	for name, test := range map[string]struct {
+		traffic string
+		want    *sample.Traffic
+	}{
+		"none": {`{"mode":"none"}`, nil},
+		"distribute": {`{"mode":"distribute","profile":"article"}`, &sample.Traffic{
+			Mode: "distribute", Profile: "article",
+			Weights: map[string]map[string]int{"region1": {"region1": 80, "region2": 20}, "region2": {"region1": 20, "region2": 80}},
+		}},
+		"failover": {`{"mode":"failover"}`, &sample.Traffic{
+			Mode: "failover", Profile: "zero-loss", Failover: map[string]string{"region1": "region2", "region2": "region1"},
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			settings := stackConfig(t, "dev")
+			settings["meshwright:traffic"] = test.traffic
+			if diff := cmp.Diff(test.want, exportsOf(t, settings).Traffic); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestOutputsAreWhatTheProgramExports looks at the dev stack.
+func TestOutputsAreWhatTheProgramExports(t *testing.T) {
+	got := exportsOf(t, stackConfig(t, "dev"))
 	want := &Outputs{
 		Lab: "lab", MeshID: "mesh1",
 		Sample: &SampleOutputs{Namespace: "sample", Service: "helloworld", Port: 5000, Path: "/hello", ClientLabel: "app=sleep"},

@@ -26,9 +26,18 @@ type HelloWorld struct {
 // HelloWorldArgs describes a cluster's part of the sample.
 type HelloWorldArgs struct {
 	Namespace string
+	// NamespaceLabels are put on the namespace beside the one that injects proxies.
+	NamespaceLabels map[string]string
 	// Versions that run here, such as "v1".
 	Versions  []string
 	Artifacts *artifacts.Set
+	// Load adds a load generator with a proxy.
+	Load bool
+	// Outsiders adds clients without a proxy, one of them on the node's network.
+	Outsiders bool
+	// GoesWithNamespace says that the deletion of the namespace is enough. It is not
+	// where the namespace itself goes with something else, such as its cluster.
+	GoesWithNamespace bool
 }
 
 // NewHelloWorld registers a cluster's part of the sample. Proxies are injected when
@@ -39,24 +48,23 @@ func NewHelloWorld(ctx *pulumi.Context, name string, args *HelloWorldArgs, opts 
 	if err := ctx.RegisterComponentResource("meshwright:sample:HelloWorld", name, h, opts...); err != nil {
 		return nil, err
 	}
+	labels := pulumi.ToStringMap(args.NamespaceLabels)
+	labels["istio-injection"] = pulumi.String("enabled")
 	ns, err := corev1.NewNamespace(ctx, name+"-namespace", &corev1.NamespaceArgs{
 		Metadata: metav1.ObjectMetaArgs{
-			Name:   pulumi.String(args.Namespace),
-			Labels: pulumi.StringMap{"istio-injection": pulumi.String("enabled")},
+			Name: pulumi.String(args.Namespace), Labels: labels,
 		},
 	}, pulumi.Parent(h))
 	if err != nil {
 		return nil, err
 	}
 	inside := pulumi.Composite(pulumi.Parent(h), pulumi.DependsOn([]pulumi.Resource{ns}))
-
-	workloads := []workload{sleeper(args.Artifacts.Images["sleep"].Name)}
-	for _, version := range args.Versions {
-		image, ok := args.Artifacts.Images["helloworld-"+version]
-		if !ok {
-			return nil, fmt.Errorf("%s: the artifacts hold no helloworld %s; see `meshwright airgap status`", name, version)
-		}
-		workloads = append(workloads, helloworld(version, image.Name))
+	if args.GoesWithNamespace {
+		inside = pulumi.Composite(inside, pulumi.DeletedWith(ns))
+	}
+	workloads, err := args.workloads()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	if _, err := service(ctx, name, args.Namespace, Service, Port, inside); err != nil {
 		return nil, err
@@ -72,4 +80,26 @@ func NewHelloWorld(ctx *pulumi.Context, name string, args *HelloWorldArgs, opts 
 	h.Namespace = ns
 	component.Outputs(ctx, h, pulumi.Map{})
 	return h, nil
+}
+
+// workloads are the deployments of a cluster.
+func (a *HelloWorldArgs) workloads() ([]workload, error) {
+	all := []workload{sleeper(client, "sleep")}
+	for _, version := range a.Versions {
+		all = append(all, helloworld(version))
+	}
+	if a.Load {
+		all = append(all, sleeper(loader, "load"))
+	}
+	if a.Outsiders {
+		all = append(all, outsider(outsiderName, false), outsider(outsiderName+"-node", true))
+	}
+	for i := range all {
+		image, ok := a.Artifacts.Images[all[i].image]
+		if !ok {
+			return nil, fmt.Errorf("the artifacts hold no image %s; build them again: meshwright airgap build", all[i].image)
+		}
+		all[i].image = image.Name
+	}
+	return all, nil
 }

@@ -14,25 +14,39 @@ const (
 	Service     = "helloworld"
 	Port        = 5000
 	Path        = "/hello"
-	ClientLabel = "app=sleep"
+	ClientLabel = "app=" + client
+	LoadLabel   = "app=" + loader
 
-	client     = "sleep"
-	healthPath = "/health"
+	client       = "sleep"
+	loader       = "load"
+	outsiderName = "outsider"
+	healthPath   = "/health"
 )
 
-// workload is one deployment of the sample.
+// workload is one deployment of the sample. Its image is a key of the artifacts
+// until it is known to be there, then the image's name.
 type workload struct {
 	name, app, version, image string
 	port                      int
 	command                   []string
+	// noProxy keeps the mesh's proxy out; onNode is on the node's network.
+	noProxy, onNode bool
 }
 
-func helloworld(version, image string) workload {
-	return workload{name: Service + "-" + version, app: Service, version: version, image: image, port: Port}
+func helloworld(version string) workload {
+	return workload{name: Service + "-" + version, app: Service, version: version, image: Service + "-" + version, port: Port}
 }
 
-func sleeper(image string) workload {
-	return workload{name: client, app: client, image: image, command: []string{"/bin/sleep", "infinity"}}
+// sleeper is a pod in which others run commands.
+func sleeper(name, image string) workload {
+	return workload{name: name, app: name, image: image, command: []string{"/bin/sleep", "infinity"}}
+}
+
+// outsider is a client that is no member of the mesh.
+func outsider(name string, onNode bool) workload {
+	w := sleeper(name, "sleep")
+	w.noProxy, w.onNode = true, onNode
+	return w
 }
 
 func (w workload) labels() pulumi.StringMap {
@@ -41,6 +55,28 @@ func (w workload) labels() pulumi.StringMap {
 		labels["version"] = pulumi.String(w.version)
 	}
 	return labels
+}
+
+// podLabels are those of the pods, beside those that select them.
+func (w workload) podLabels() pulumi.StringMap {
+	labels := w.labels()
+	if w.noProxy {
+		labels["sidecar.istio.io/inject"] = pulumi.String("false")
+	}
+	return labels
+}
+
+func (w workload) pod() corev1.PodSpecArgs {
+	spec := corev1.PodSpecArgs{
+		Containers: corev1.ContainerArray{w.container()},
+		// Nothing of the sample is worth a wait.
+		TerminationGracePeriodSeconds: pulumi.Int(1),
+	}
+	if w.onNode {
+		spec.HostNetwork = pulumi.Bool(true)
+		spec.DnsPolicy = pulumi.String("ClusterFirstWithHostNet")
+	}
+	return spec
 }
 
 func (w workload) deployment(ctx *pulumi.Context, name, namespace string, opts ...pulumi.ResourceOption) (*appsv1.Deployment, error) {
@@ -52,12 +88,8 @@ func (w workload) deployment(ctx *pulumi.Context, name, namespace string, opts .
 			Replicas: pulumi.Int(1),
 			Selector: metav1.LabelSelectorArgs{MatchLabels: w.labels()},
 			Template: corev1.PodTemplateSpecArgs{
-				Metadata: metav1.ObjectMetaArgs{Labels: w.labels()},
-				Spec: corev1.PodSpecArgs{
-					Containers: corev1.ContainerArray{w.container()},
-					// Nothing of the sample is worth a wait.
-					TerminationGracePeriodSeconds: pulumi.Int(1),
-				},
+				Metadata: metav1.ObjectMetaArgs{Labels: w.podLabels()},
+				Spec:     w.pod(),
 			},
 		},
 	}, opts...)

@@ -1,0 +1,235 @@
+package sample
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+	"sigs.k8s.io/yaml"
+
+	"github.com/meshwright/meshwright/internal/artifacts"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// recorder is an engine that remembers the objects that are registered, by name.
+type recorder struct {
+	mu          sync.Mutex
+	objects     map[string]map[string]any
+	deletedWith map[string]string
+}
+
+func (*recorder) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	return nil, errors.New("the components call no function")
+}
+
+func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if strings.HasPrefix(args.TypeToken, "kubernetes:") {
+		r.objects[args.Name] = args.Inputs.Mappable()
+		r.deletedWith[args.Name] = args.RegisterRPC.GetDeletedWith()
+	}
+	return args.Name + "-id", args.Inputs, nil
+}
+
+// record runs a program and returns what it registers.
+func record(t *testing.T, program pulumi.RunFunc) *recorder {
+	t.Helper()
+	r := &recorder{objects: map[string]map[string]any{}, deletedWith: map[string]string{}}
+	if err := pulumi.RunErr(program, pulumi.WithMocks("meshwright", "lab", r)); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// TestRoutes compares what each rule makes with testdata/<name>.yaml.
+func TestRoutes(t *testing.T) {
+	weights := map[string]map[string]int{"region1": {"region1": 80, "region2": 20}, "region2": {"region2": 80, "region1": 20}}
+	failover := map[string]string{"region1": "region2", "region2": "region1"}
+	for name, args := range map[string]RoutesArgs{
+		"none":                 {Namespace: "sample"},
+		"distribute-article":   {Namespace: "sample", Traffic: &Traffic{Mode: ModeDistribute, Profile: ProfileArticle, Weights: weights}},
+		"distribute-zero-loss": {Namespace: "sample", Traffic: &Traffic{Mode: ModeDistribute, Profile: ProfileZeroLoss, Weights: weights}},
+		"failover-article":     {Namespace: "sample", Traffic: &Traffic{Mode: ModeFailover, Profile: ProfileArticle, Failover: failover}},
+		"failover-zero-loss":   {Namespace: "sample", Traffic: &Traffic{Mode: ModeFailover, Profile: ProfileZeroLoss, Failover: failover}},
+		"failover-three-regions": {Namespace: "sample", Traffic: &Traffic{
+			Mode: ModeFailover, Profile: ProfileArticle, Failover: map[string]string{"a": "b", "b": "c", "c": "a"},
+		}},
+		"retry-remote-alone": {Namespace: "sample", Traffic: &Traffic{
+			Mode: ModeFailover, Profile: ProfileArticle, Failover: failover, Tuning: &Tuning{RetryRemote: true},
+		}},
+		"beside-another": {Namespace: "second", Host: "second.example", MTLS: "STRICT"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := record(t, func(ctx *pulumi.Context) error {
+				_, err := NewRoutes(ctx, "c", &args)
+				return err
+			})
+			got, err := yaml.Marshal(r.objects)
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden := filepath.Join("testdata", name+".yaml")
+			if *update {
+				if err := os.WriteFile(golden, got, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatalf("%v; run the test with -update", err)
+			}
+			if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got), "\n")); diff != "" {
+				t.Errorf("the objects changed; look, then run the test with -update:\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestTuning: each part of the zero-loss profile changes the rule where it should,
+// and all of them are the profile.
+func TestTuning(t *testing.T) {
+	objects := func(tuning *Tuning, profile string) map[string]map[string]any {
+		return record(t, func(ctx *pulumi.Context) error {
+			_, err := NewRoutes(ctx, "c", &RoutesArgs{Namespace: "sample", Traffic: &Traffic{
+				Mode: ModeFailover, Profile: profile, Failover: map[string]string{"a": "b", "b": "a"}, Tuning: tuning,
+			}})
+			return err
+		}).objects
+	}
+	article := objects(nil, ProfileArticle)
+	if diff := cmp.Diff(article, objects(&Tuning{}, ProfileZeroLoss)); diff != "" {
+		t.Errorf("no part at all is not the article's rule:\n%s", diff)
+	}
+	all := Tuning{MaxEjection: true, GatewayErrors: true, Retries: true, RetryRemote: true, NoPanic: true}
+	if diff := cmp.Diff(objects(nil, ProfileZeroLoss), objects(&all, ProfileArticle)); diff != "" {
+		t.Errorf("every part is not the profile:\n%s", diff)
+	}
+	for name, test := range map[string]struct {
+		tuning Tuning
+		want   []string // lines of the changed objects that the article's have not
+	}{
+		"max ejection":   {Tuning{MaxEjection: true}, []string{`"maxEjectionPercent":100`}},
+		"gateway errors": {Tuning{GatewayErrors: true}, []string{`"consecutive5xxErrors":0`, `"consecutiveGatewayErrors":1`}},
+		"no panic":       {Tuning{NoPanic: true}, []string{`"minHealthPercent":0`}},
+		"retries":        {Tuning{Retries: true}, []string{`"regex":"GET|HEAD|OPTIONS"`, `,503,reset"`, `"perTryTimeout":"2s"`}},
+		"retry remote":   {Tuning{RetryRemote: true}, []string{`"retryRemoteLocalities":true`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			before, err := json.Marshal(article)
+			if err != nil {
+				t.Fatal(err)
+			}
+			after, err := json.Marshal(objects(&test.tuning, ProfileArticle))
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, part := range test.want {
+				if strings.Contains(string(before), part) || !strings.Contains(string(after), part) {
+					t.Errorf("%s: not what the part adds:\n%s", part, after)
+				}
+			}
+		})
+	}
+}
+
+// TestUnsafeMethodsAreNotRepeated: what is retried for any method is only what no
+// server has seen.
+func TestUnsafeMethodsAreNotRepeated(t *testing.T) {
+	traffic := &Traffic{Mode: ModeFailover, Profile: ProfileZeroLoss}
+	rules := traffic.retried(httpRule{path: Path})
+	if len(rules) != 2 || rules[0].methods != "GET|HEAD|OPTIONS" || rules[1].methods != "" {
+		t.Fatalf("rules %+v", rules)
+	}
+	conditions := strings.Split(string(rules[1].retries["retryOn"].(pulumi.String)), ",")
+	unsent := []string{"connect-failure", "refused-stream", "reset-before-request"}
+	for _, c := range conditions {
+		if !slices.Contains(unsent, c) {
+			t.Errorf("a POST is repeated on %s", c)
+		}
+	}
+	if _, ok := rules[1].retries["perTryTimeout"]; ok {
+		t.Error("a POST is given up for a second one while it may be at work")
+	}
+}
+
+func testArtifacts() *artifacts.Set {
+	return &artifacts.Set{Images: map[string]artifacts.Image{
+		"sleep": {Name: "sleep:1"}, "load": {Name: "load:1"}, "helloworld-v1": {Name: "helloworld:1"},
+	}}
+}
+
+func TestHelloWorldForATimedCheck(t *testing.T) {
+	r := record(t, func(ctx *pulumi.Context) error {
+		_, err := NewHelloWorld(ctx, "c", &HelloWorldArgs{
+			Namespace: "timed", Versions: []string{"v1"}, Artifacts: testArtifacts(),
+			Load: true, Outsiders: true, GoesWithNamespace: true,
+		})
+		return err
+	})
+	type facts struct {
+		Container, Image, App, Inject string
+		OnNode                        bool
+	}
+	got := map[string]facts{}
+	for name, o := range r.objects {
+		if o["kind"] != "Deployment" {
+			continue
+		}
+		var d struct {
+			Spec struct {
+				Template struct {
+					Metadata struct{ Labels map[string]string }
+					Spec     struct {
+						HostNetwork bool
+						Containers  []struct{ Name, Image string }
+					}
+				}
+			}
+		}
+		text, err := json.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(text, &d); err != nil {
+			t.Fatal(err)
+		}
+		pod := d.Spec.Template
+		got[name] = facts{
+			pod.Spec.Containers[0].Name, pod.Spec.Containers[0].Image,
+			pod.Metadata.Labels["app"], pod.Metadata.Labels["sidecar.istio.io/inject"], pod.Spec.HostNetwork,
+		}
+		if !strings.HasSuffix(r.deletedWith[name], "::c-namespace") {
+			t.Errorf("%s needs a deletion of its own", name)
+		}
+	}
+	want := map[string]facts{
+		"c-sleep":         {"sleep", "sleep:1", "sleep", "", false},
+		"c-helloworld-v1": {"helloworld", "helloworld:1", "helloworld", "", false},
+		"c-load":          {"load", "load:1", "load", "", false},
+		"c-outsider":      {"outsider", "sleep:1", "outsider", "false", false},
+		"c-outsider-node": {"outsider-node", "sleep:1", "outsider-node", "false", true},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestMissingImageIsNamed(t *testing.T) {
+	set := testArtifacts()
+	delete(set.Images, "load")
+	_, err := (&HelloWorldArgs{Load: true, Artifacts: set}).workloads()
+	if err == nil || !strings.Contains(err.Error(), "load") || !strings.Contains(err.Error(), "meshwright airgap build") {
+		t.Errorf("got %v, want an error that names the image and the mend", err)
+	}
+}
