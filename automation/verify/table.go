@@ -83,11 +83,7 @@ func (c Result) detail(b *strings.Builder, s styles) {
 			fmt.Fprintf(b, "  %s\n", s.faint.Render(fmt.Sprintf("-- %d more pieces of evidence: --output json", len(c.Evidence)-i)))
 			break
 		}
-		title := e.Title
-		if e.Cluster != "" {
-			title = e.Cluster + ": " + title
-		}
-		fmt.Fprintf(b, "  %s\n", s.faint.Render("-- "+title))
+		fmt.Fprintf(b, "  %s\n", s.faint.Render("-- "+e.heading()))
 		for _, line := range few(e, 6) {
 			fmt.Fprintf(b, "  %s\n", s.faint.Render("   "+clip(line, 160)))
 		}

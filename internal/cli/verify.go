@@ -24,11 +24,12 @@ or could not be applied to this mesh.
 Checks: ` + strings.Join(verify.IDs(), ", ") + ` (see docs/checks.md).`,
 		Example: `  meshwright verify
   meshwright verify --only trust,discovery
+  meshwright verify --output junit > verify.xml
   meshwright verify --output json | jq -r '.checks[] | select(.status=="fail") | .reason'`,
 		Args: cobra.NoArgs,
 	}
 	f := addLabFlags(cmd)
-	output := outputFlag(cmd, "table", "json")
+	output := outputFlag(cmd, "table", "json", "junit", "html")
 	only := cmd.Flags().StringSlice("only", nil, "run these checks alone (comma-separated)")
 	complete(cmd, "only", func(string) []string { return verify.IDs() })
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
@@ -54,18 +55,25 @@ func (a *App) verify(ctx context.Context, f *labFlags, only []string, output str
 	if err != nil {
 		return err
 	}
-	if output == "json" {
-		err = report.JSON(a.Out)
-	} else {
-		err = report.Table(a.Out, a.UI.Color())
-	}
-	if err != nil {
+	if err := a.render(report, output); err != nil {
 		return err
 	}
 	if report.Verdict != verify.Pass && !(report.Verdict == verify.Partial && len(only) > 0) {
 		return &CodedError{Code: ExitVerify} // the report has said it all
 	}
 	return nil
+}
+
+func (a *App) render(report *verify.Report, output string) error {
+	switch output {
+	case "json":
+		return report.JSON(a.Out)
+	case "junit":
+		return report.JUnit(a.Out)
+	case "html":
+		return report.HTML(a.Out)
+	}
+	return report.Table(a.Out, a.UI.Color())
 }
 
 func contains(list []string, s string) bool {
