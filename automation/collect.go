@@ -142,6 +142,7 @@ func (l *Lab) stateFiles() []evidence.File {
 	for pattern, dir := range map[string]string{
 		filepath.Join(l.Workspace(), "Pulumi*.yaml"):                      "settings/",
 		filepath.Join(l.backendDir(), ".pulumi", "stacks", "*", "*.json"): "state/",
+		stateFile(l.scenarioBackend("*"), "*"):                            "state/scenarios/",
 	} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {

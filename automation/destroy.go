@@ -7,6 +7,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
 )
 
@@ -89,9 +90,12 @@ func (s *session) destroy(ctx context.Context) (*DestroyResult, error) {
 }
 
 func (s *session) destroyStack(ctx context.Context) (*collector, error) {
-	c := collect("destroy", s.lab.o.Events)
-	_, err := s.stack.Destroy(ctx, optdestroy.EventStreams(c.in), optdestroy.SuppressOutputs(), optdestroy.Color("never"), optdestroy.Parallel(parallel), optdestroy.ContinueOnError())
-	c.close()
+	return destroyStack(ctx, s.stack, collect("destroy", s.lab.o.Events))
+}
+
+func destroyStack(ctx context.Context, stack auto.Stack, c *collector) (*collector, error) {
+	defer c.close()
+	_, err := stack.Destroy(ctx, optdestroy.EventStreams(c.in), optdestroy.SuppressOutputs(), optdestroy.Color("never"), optdestroy.Parallel(parallel), optdestroy.ContinueOnError())
 	return c, err
 }
 

@@ -26,7 +26,7 @@ func (l *Lab) Environment() (map[string]string, error) {
 	if _, err := os.Stat(l.Dir()); errors.Is(err, os.ErrNotExist) {
 		return nil, &NotUpError{Lab: l.o.Name}
 	}
-	env := l.env()
+	env := l.env(l.backendURL())
 	env["PULUMI_STACK"] = l.o.Name
 	env["KUBECONFIG"] = l.KubeconfigFile()
 	env["MESHWRIGHT_KIT"] = l.o.KitDir

@@ -19,9 +19,13 @@ type Lab struct {
 	o Options
 
 	// Replaced in tests.
-	program func(*artifacts.Set) pulumi.RunFunc
-	twins   map[string]provider.Factory
-	sweep   func(context.Context, *Lab) (*Swept, error)
+	program  func(*artifacts.Set) pulumi.RunFunc
+	scenario func(*artifacts.Set, []stacks.ClusterOutputs, stacks.Scenario) pulumi.RunFunc
+	twins    map[string]provider.Factory
+	sweep    func(context.Context, *Lab) (*Swept, error)
+	// deleteNamespaces deletes the namespaces with the labels from all clusters and
+	// returns, of each, the value of the label scenarioLabel.
+	deleteNamespaces func(context.Context, *Outputs, map[string]string) ([]string, error)
 }
 
 // New returns a handle on a lab that may or may not exist. It changes nothing
@@ -32,15 +36,17 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 		return nil, err
 	}
 	return &Lab{
-		o:       o,
-		program: stacks.ProgramWith,
+		o:        o,
+		program:  stacks.ProgramWith,
+		scenario: stacks.ScenarioProgram,
 		twins: plugins.All(plugins.Options{
 			ChartRoot:  o.KitDir,
 			StateDir:   o.StateDir,
 			Executable: o.Executable,
 			Log:        o.Log,
 		}),
-		sweep: sweepDocker,
+		sweep:            sweepDocker,
+		deleteNamespaces: deleteNamespaces,
 	}, nil
 }
 

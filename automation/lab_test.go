@@ -290,7 +290,7 @@ func await(t *testing.T, w *world) {
 	t.Helper()
 	select {
 	case <-w.waiting:
-	case <-time.After(30 * time.Second):
+	case <-time.After(2 * time.Minute): // on a busy machine
 		t.Fatal("no creation began")
 	}
 }
@@ -298,7 +298,12 @@ func await(t *testing.T, w *world) {
 // enginePID reads the engine's process id from its lock.
 func enginePID(t *testing.T, lab *Lab) int {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(lab.backendDir(), ".pulumi/locks/organization/meshwright", lab.Name(), "*.json"))
+	return lockedBy(t, lab.backendDir(), lab.Name())
+}
+
+func lockedBy(t *testing.T, backend, stack string) int {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(backend, ".pulumi/locks/organization/meshwright", stack, "*.json"))
 	if err != nil || len(files) != 1 {
 		t.Fatalf("engine locks: %v, %v", files, err)
 	}

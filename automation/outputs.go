@@ -115,7 +115,7 @@ func (l *Lab) reader(ctx context.Context) (auto.Workspace, error) {
 		return nil, err
 	}
 	eng.keepEnv = l.o.Backend != ""
-	return auto.NewLocalWorkspace(ctx, auto.WorkDir(l.Workspace()), auto.PulumiHome(l.pulumiHome()), auto.Pulumi(eng), auto.EnvVars(l.env()))
+	return auto.NewLocalWorkspace(ctx, auto.WorkDir(l.Workspace()), auto.PulumiHome(l.pulumiHome()), auto.Pulumi(eng), auto.EnvVars(l.env(l.backendURL())))
 }
 
 func refreshOptions(c *collector) []optrefresh.Option {

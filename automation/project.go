@@ -147,25 +147,10 @@ func setConfig(m config.Map, key, value string) error {
 }
 
 // writeWorkspace writes the project and the stack's settings into the private
-// workspace, where the engine may change them. The salt that the engine put
-// into an earlier copy is kept: the state's secrets hang on it.
+// workspace, where the engine may change them.
 func (l *Lab) writeWorkspace(settings *workspace.ProjectStack) error {
 	dir := l.Workspace()
-	project := &workspace.Project{
-		Name: projectName,
-		// The engine runs the program inside this process. For the plain
-		// command line the executable serves as the program under this name.
-		Runtime: workspace.NewProjectRuntimeInfo("go", map[string]any{"binary": filepath.Join(dir, ProgramName)}),
-	}
-	if err := project.Save(filepath.Join(dir, "Pulumi.yaml")); err != nil {
-		return fmt.Errorf("workspace of lab %s: %w", l.o.Name, err)
-	}
-	path := filepath.Join(dir, "Pulumi."+l.o.Name+".yaml")
-	if old, err := workspace.LoadProjectStack(nil, project, path); err == nil {
-		settings.EncryptionSalt = old.EncryptionSalt
-		settings.SecretsProvider = old.SecretsProvider
-	}
-	if err := settings.Save(path); err != nil {
+	if err := saveProject(dir, l.o.Name, settings); err != nil {
 		return fmt.Errorf("workspace of lab %s: %w", l.o.Name, err)
 	}
 	if l.o.Executable == "" {
@@ -191,4 +176,24 @@ func removeIfThere(path string) error {
 		return nil
 	}
 	return err
+}
+
+// saveProject writes project and settings into dir. The salt that the engine put
+// into an earlier copy is kept: the state's secrets hang on it.
+func saveProject(dir, stack string, settings *workspace.ProjectStack) error {
+	project := &workspace.Project{
+		Name: projectName,
+		// The engine runs the program inside this process. For the plain
+		// command line the executable serves as the program under this name.
+		Runtime: workspace.NewProjectRuntimeInfo("go", map[string]any{"binary": filepath.Join(dir, ProgramName)}),
+	}
+	if err := project.Save(filepath.Join(dir, "Pulumi.yaml")); err != nil {
+		return err
+	}
+	path := filepath.Join(dir, "Pulumi."+stack+".yaml")
+	if old, err := workspace.LoadProjectStack(nil, project, path); err == nil {
+		settings.EncryptionSalt = old.EncryptionSalt
+		settings.SecretsProvider = old.SecretsProvider
+	}
+	return settings.Save(path)
 }

@@ -102,31 +102,50 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 	} else if n > 0 {
 		l.o.Log.Info("removed the lock of a dead engine", "lab", l.o.Name, "locks", n)
 	}
-	// The providers outlive ctx by a little: the engine still has to hear how
-	// the operations that it cancelled ended.
-	s.attachment, err = provider.Attach(context.WithoutCancel(ctx), l.twins, provider.WithLogger(l.o.Log))
+	s.attachment, s.stack, err = l.openStack(ctx, eng, site{l.o.Name, l.Workspace(), l.backendURL()}, s.fresh, s.run(l.program(set)))
 	if err != nil {
 		return nil, err
 	}
+	return s, s.recover(ctx)
+}
+
+// site is where a stack is kept.
+type site struct {
+	stack     string
+	workspace string // a directory
+	backend   string // a URL
+}
+
+// openStack serves the providers and makes the stack, if it is new, or finds it.
+// The attachment is returned with an error too, if there is one by then.
+func (l *Lab) openStack(ctx context.Context, eng *engine, at site, fresh bool, program pulumi.RunFunc) (*provider.Attachment, auto.Stack, error) {
+	// The providers outlive ctx by a little: the engine still has to hear how
+	// the operations that it cancelled ended.
+	attachment, err := provider.Attach(context.WithoutCancel(ctx), l.twins, provider.WithLogger(l.o.Log))
+	if err != nil {
+		return nil, auto.Stack{}, err
+	}
+	env := l.env(at.backend)
+	env["PULUMI_DEBUG_PROVIDERS"] = attachment.Env()
 	ws, err := auto.NewLocalWorkspace(ctx,
-		auto.WorkDir(l.Workspace()),
+		auto.WorkDir(at.workspace),
 		auto.PulumiHome(l.pulumiHome()),
 		auto.Pulumi(eng),
-		auto.Program(s.run(l.program(set))),
-		auto.EnvVars(s.env()),
+		auto.Program(program),
+		auto.EnvVars(env),
 	)
 	if err != nil {
-		return nil, fmt.Errorf("workspace of lab %s: %w", l.o.Name, err)
+		return attachment, auto.Stack{}, fmt.Errorf("workspace of stack %s: %w", at.stack, err)
 	}
-	if s.fresh {
-		s.stack, err = auto.NewStack(ctx, l.o.Name, ws)
-	} else {
-		s.stack, err = auto.SelectStack(ctx, l.o.Name, ws)
+	open := auto.SelectStack
+	if fresh {
+		open = auto.NewStack
 	}
+	stack, err := open(ctx, at.stack, ws)
 	if err != nil {
-		return nil, fmt.Errorf("stack %s: %w", l.o.Name, engineError(err))
+		return attachment, stack, fmt.Errorf("stack %s: %w", at.stack, engineError(err))
 	}
-	return s, s.recover(ctx)
+	return attachment, stack, nil
 }
 
 // recover mends what a killed engine left in the state.
@@ -155,23 +174,16 @@ func (s *session) run(program pulumi.RunFunc) pulumi.RunFunc {
 	}
 }
 
-// env is what the engine sees beside the machine's own environment.
-func (s *session) env() map[string]string {
-	env := s.lab.env()
-	env["PULUMI_DEBUG_PROVIDERS"] = s.attachment.Env()
-	return env
-}
-
-// env is the setting in which any Pulumi engine finds the lab.
-func (l *Lab) env() map[string]string {
-	env := map[string]string{
-		"PULUMI_BACKEND_URL":                          l.backendURL(),
+// env is the setting in which any Pulumi engine finds what the lab keeps in a
+// backend: its own stack, or a scenario's.
+func (l *Lab) env(backend string) map[string]string {
+	return map[string]string{
+		"PULUMI_BACKEND_URL":                          backend,
 		"PULUMI_CONFIG_PASSPHRASE_FILE":               l.passphraseFile(),
 		"PULUMI_HOME":                                 l.pulumiHome(),
 		"PULUMI_SKIP_UPDATE_CHECK":                    "true",
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
 	}
-	return env
 }
 
 // close ends the operation: it turns the engine's error into one worth
@@ -239,10 +251,14 @@ func (s *session) explain(ctx context.Context, c *collector, opErr error) error 
 	if ctx.Err() != nil {
 		return s.interrupted(ctx)
 	}
-	e := &OperationError{Operation: s.operation, Lab: l.o.Name, Failures: c.failures, Err: engineError(opErr)}
-	if s.programErr != nil && len(c.failures) <= 1 {
+	return operationError(s.operation, l.o.Name, c, s.programErr, opErr)
+}
+
+func operationError(operation, lab string, c *collector, programErr, err error) error {
+	e := &OperationError{Operation: operation, Lab: lab, Failures: c.failures, Err: engineError(err)}
+	if programErr != nil && len(c.failures) <= 1 {
 		// The engine repeats the program's own error as text inside other text.
-		e.Failures, e.Err = nil, s.programErr
+		e.Failures, e.Err = nil, programErr
 	}
 	return e
 }

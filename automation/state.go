@@ -14,8 +14,10 @@ import (
 )
 
 // stateFile is where the local backend keeps the lab's stack.
-func (l *Lab) stateFile() string {
-	return filepath.Join(l.backendDir(), ".pulumi", "stacks", projectName, l.o.Name+".json")
+func (l *Lab) stateFile() string { return stateFile(l.backendDir(), l.o.Name) }
+
+func stateFile(backend, stack string) string {
+	return filepath.Join(backend, ".pulumi", "stacks", projectName, stack+".json")
 }
 
 // stateExists reports whether the lab's stack may exist: for certain with the
@@ -68,15 +70,17 @@ func isProvider(typ string) bool {
 	return len(typ) > len(prefix) && typ[:len(prefix)] == prefix
 }
 
-// localSnapshot reads the checkpoint of the local backend, which costs nothing
+func (l *Lab) localSnapshot() (snapshot, error) { return readSnapshot(l.stateFile()) }
+
+// readSnapshot reads the checkpoint of the local backend, which costs nothing
 // beside a run of the command line. A stack never updated has none.
-func (l *Lab) localSnapshot() (snapshot, error) {
+func readSnapshot(path string) (snapshot, error) {
 	var file struct {
 		Checkpoint struct {
 			Latest snapshot `json:"latest"`
 		} `json:"checkpoint"`
 	}
-	data, err := os.ReadFile(l.stateFile())
+	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return snapshot{}, nil
 	}
@@ -84,7 +88,7 @@ func (l *Lab) localSnapshot() (snapshot, error) {
 		return snapshot{}, err
 	}
 	if err := json.Unmarshal(data, &file); err != nil {
-		return snapshot{}, fmt.Errorf("%s: %w", l.stateFile(), err)
+		return snapshot{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return file.Checkpoint.Latest, nil
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 )
 
@@ -63,7 +64,7 @@ func (l *Lab) Up(ctx context.Context, opts ...UpOption) (*UpResult, error) {
 			return nil, s.close(ctx, c, err)
 		}
 	}
-	up := []optup.Option{optup.SuppressOutputs(), optup.Color("never"), optup.Parallel(parallel)}
+	var up []optup.Option
 	lost, err := l.wakeNodes(ctx)
 	if err != nil && ctx.Err() == nil {
 		return nil, errors.Join(err, s.close(ctx, &collector{}, nil))
@@ -74,9 +75,7 @@ func (l *Lab) Up(ctx context.Context, opts ...UpOption) (*UpResult, error) {
 	if o.refresh || lost {
 		up = append(up, optup.Refresh())
 	}
-	c := collect("up", l.o.Events)
-	res, err := s.stack.Up(ctx, append(up, optup.EventStreams(c.in))...)
-	c.close()
+	res, c, err := upStack(ctx, s.stack, collect("up", l.o.Events), up...)
 	var outputs *Outputs
 	if err == nil {
 		if outputs, err = decodeOutputs(res.Outputs); err == nil {
@@ -87,6 +86,12 @@ func (l *Lab) Up(ctx context.Context, opts ...UpOption) (*UpResult, error) {
 		return nil, err
 	}
 	return &UpResult{Outputs: outputs, Counts: c.counts, Timeline: c.timings, Duration: time.Since(began)}, nil
+}
+
+func upStack(ctx context.Context, stack auto.Stack, c *collector, opts ...optup.Option) (auto.UpResult, *collector, error) {
+	defer c.close()
+	res, err := stack.Up(ctx, append(opts, optup.SuppressOutputs(), optup.Color("never"), optup.Parallel(parallel), optup.EventStreams(c.in))...)
+	return res, c, err
 }
 
 // Refresh reads the real state of every resource of the lab into its stack.

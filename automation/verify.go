@@ -5,6 +5,9 @@ import (
 	"fmt"
 
 	"github.com/meshwright/meshwright/automation/verify"
+	"github.com/meshwright/meshwright/components/sample"
+	"github.com/meshwright/meshwright/stacks"
+	"github.com/meshwright/meshwright/stacks/topology"
 )
 
 // Targets are the lab's clusters as package verify and its companions take
@@ -37,10 +40,41 @@ func (o *Outputs) Workload() verify.Workload {
 	for _, c := range o.Clusters {
 		w.Versions[c.Name] = c.HelloWorld
 	}
-	if t := o.Traffic; t != nil {
-		w.Traffic = verify.TrafficRule{Mode: t.Mode, Profile: t.Profile, Weights: t.Weights, Failover: t.Failover}
-	}
+	w.Traffic = ruleOf(o.Traffic)
 	return w
+}
+
+// ruleOf is the sample's rule as checks take it.
+func ruleOf(t *sample.Traffic) verify.TrafficRule {
+	if t == nil {
+		return verify.TrafficRule{}
+	}
+	return verify.TrafficRule{Mode: t.Mode, Profile: t.Profile, Weights: t.Weights, Failover: t.Failover}
+}
+
+// Rules are what the timed checks hold the mesh to: the rule that the lab declares,
+// and for the other mode what an empty declaration would mean. A rule is zero where
+// the lab has no two regions to spread requests over.
+func (o *Outputs) Rules() verify.Rules {
+	return verify.Rules{Distribute: o.rule(topology.TrafficDistribute), Failover: o.rule(topology.TrafficFailover)}
+}
+
+func (o *Outputs) rule(mode topology.TrafficMode) verify.TrafficRule {
+	if o.Traffic != nil && o.Traffic.Mode == string(mode) {
+		return ruleOf(o.Traffic)
+	}
+	c := &topology.Config{Traffic: topology.Traffic{Mode: mode}}
+	for _, m := range o.Clusters {
+		c.Clusters = append(c.Clusters, topology.Cluster{
+			Name: m.Name, Network: m.Network, ControlPlane: m.ControlPlane,
+			Locality: topology.Locality{Region: m.Region, Zone: m.Zone, Subzone: m.Subzone}, HelloWorld: m.HelloWorld,
+		})
+	}
+	plan, err := topology.NewPlan(o.Lab, c)
+	if err != nil {
+		return verify.TrafficRule{} // the regions do not suffice: all else was valid when the lab was made
+	}
+	return ruleOf(stacks.TrafficOf(plan.Sample.Traffic))
 }
 
 // Verify checks the lab that is up. What to check is filled in from its
@@ -54,6 +88,7 @@ func (l *Lab) Verify(ctx context.Context, opts verify.Options) (*verify.Report, 
 		return nil, fmt.Errorf("lab %s: %w", l.o.Name, err)
 	}
 	opts.Workload, opts.MeshID = outputs.Workload(), outputs.MeshID
+	opts.Deployer, opts.Rules = l.Scenarios(), outputs.Rules()
 	if opts.Log == nil {
 		opts.Log = l.o.Log
 	}

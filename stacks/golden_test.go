@@ -158,9 +158,14 @@ func graph(t *testing.T, stack string) *recorder {
 
 func graphOf(t *testing.T, settings map[string]string) *recorder {
 	t.Helper()
+	return graphFrom(t, ProgramWith(testArtifacts()), settings)
+}
+
+func graphFrom(t *testing.T, program pulumi.RunFunc, settings map[string]string) *recorder {
+	t.Helper()
 	r := &recorder{}
 	config := func(info *pulumi.RunInfo) { info.Config = settings }
-	if err := pulumi.RunErr(ProgramWith(testArtifacts()), pulumi.WithMocks("meshwright", "lab", r), config); err != nil {
+	if err := pulumi.RunErr(program, pulumi.WithMocks("meshwright", "lab", r), config); err != nil {
 		t.Fatal(err)
 	}
 	slices.SortFunc(r.seen, func(a, b registered) int {
@@ -225,24 +230,30 @@ func stackFiles(t *testing.T) []string {
 func TestGraphOfEveryStack(t *testing.T) {
 	for _, stack := range stackFiles(t) {
 		t.Run(stack, func(t *testing.T) {
-			got, err := json.MarshalIndent(graph(t, stack).seen, "", " ")
-			if err != nil {
-				t.Fatal(err)
-			}
-			golden := filepath.Join("testdata", stack+".json")
-			if *update {
-				if err := os.WriteFile(golden, append(got, '\n'), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatalf("%v; run the test with -update", err)
-			}
-			if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got)+"\n", "\n")); diff != "" {
-				t.Errorf("the graph changed; look, then run the test with -update:\n%s", diff)
-			}
+			compareGraph(t, stack, graph(t, stack))
 		})
+	}
+}
+
+// compareGraph compares what was registered with testdata/<name>.json.
+func compareGraph(t *testing.T, name string, r *recorder) {
+	t.Helper()
+	got, err := json.MarshalIndent(r.seen, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden := filepath.Join("testdata", name+".json")
+	if *update {
+		if err := os.WriteFile(golden, append(got, '\n'), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(golden)
+	if err != nil {
+		t.Fatalf("%v; run the test with -update", err)
+	}
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got)+"\n", "\n")); diff != "" {
+		t.Errorf("the graph changed; look, then run the test with -update:\n%s", diff)
 	}
 }
 

@@ -66,10 +66,10 @@ func NewHelloWorld(ctx *pulumi.Context, name string, args *HelloWorldArgs, opts 
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
-	if _, err := service(ctx, name, args.Namespace, Service, Port, inside); err != nil {
+	if _, err := service(ctx, name, args.Namespace, Service, Port, len(args.Versions) > 0, inside); err != nil {
 		return nil, err
 	}
-	if _, err := service(ctx, name, args.Namespace, client, 80, inside); err != nil {
+	if _, err := service(ctx, name, args.Namespace, client, 80, true, inside); err != nil {
 		return nil, err
 	}
 	for _, w := range workloads {

@@ -225,6 +225,28 @@ func TestHelloWorldForATimedCheck(t *testing.T) {
 	}
 }
 
+// TestServiceWithoutPods: it would be waited for in vain.
+func TestServiceWithoutPods(t *testing.T) {
+	for name, test := range map[string]struct {
+		versions []string
+		want     any
+	}{
+		"none": {nil, map[string]any{"pulumi.com/skipAwait": "true"}},
+		"one":  {[]string{"v1"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := record(t, func(ctx *pulumi.Context) error {
+				_, err := NewHelloWorld(ctx, "c", &HelloWorldArgs{Namespace: "n", Versions: test.versions, Artifacts: testArtifacts()})
+				return err
+			})
+			metadata := r.objects["c-helloworld-service"]["metadata"].(map[string]any)
+			if diff := cmp.Diff(test.want, metadata["annotations"]); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 func TestMissingImageIsNamed(t *testing.T) {
 	set := testArtifacts()
 	delete(set.Images, "load")

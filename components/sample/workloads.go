@@ -117,13 +117,16 @@ func (w workload) container() corev1.ContainerArgs {
 }
 
 // service is a cluster-internal service in front of all deployments of an app. A
-// port's name tells Istio its protocol.
-func service(ctx *pulumi.Context, name, namespace, app string, port int, opts ...pulumi.ResourceOption) (*corev1.Service, error) {
+// port's name tells Istio its protocol. One without a pod in its own cluster is not
+// waited for.
+func service(ctx *pulumi.Context, name, namespace, app string, port int, pods bool, opts ...pulumi.ResourceOption) (*corev1.Service, error) {
 	labels := pulumi.StringMap{"app": pulumi.String(app), "service": pulumi.String(app)}
+	metadata := metav1.ObjectMetaArgs{Name: pulumi.String(app), Namespace: pulumi.String(namespace), Labels: labels}
+	if !pods {
+		metadata.Annotations = pulumi.StringMap{"pulumi.com/skipAwait": pulumi.String("true")}
+	}
 	return corev1.NewService(ctx, fmt.Sprintf("%s-%s-service", name, app), &corev1.ServiceArgs{
-		Metadata: metav1.ObjectMetaArgs{
-			Name: pulumi.String(app), Namespace: pulumi.String(namespace), Labels: labels,
-		},
+		Metadata: metadata,
 		Spec: corev1.ServiceSpecArgs{
 			Selector: pulumi.StringMap{"app": pulumi.String(app)},
 			Ports: corev1.ServicePortArray{corev1.ServicePortArgs{

@@ -25,16 +25,21 @@ Checks: ` + strings.Join(verify.IDs(), ", ") + ` (see docs/checks.md).`,
 		Example: `  meshwright verify
   meshwright verify --only trust,discovery
   meshwright verify --output junit > verify.xml
-  meshwright verify --output json | jq -r '.checks[] | select(.status=="fail") | .reason'`,
+  meshwright verify --output json | jq -r '.checks[] | select(.status=="fail") | .reason'
+  meshwright verify --cleanup     remove what a crashed run left, and check nothing`,
 		Args: cobra.NoArgs,
 	}
 	f := addLabFlags(cmd)
 	output := outputFlag(cmd, "table", "json", "junit", "html")
 	only := cmd.Flags().StringSlice("only", nil, "run these checks alone (comma-separated)")
 	complete(cmd, "only", func(string) []string { return verify.IDs() })
+	cleanup := cmd.Flags().Bool("cleanup", false, "remove the workloads that crashed runs left behind, and do nothing else")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, cancel := f.bounded(cmd.Context())
 		defer cancel()
+		if *cleanup {
+			return a.cleanup(ctx, f, *output)
+		}
 		return a.verify(ctx, f, *only, *output)
 	}
 	return cmd
@@ -74,6 +79,37 @@ func (a *App) render(report *verify.Report, output string) error {
 		return report.HTML(a.Out)
 	}
 	return report.Table(a.Out, a.UI.Color())
+}
+
+// cleanup removes what crashed runs left of timed checks.
+func (a *App) cleanup(ctx context.Context, f *labFlags, output string) error {
+	if output != "table" && output != "json" {
+		return usagef("--output %s: --cleanup makes no report; use table or json", output)
+	}
+	lab, err := a.lab(ctx, f, nil)
+	if err != nil {
+		return err
+	}
+	step := a.UI.Start("remove what crashed runs left")
+	removed, err := lab.CleanupScenarios(ctx)
+	if err != nil {
+		step.Fail(err)
+		return err
+	}
+	step.Done("")
+	if output == "json" {
+		return writeJSON(a.Out, struct {
+			Version int      `json:"version"`
+			Lab     string   `json:"lab"`
+			Removed []string `json:"removed"`
+		}{1, lab.Name(), append([]string{}, removed...)})
+	}
+	if len(removed) == 0 {
+		_, err = fmt.Fprintln(a.Out, "nothing was left")
+		return err
+	}
+	_, err = fmt.Fprintf(a.Out, "removed: %s\n", strings.Join(removed, ", "))
+	return err
 }
 
 func contains(list []string, s string) bool {

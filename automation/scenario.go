@@ -1,0 +1,213 @@
+package automation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/meshwright/meshwright/automation/verify"
+	"github.com/meshwright/meshwright/components/sample"
+	"github.com/meshwright/meshwright/stacks"
+)
+
+// Scenarios brings up the workloads of timed checks on a lab that is up. Each is a
+// stack of its own, kept in the lab's directory, and lives in namespaces of its
+// own. One is up at a time, whichever process asks: it implements
+// verify.Deployer.
+type Scenarios struct {
+	lab *Lab
+
+	mu      sync.Mutex
+	outputs *Outputs
+	lock    *lock  // held from Deploy to Remove
+	current string // what the lock is held for
+	refused string // what another process kept from being deployed
+}
+
+var _ verify.Deployer = (*Scenarios)(nil)
+
+// Scenarios returns the lab's deployer of timed checks' workloads.
+func (l *Lab) Scenarios() *Scenarios { return &Scenarios{lab: l} }
+
+// scenarioRule keeps "meshwright-<name>" a valid namespace.
+var scenarioRule = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$`)
+
+// Labels of a scenario's namespaces. A name alone never suffices to delete one.
+const (
+	scenarioLab   = "meshwright.dev/lab"
+	scenarioLabel = "meshwright.dev/scenario"
+)
+
+// removeGrace bounds a Remove whose own context has ended already.
+const removeGrace = 2 * time.Minute
+
+func (l *Lab) scenariosDir() string           { return filepath.Join(l.Dir(), "scenarios") }
+func (l *Lab) scenarioDir(name string) string { return filepath.Join(l.scenariosDir(), name) }
+func (l *Lab) scenarioLock() string           { return filepath.Join(l.scenariosDir(), "lock") }
+
+// Deploy brings a scenario up and returns when its pods are ready. What a crashed
+// run left of it is removed first. It is a *LockedError when another one is up.
+func (s *Scenarios) Deploy(ctx context.Context, v verify.Scenario) (verify.Workload, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l := s.lab
+	none := verify.Workload{}
+	switch {
+	case !scenarioRule.MatchString(v.Name):
+		return none, fmt.Errorf("scenario name %q: use at most 40 lower-case letters, digits and dashes, beginning with a letter", v.Name)
+	case s.lock != nil:
+		return none, fmt.Errorf("scenario %s: %s is up; remove it first", v.Name, s.current)
+	}
+	s.refused = ""
+	var err error
+	if s.outputs, err = l.Outputs(ctx); err != nil {
+		return none, err
+	}
+	if s.lock, err = acquire(l.scenarioLock(), l.o.Name, "scenario "+v.Name); err != nil {
+		s.refused = v.Name
+		return none, err
+	}
+	s.current = v.Name
+	if err := s.takeDown(ctx, v.Name); err != nil {
+		return none, fmt.Errorf("what an earlier run left of scenario %s: %w", v.Name, err)
+	}
+	scenario := l.scenarioOf(v)
+	if err := s.up(ctx, scenario); err != nil {
+		return none, err
+	}
+	return s.outputs.scenarioWorkload(scenario, v.Traffic), nil
+}
+
+// scenarioOf is the scenario as the program takes it.
+func (l *Lab) scenarioOf(v verify.Scenario) stacks.Scenario {
+	namespace := "meshwright-" + v.Name
+	return stacks.Scenario{
+		Name: v.Name, Namespace: namespace, Host: sample.FullName(namespace),
+		Labels: map[string]string{scenarioLab: l.o.Name, scenarioLabel: v.Name},
+		MTLS:   v.MTLS, Outsiders: v.Outsiders, Traffic: trafficOf(v.Traffic),
+	}
+}
+
+// trafficOf is a check's rule as the sample takes it; nil for none.
+func trafficOf(r verify.TrafficRule) *sample.Traffic {
+	if r.Mode != sample.ModeDistribute && r.Mode != sample.ModeFailover {
+		return nil
+	}
+	return &sample.Traffic{
+		Mode: r.Mode, Profile: r.Profile, Weights: r.Weights, Failover: r.Failover, Tuning: (*sample.Tuning)(r.Tuning),
+	}
+}
+
+func (o *Outputs) scenarioWorkload(s stacks.Scenario, rule verify.TrafficRule) verify.Workload {
+	w := verify.Workload{
+		Namespace: s.Namespace, Service: sample.Service, Port: sample.Port, Path: sample.Path,
+		ClientLabel: sample.ClientLabel, LoadLabel: sample.LoadLabel,
+		Versions: map[string][]string{}, Traffic: rule, Host: s.Host,
+	}
+	for _, c := range o.Clusters {
+		w.Versions[c.Name] = c.HelloWorld
+	}
+	return w
+}
+
+// Remove takes a scenario down. Nothing to remove is no error; nor is a scenario
+// that Deploy refused because another process has one up. A ctx that has ended
+// already does not keep it from its work.
+func (s *Scenarios) Remove(ctx context.Context, name string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if ctx.Err() != nil {
+		fresh, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeGrace)
+		defer cancel()
+		ctx = fresh
+	}
+	if s.lock == nil {
+		if s.refused == name {
+			s.refused = ""
+			return nil
+		}
+		if _, err := os.Stat(s.lab.scenarioDir(name)); errors.Is(err, os.ErrNotExist) {
+			return nil
+		}
+		lock, err := acquire(s.lab.scenarioLock(), s.lab.o.Name, "remove scenario "+name)
+		if err != nil {
+			return err
+		}
+		s.lock, s.current = lock, name
+	}
+	if s.current == name {
+		defer func() {
+			s.lock.release(false)
+			s.lock, s.current = nil, ""
+		}()
+	}
+	if s.outputs == nil {
+		var err error
+		if s.outputs, err = s.lab.Outputs(ctx); err != nil {
+			return err
+		}
+	}
+	return s.takeDown(ctx, name)
+}
+
+// takeDown removes a scenario by its stack, then whatever else bears its labels: a
+// run that was killed may have made what its state does not know.
+func (s *Scenarios) takeDown(ctx context.Context, name string) error {
+	l := s.lab
+	dir := l.scenarioDir(name)
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	destroyErr := s.destroy(ctx, name)
+	if destroyErr != nil && ctx.Err() != nil {
+		return destroyErr
+	}
+	if _, err := l.deleteNamespaces(ctx, s.outputs, map[string]string{scenarioLab: l.o.Name, scenarioLabel: name}); err != nil {
+		return fmt.Errorf("scenario %s of lab %s: %w; to try again: meshwright verify --cleanup%s", name, l.o.Name, errors.Join(destroyErr, err), l.flags())
+	}
+	if destroyErr != nil {
+		l.o.Log.Warn("a scenario's namespaces were deleted, since its stack would not go", "lab", l.o.Name, "scenario", name, "err", destroyErr)
+	}
+	return os.RemoveAll(dir)
+}
+
+// CleanupScenarios takes down what crashed runs left of scenarios and returns their
+// names, sorted. It is a *LockedError while one is up.
+func (l *Lab) CleanupScenarios(ctx context.Context) ([]string, error) {
+	outputs, err := l.Outputs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lock, err := acquire(l.scenarioLock(), l.o.Name, "verify --cleanup")
+	if err != nil {
+		return nil, err
+	}
+	defer lock.release(false)
+	s := &Scenarios{lab: l, outputs: outputs}
+	entries, err := os.ReadDir(l.scenariosDir())
+	if err != nil {
+		return nil, err
+	}
+	var removed []string
+	var errs []error
+	for _, e := range entries {
+		if !e.IsDir() {
+			continue // the lock
+		}
+		if err := s.takeDown(ctx, e.Name()); err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		removed = append(removed, e.Name())
+	}
+	stray, err := l.deleteNamespaces(ctx, outputs, map[string]string{scenarioLab: l.o.Name})
+	removed = append(removed, stray...)
+	slices.Sort(removed)
+	return slices.Compact(removed), errors.Join(append(errs, err)...)
+}

@@ -1,0 +1,153 @@
+package automation
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/meshwright/meshwright/internal/provider"
+	"github.com/meshwright/meshwright/stacks"
+)
+
+// scenarioStack is a scenario's stack, opened. Workspace and backend are in the
+// scenario's own directory, so that removing that forgets it; passphrase and plugins
+// are the lab's.
+type scenarioStack struct {
+	name       string
+	lab        *Lab
+	attachment *provider.Attachment
+	stack      auto.Stack
+}
+
+func (l *Lab) openScenario(ctx context.Context, name string, fresh bool, program pulumi.RunFunc) (_ *scenarioStack, err error) {
+	eng, err := findEngine(ctx, l.o.KitDir, l.o.Log)
+	if err != nil {
+		return nil, err
+	}
+	eng.selected = !fresh
+	if err := ensurePassphrase(l.passphraseFile(), true); err != nil {
+		return nil, err
+	}
+	work, backend := filepath.Join(l.scenarioDir(name), "workspace"), l.scenarioBackend(name)
+	for _, dir := range []string{work, backend} {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, err
+		}
+	}
+	settings := &workspace.ProjectStack{Config: config.Map{
+		config.MustMakeKey("pulumi", "disable-default-providers"): config.NewObjectValue(`["*"]`),
+	}}
+	if err := saveProject(work, name, settings); err != nil {
+		return nil, err
+	}
+	if _, err := clearStaleLocks(backend, name); err != nil {
+		return nil, err
+	}
+	o := &scenarioStack{name: name, lab: l}
+	o.attachment, o.stack, err = l.openStack(ctx, eng, site{name, work, "file://" + backend}, fresh, program)
+	if err != nil {
+		o.close()
+		return nil, err
+	}
+	return o, nil
+}
+
+func (l *Lab) scenarioBackend(name string) string {
+	return filepath.Join(l.scenarioDir(name), "backend")
+}
+
+// close ends the providers and waits until they have: what comes next may be the
+// removal of what they are making.
+func (o *scenarioStack) close() {
+	if o.attachment == nil {
+		return
+	}
+	if err := o.attachment.Close(); err != nil {
+		o.lab.o.Log.Warn("providers did not end in time", "lab", o.lab.o.Name, "scenario", o.name, "err", err)
+	}
+}
+
+// up deploys a scenario whose directory is not there.
+func (s *Scenarios) up(ctx context.Context, scenario stacks.Scenario) error {
+	l := s.lab
+	what := "scenario " + scenario.Name
+	record, err := l.record()
+	if err != nil {
+		return err
+	}
+	set, err := l.artifacts(l.source(record))
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	clusters := make([]stacks.ClusterOutputs, len(s.outputs.Clusters))
+	for i, c := range s.outputs.Clusters {
+		clusters[i] = c.ClusterOutputs
+	}
+	program := l.scenario(set, clusters, scenario)
+	var programErr error
+	o, err := l.openScenario(ctx, scenario.Name, true, func(ctx *pulumi.Context) error {
+		programErr = program(ctx)
+		return programErr
+	})
+	if err != nil {
+		return scenarioError(ctx, what, l.o.Name, err)
+	}
+	defer o.close()
+	_, c, err := upStack(ctx, o.stack, collect(what, l.o.Events))
+	if err != nil {
+		return scenarioError(ctx, what, l.o.Name, operationError(what, l.o.Name, c, programErr, err))
+	}
+	return nil
+}
+
+// destroy takes a scenario's stack down, as far as it got.
+func (s *Scenarios) destroy(ctx context.Context, name string) error {
+	l := s.lab
+	what := "scenario " + name
+	state := stateFile(l.scenarioBackend(name), name)
+	if _, err := os.Stat(state); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	o, err := l.openScenario(ctx, name, false, func(*pulumi.Context) error { return nil })
+	if err != nil {
+		return scenarioError(ctx, what, l.o.Name, err)
+	}
+	defer o.close()
+	snap, err := readSnapshot(state)
+	if err != nil {
+		return fmt.Errorf("state of %s: %w", what, err)
+	}
+	if len(snap.Pending) > 0 {
+		if err := forgetPending(ctx, &o.stack); err != nil {
+			return scenarioError(ctx, what, l.o.Name, err)
+		}
+	}
+	if len(snap.Resources) == 0 && len(snap.Pending) == 0 {
+		return nil
+	}
+	c, err := destroyStack(ctx, o.stack, collect(what, l.o.Events))
+	if err != nil {
+		return scenarioError(ctx, what, l.o.Name, operationError(what, l.o.Name, c, nil, err))
+	}
+	return nil
+}
+
+// scenarioError says that the work was cut short, where that is all there is to say.
+func scenarioError(ctx context.Context, what, lab string, err error) error {
+	if ctx.Err() != nil {
+		return fmt.Errorf("%s of lab %s: interrupted: %w", what, lab, ctx.Err())
+	}
+	var op *OperationError
+	if errors.As(err, &op) {
+		return err
+	}
+	return fmt.Errorf("%s of lab %s: %w", what, lab, err)
+}
