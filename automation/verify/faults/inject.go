@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -84,7 +85,7 @@ func remoteSecretLoopback(ctx context.Context, l *lab) (repair, error) {
 		}
 		// An istiod that saw both changes at once would take them for one
 		// update and serve what it knew before.
-		if err := l.witness.forgets(ctx, l.victim.Name); err != nil {
+		if err := l.witness.knows(ctx, l.victim.Name, ""); err != nil {
 			return err
 		}
 		_, err = secrets.Create(ctx, &corev1.Secret{
@@ -94,18 +95,35 @@ func remoteSecretLoopback(ctx context.Context, l *lab) (repair, error) {
 		}, metav1.CreateOptions{})
 		return err
 	}
-	undo := func(ctx context.Context) error { return replace(ctx, good.Data[l.victim.Name]) }
+	undo := func(ctx context.Context) error {
+		if err := replace(ctx, good.Data[l.victim.Name]); err != nil {
+			return err
+		}
+		// Now and then istiod does not get over a remote that it never reached
+		// (istio/istio#58047): the mend is then to restart it.
+		soon, cancel := context.WithTimeout(ctx, reconnectWithin)
+		defer cancel()
+		if err := l.witness.knows(soon, l.victim.Name, "synced"); err == nil || ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return l.witness.renew(ctx, system, istiodLabel)
+	}
 	return undo, replace(ctx, text)
 }
 
-// forgets waits until no istiod of the site watches that cluster.
-func (s *site) forgets(ctx context.Context, cluster string) error {
+// reconnectWithin is how long an istiod may take to connect to a remote whose
+// secret has been mended, before it is restarted.
+const reconnectWithin = 20 * time.Second
+
+// knows waits until every istiod of the site has that cluster in that state of
+// synchronisation; "" is that of a cluster which it does not watch.
+func (s *site) knows(ctx context.Context, cluster, state string) error {
 	c, err := probe.New(s.Config)
 	if err != nil {
 		return err
 	}
 	defer c.Close()
-	return s.until(ctx, "istiod without cluster "+cluster, func(ctx context.Context) (string, bool, error) {
+	return s.until(ctx, fmt.Sprintf("cluster %s in state %q", cluster, state), func(ctx context.Context) (string, bool, error) {
 		pods, err := c.Pods(ctx, system, istiodLabel)
 		if err != nil {
 			return "", false, err
@@ -116,18 +134,23 @@ func (s *site) forgets(ctx context.Context, cluster string) error {
 				return "", false, err
 			}
 			var known []struct {
-				ID string `json:"id"`
+				ID     string `json:"id"`
+				Status string `json:"syncStatus"`
 			}
 			if err := json.Unmarshal(text, &known); err != nil {
 				return "", false, err
 			}
+			is := ""
 			for _, k := range known {
 				if k.ID == cluster {
-					return "it is still watched", false, nil
+					is = k.Status
 				}
 			}
+			if is != state {
+				return fmt.Sprintf("it is in state %q", is), false, nil
+			}
 		}
-		return "forgotten", true, nil
+		return "", true, nil
 	})
 }
 
