@@ -61,7 +61,8 @@ func TestNewRecord(t *testing.T) {
 		"broken body": {200, "unexpected EOF", "Hello version: v1, inst", Record{Status: 200, Version: "v1", Error: "unexpected EOF"}, false},
 		"transport": {
 			0, `Get "http://10.0.0.1/hello": read tcp 10.1.2.3:51234->10.0.0.1:80: connection reset by peer`, "",
-			Record{Error: "read tcp 10.1.2.3->10.0.0.1:80: connection reset by peer"}, false,
+			Record{Error: "read tcp 10.1.2.3->10.0.0.1:80: connection reset by peer"},
+			false,
 		},
 		"nothing at all": {0, "", "", Record{Error: "no answer"}, false},
 		"a long body":    {500, "", strings.Repeat("é", 150), Record{Status: 500, Error: "500 Internal Server Error: " + strings.Repeat("é", 100) + "..."}, false},
