@@ -135,9 +135,11 @@ func (m *mesh) reach(c *member) map[string]int {
 }
 
 // powerFor is the power of the calls of a client in c.
-func (m *mesh) powerFor(c *member) Power {
-	versions := len(m.expected(c))
-	p := powerOf(m.choices(), versions)
+func (m *mesh) powerFor(c *member) Power { return m.powerToSee(c, len(m.expected(c))) }
+
+// powerToSee is the power of a client's calls that are to show n groups of hosts.
+func (m *mesh) powerToSee(c *member, n int) Power {
+	p := powerOf(m.choices(), n)
 	for _, percent := range m.reach(c) {
 		if percent > 0 && percent < 100 {
 			// The region is drawn first, then the host.

@@ -26,6 +26,7 @@ const (
 	CheckTrust     = "trust"
 	CheckDiscovery = "discovery"
 	CheckCalls     = "calls"
+	CheckNetworks  = "networks"
 
 	// Timed ones.
 	CheckDistribution = "distribution"
@@ -79,6 +80,18 @@ var checks = []check{
 			ReasonClientMissing, ReasonRecordsLost, ReasonNoAnswer, ReasonVersionUnreachable, ReasonRequestErrors, ReasonVersionUnexpected,
 		},
 		run: checkCalls,
+	},
+	{
+		id:       CheckNetworks,
+		title:    "networks direct or isolated",
+		proves:   "pods of one network reach each other and no gateway is between them; pods of different networks do not, and call through the gateways",
+		applies:  needsWorkload,
+		deadline: func(t Timeouts) time.Duration { return t.Networks },
+		reasons: []Reason{
+			ReasonClientMissing, ReasonWorkloadMissing, ReasonControlFailed, ReasonPodUnreachable, ReasonNotIsolated,
+			ReasonGatewayBypassed, ReasonGatewayOnPath, ReasonCallerHidden, ReasonPathUnproven,
+		},
+		run: checkNetworks,
 	},
 	{
 		id:       CheckDistribution,
@@ -191,6 +204,14 @@ var hints = map[Reason]string{
 	ReasonRequestErrors:      "see the request log in the evidence: flags and error texts name the hop that failed",
 	ReasonVersionUnexpected:  "the workload differs from what was declared: check the sample's deployments",
 
+	ReasonControlFailed:   "nothing reaches the target where something must: see checks planes, trust and discovery first, then that cluster's network plug-in and NetworkPolicies",
+	ReasonPodUnreachable:  "the route to that cluster's pods is missing or goes elsewhere: on its nodes, `ip route` and `systemctl status meshwright-routes`; `meshwright up --refresh` restores it",
+	ReasonNotIsolated:     "these pods are on one network in truth: give both clusters the same `network`, or remove the route between them (`ip route` on the nodes)",
+	ReasonGatewayBypassed: "label topology.istio.io/network of those pods (else of that cluster's namespace istio-system) names the wrong network: istiod takes them for neighbours",
+	ReasonGatewayOnPath:   "istiod takes clusters of one network for strangers: compare the label topology.istio.io/network of their namespaces istio-system and of their pods",
+	ReasonCallerHidden:    "the callers' node rewrites their addresses: it must not masquerade what goes to pods of its network; `meshwright up --refresh` restores the exception",
+	ReasonPathUnproven:    "see checks planes, discovery and calls: no answer came that way, or more came than its endpoints carried",
+
 	ReasonNotDeployed: "see the message; `meshwright verify --cleanup` removes what is left, `meshwright status` shows the clusters",
 	ReasonNotRemoved:  "run `meshwright verify --cleanup`",
 
@@ -203,5 +224,4 @@ var hints = map[Reason]string{
 
 	ReasonPlaintextAccepted: "a PeerAuthentication in the workload's or the root namespace overrules STRICT: kubectl get peerauthentications -A",
 	ReasonRefusalUnproven:   "the caller did not reach the pod at all: check its network before trusting the refusal",
-	ReasonControlFailed:     "see checks planes, trust and discovery first",
 }

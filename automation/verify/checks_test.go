@@ -112,6 +112,7 @@ func TestEveryCauseIsSeen(t *testing.T) {
 			red{
 				CheckPlanes: ReasonClusterUnreachable, CheckTrust: ReasonClusterUnreachable,
 				CheckDiscovery: ReasonClusterUnreachable, CheckCalls: ReasonClusterUnreachable,
+				CheckNetworks: ReasonClusterUnreachable,
 			},
 		},
 		"a defect of a check": {
@@ -124,7 +125,7 @@ func TestEveryCauseIsSeen(t *testing.T) {
 				delete(f.clusters["cluster1"].http, "sleep-0"+envoySecrets)
 				delete(f.clusters["cluster1"].http, "sleep-0"+envoyClusters)
 			},
-			red{CheckTrust: ReasonProbeFailed, CheckDiscovery: ReasonProbeFailed},
+			red{CheckTrust: ReasonProbeFailed, CheckDiscovery: ReasonProbeFailed, CheckNetworks: ReasonProbeFailed},
 		},
 		"proxy without a certificate": {
 			func(_ *testing.T, f *fakeMesh) {
@@ -195,7 +196,7 @@ func TestEveryCauseIsSeen(t *testing.T) {
 		},
 		"no client pod": {
 			func(_ *testing.T, f *fakeMesh) { f.clusters["cluster1"].removePod("sleep-0") },
-			red{CheckTrust: ReasonWorkloadMissing, CheckCalls: ReasonClientMissing},
+			red{CheckTrust: ReasonWorkloadMissing, CheckCalls: ReasonClientMissing, CheckNetworks: ReasonClientMissing},
 		},
 		"no server pod": {
 			func(_ *testing.T, f *fakeMesh) {
@@ -211,7 +212,7 @@ func TestEveryCauseIsSeen(t *testing.T) {
 					}
 				}
 			},
-			red{CheckTrust: ReasonWorkloadMissing, CheckDiscovery: ReasonWorkloadMissing},
+			red{CheckTrust: ReasonWorkloadMissing, CheckDiscovery: ReasonWorkloadMissing, CheckNetworks: ReasonPathUnproven},
 		},
 
 		"no remote secret": {
@@ -238,19 +239,19 @@ func TestEveryCauseIsSeen(t *testing.T) {
 		},
 		"service missing in a caller's cluster": {
 			func(_ *testing.T, f *fakeMesh) { f.clusters["cluster2"].service("helloworld").Name = "hello" },
-			red{CheckTrust: ReasonWorkloadMissing, CheckDiscovery: ReasonServiceMissing},
+			red{CheckTrust: ReasonWorkloadMissing, CheckDiscovery: ReasonServiceMissing, CheckNetworks: ReasonPathUnproven},
 		},
 		"pods of another network held directly": {
 			func(_ *testing.T, f *fakeMesh) {
 				f.clusters["cluster1"].http["sleep-0"+envoyClusters] = clustersJSON(plan["cluster1"].podIP+":5000", plan["cluster2"].podIP+":5000")
 			},
-			red{CheckDiscovery: ReasonEndpointDirect},
+			red{CheckDiscovery: ReasonEndpointDirect, CheckNetworks: ReasonGatewayBypassed},
 		},
 		"remote endpoint missing": {
 			func(_ *testing.T, f *fakeMesh) {
 				f.clusters["cluster1"].http["sleep-0"+envoyClusters] = clustersJSON(plan["cluster1"].podIP + ":5000")
 			},
-			red{CheckDiscovery: ReasonEndpointMissing},
+			red{CheckDiscovery: ReasonEndpointMissing, CheckNetworks: ReasonPathUnproven},
 		},
 		"local endpoint missing": {
 			func(_ *testing.T, f *fakeMesh) {
@@ -262,7 +263,7 @@ func TestEveryCauseIsSeen(t *testing.T) {
 			func(_ *testing.T, f *fakeMesh) {
 				f.clusters["cluster1"].http["sleep-0"+envoyClusters] = `{"cluster_statuses": []}`
 			},
-			red{CheckDiscovery: ReasonEndpointMissing},
+			red{CheckDiscovery: ReasonEndpointMissing, CheckNetworks: ReasonPathUnproven},
 		},
 		"stale endpoint": {
 			func(_ *testing.T, f *fakeMesh) {
@@ -280,11 +281,11 @@ func TestEveryCauseIsSeen(t *testing.T) {
 
 		"a version never answers": {
 			func(_ *testing.T, f *fakeMesh) { f.clusters["cluster1"].exec = answering("v2") },
-			red{CheckCalls: ReasonVersionUnreachable},
+			red{CheckCalls: ReasonVersionUnreachable, CheckNetworks: ReasonPathUnproven},
 		},
 		"a version fails": {
 			func(_ *testing.T, f *fakeMesh) { f.clusters["cluster1"].exec = answering("v2", "") },
-			red{CheckCalls: ReasonVersionUnreachable},
+			red{CheckCalls: ReasonVersionUnreachable, CheckNetworks: ReasonPathUnproven},
 		},
 		"some requests fail": {
 			func(_ *testing.T, f *fakeMesh) {
@@ -294,7 +295,7 @@ func TestEveryCauseIsSeen(t *testing.T) {
 		},
 		"all requests fail": {
 			func(_ *testing.T, f *fakeMesh) { f.clusters["cluster1"].exec = answering("") },
-			red{CheckCalls: ReasonNoAnswer},
+			red{CheckCalls: ReasonNoAnswer, CheckNetworks: ReasonPathUnproven},
 		},
 		"an undeclared version": {
 			func(_ *testing.T, f *fakeMesh) { f.clusters["cluster1"].exec = answering("v1", "v2", "v3") },
@@ -317,7 +318,7 @@ func TestEveryCauseIsSeen(t *testing.T) {
 					return probe.Output{Code: 127, Stderr: []byte("curl: not found")}, nil
 				}
 			},
-			red{CheckCalls: ReasonProbeFailed},
+			red{CheckCalls: ReasonProbeFailed, CheckNetworks: ReasonProbeFailed},
 		},
 		"ingress answers from one version": {
 			func(_ *testing.T, f *fakeMesh) {

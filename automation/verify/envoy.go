@@ -123,6 +123,10 @@ type clustersDump struct {
 			Health struct {
 				EDS string `json:"eds_health_status"`
 			} `json:"health_status"`
+			Stats []struct {
+				Name  string `json:"name"`
+				Value string `json:"value"` // 64 bits are text in JSON; left out at 0
+			} `json:"stats"`
 			Weight   int `json:"weight"`
 			Priority int `json:"priority"`
 			Locality struct {
@@ -156,6 +160,46 @@ func parseEndpoints(dump []byte, cluster string) (list []endpoint, found bool, e
 		return list, true, nil
 	}
 	return nil, false, nil
+}
+
+// hostStats are Envoy's counters of one host, since the host is known to it.
+type hostStats struct {
+	Requests    uint64 // attempts, retries included
+	Connections uint64 // attempts to connect
+	Open        uint64 // connections now
+}
+
+// parseHostStats returns the counters of one Envoy cluster's hosts by address.
+// A cluster that the proxy does not have has no hosts.
+func parseHostStats(dump []byte, cluster string) (map[string]hostStats, error) {
+	var d clustersDump
+	if err := json.Unmarshal(dump, &d); err != nil {
+		return nil, fmt.Errorf("clusters dump: %w", err)
+	}
+	out := map[string]hostStats{}
+	for _, s := range d.Statuses {
+		if s.Name != cluster {
+			continue
+		}
+		for _, h := range s.Hosts {
+			var stats hostStats
+			for _, stat := range h.Stats {
+				field, wanted := map[string]*uint64{
+					"rq_total": &stats.Requests, "cx_total": &stats.Connections, "cx_active": &stats.Open,
+				}[stat.Name]
+				if !wanted || stat.Value == "" {
+					continue
+				}
+				n, err := strconv.ParseUint(stat.Value, 10, 64)
+				if err != nil {
+					return nil, fmt.Errorf("clusters dump: %s of %s: %w", stat.Name, cluster, err)
+				}
+				*field = n
+			}
+			out[net.JoinHostPort(h.Address.Socket.Address, strconv.Itoa(h.Address.Socket.Port))] = stats
+		}
+	}
+	return out, nil
 }
 
 // outbound names the Envoy cluster of a service's port.

@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/netip"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 
+	"github.com/meshwright/meshwright/automation/verify/call"
 	"github.com/meshwright/meshwright/automation/verify/load"
 	"github.com/meshwright/meshwright/automation/verify/probe"
 )
@@ -49,6 +52,16 @@ type fakeCluster struct {
 	exec      func(argv []string) (probe.Output, error)
 	panics    bool
 	podsMu    sync.Mutex
+
+	flat bool // one network with the other cluster
+	// reach says which pod answers at an address past the proxies, and whether
+	// one does; nil: as the plan has it.
+	reach map[string]string
+	peers string                                        // the servers' /proc/net/tcp
+	proxy func(argv []string) (o probe.Output, ok bool) // overrides commands in proxies
+
+	mu   sync.Mutex
+	sent map[string]int // requests by address, as the client's Envoy counts them
 }
 
 type fakeHost struct {
@@ -116,8 +129,15 @@ func (f *fakeCluster) HTTP(_ context.Context, pod probe.Pod, port int, path stri
 	if !ok {
 		return nil, fmt.Errorf("pod %s port %d: connection refused", pod, port)
 	}
-	return []byte(body), f.down
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return []byte(sentMark.ReplaceAllStringFunc(body, func(mark string) string {
+		return strconv.Itoa(f.sent[strings.Trim(mark, "{}")])
+	})), f.down
 }
+
+// sentMark stands in an Envoy's answer for the requests sent to an address.
+var sentMark = regexp.MustCompile(`\{\{[^{}]*\}\}`)
 
 func (f *fakeCluster) Certificates(_ context.Context, pod probe.Pod, _ int) ([]*x509.Certificate, error) {
 	if f.down != nil {
@@ -133,10 +153,81 @@ func (f *fakeCluster) Exec(_ context.Context, _ probe.Pod, container string, arg
 	if container == sidecar && argv[0] == "pilot-agent" {
 		return f.exec(argv)
 	}
+	if container == sidecar {
+		return f.inProxy(argv), nil
+	}
 	if !slices.Contains([]string{"sleep", "load", "outsider", "outsider-node"}, container) {
 		return probe.Output{}, fmt.Errorf("no container %q", container)
 	}
-	return f.exec(argv)
+	out, err := f.exec(argv)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for line := range strings.Lines(string(out.Stdout)) {
+		version, _ := call.ParseAnswer(line)
+		switch {
+		case version == "":
+		case version == plan[f.name].version:
+			f.sent[plan[f.name].podIP+":5000"]++
+		case f.flat:
+			f.sent[plan[other(f.name)].podIP+":5000"]++
+		default:
+			f.sent[plan[other(f.name)].eastWest+":15443"]++
+		}
+	}
+	return out, err
+}
+
+// inProxy runs the two commands that the checks run there.
+func (f *fakeCluster) inProxy(argv []string) probe.Output {
+	if f.proxy != nil {
+		if o, ok := f.proxy(argv); ok {
+			return o
+		}
+	}
+	if argv[0] == "cat" {
+		return probe.Output{Stdout: []byte(f.peers)}
+	}
+	address := strings.TrimPrefix(argv[len(argv)-1], "http://")
+	address = address[:strings.IndexByte(address, '/')]
+	pod, ok := f.reach[address]
+	if !ok {
+		return noConnection
+	}
+	return probe.Output{Stdout: []byte("Hello version: v0, instance: " + pod + "\n\n#connect 0.000312 200\n")}
+}
+
+var noConnection = probe.Output{
+	Code:   28,
+	Stdout: []byte("\n#connect 0.000000 000\n"),
+	Stderr: []byte("curl: (28) Failed to connect to 10.11.0.7 port 5000: Timeout was reached\n"),
+}
+
+// join puts both clusters on one network, with routes between their pods.
+func (f *fakeMesh) join(o *Options) {
+	for i := range o.Targets {
+		o.Targets[i].Network, o.Targets[i].EastWestAddress = "network1", ""
+	}
+	for name, c := range f.clusters {
+		c.flat = true
+		for _, p := range plan {
+			c.reach[p.podIP+":5000"] = "helloworld-" + p.version + "-0"
+		}
+		c.peers = procTable(plan[other(name)].clientIP)
+		for _, p := range c.pods {
+			c.http[p.Name+":15000/clusters?format=json"] = clustersJSON(plan["cluster1"].podIP+":5000", plan["cluster2"].podIP+":5000")
+		}
+	}
+}
+
+// procTable is /proc/net/tcp of a pod with connections of these addresses to its sidecar.
+func procTable(peers ...string) string {
+	var b strings.Builder
+	b.WriteString("  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n")
+	for i, p := range peers {
+		a := netip.MustParseAddr(p).As4()
+		fmt.Fprintf(&b, "  %2d: 07000A0A:3A9E %02X%02X%02X%02X:D431 01 00000000:00000000 00:00000000 00000000  1337        0 12345 1\n", i, a[3], a[2], a[1], a[0])
+	}
+	return b.String()
 }
 
 func match[T any](list []T, ns, selector string) []T {
@@ -156,10 +247,10 @@ func match[T any](list []T, ns, selector string) []T {
 
 // The fake lab's plan.
 var plan = map[string]struct {
-	ingress, eastWest, podIP, version, network string
+	ingress, eastWest, podIP, clientIP, hostIP, version, network string
 }{
-	"cluster1": {"10.192.8.0", "10.192.8.1", "10.10.0.7", "v2", "network1"},
-	"cluster2": {"10.192.8.32", "10.192.8.33", "10.11.0.7", "v1", "network2"},
+	"cluster1": {"10.192.8.0", "10.192.8.1", "10.10.0.7", "10.10.0.5", "10.192.0.2", "v2", "network1"},
+	"cluster2": {"10.192.8.32", "10.192.8.33", "10.11.0.7", "10.11.0.5", "10.192.0.3", "v1", "network2"},
 }
 
 func other(cluster string) string {
@@ -221,7 +312,9 @@ func newFakeCluster(t *testing.T, name string, ca, root *authority) *fakeCluster
 	p := plan[name]
 	f := &fakeCluster{
 		name: name, ca: ca, http: map[string]string{}, httpError: map[string]error{},
-		chains: map[string][]*x509.Certificate{}, exec: answering("v1", "v2"),
+		chains: map[string][]*x509.Certificate{}, exec: answering("v1", "v2"), sent: map[string]int{},
+		reach: map[string]string{p.podIP + ":5000": "helloworld-" + p.version + "-0", "10.10.0.3:15021": ""},
+		peers: procTable("10.10.0.3"), // of the gateway
 	}
 	one := int32(1)
 	deploy := func(ns, name string, l map[string]string) {
@@ -237,7 +330,7 @@ func newFakeCluster(t *testing.T, name string, ca, root *authority) *fakeCluster
 		f.pods = append(f.pods, corev1.Pod{
 			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name, Labels: l},
 			Spec:       corev1.PodSpec{ServiceAccountName: account, Containers: []corev1.Container{{Name: container}}},
-			Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: ip, Conditions: []corev1.PodCondition{
+			Status: corev1.PodStatus{Phase: corev1.PodRunning, PodIP: ip, HostIP: p.hostIP, Conditions: []corev1.PodCondition{
 				{Type: corev1.PodReady, Status: corev1.ConditionTrue},
 			}},
 		})
@@ -259,7 +352,7 @@ func newFakeCluster(t *testing.T, name string, ca, root *authority) *fakeCluster
 		service(system, "istio-"+kind, address, l, l)
 		f.identify(t, system, "istio-"+kind+"-0", "istio-"+kind, root)
 	}
-	pod("sample", "sleep-0", "sleep", "sleep", "10.10.0.5", map[string]string{"app": "sleep"})
+	pod("sample", "sleep-0", "sleep", "sleep", p.clientIP, map[string]string{"app": "sleep"})
 	pod("sample", "helloworld-"+p.version+"-0", "default", "helloworld", p.podIP, map[string]string{"app": "helloworld"})
 	service("sample", "helloworld", "", nil, map[string]string{"app": "helloworld"})
 	f.identify(t, "sample", "sleep-0", "sleep", root)
@@ -275,6 +368,9 @@ func newFakeCluster(t *testing.T, name string, ca, root *authority) *fakeCluster
 		connected = append(connected, p.Name+"."+p.Namespace)
 		f.http[p.Name+":15000/clusters?format=json"] = clustersJSON(
 			plan[name].podIP+":5000", plan[other(name)].eastWest+":15443")
+		if p.Labels["istio"] == "eastwestgateway" {
+			f.http[p.Name+":15000/clusters?format=json"] = clusterJSON("outbound_.5000_._.helloworld.sample.svc.cluster.local", plan[name].podIP+":5000")
+		}
 		f.http[p.Name+":15000/listeners"] = "0.0.0.0_15021::0.0.0.0:15021\n"
 	}
 	f.http["istiod-0:8080/debug/syncz"] = syncz(name, connected...)
@@ -343,16 +439,24 @@ func syncz(cluster string, proxies ...string) string {
 }
 
 func clustersJSON(addresses ...string) string {
+	return clusterJSON("outbound|5000||helloworld.sample.svc.cluster.local", addresses...)
+}
+
+// clusterJSON is what Envoy 1.40 answers, with one open connection per host and as many
+// requests as were sent to it.
+func clusterJSON(name string, addresses ...string) string {
 	var hosts []string
 	for _, a := range addresses {
 		host, port, _ := strings.Cut(a, ":")
 		hosts = append(hosts, fmt.Sprintf(`{"address": {"socket_address": {"address": %q, "port_value": %s}},
-  "health_status": {"eds_health_status": "HEALTHY"}, "weight": 1, "locality": {"region": "region1", "zone": "zone1", "sub_zone": "subzone1"}}`, host, port))
+  "stats": [{"name": "cx_connect_fail"}, {"value": "1", "name": "cx_total"}, {"name": "rq_error"}, {"value": "{{%s}}", "name": "rq_total"},
+   {"type": "GAUGE", "value": "1", "name": "cx_active"}],
+  "health_status": {"eds_health_status": "HEALTHY"}, "weight": 1, "locality": {"region": "region1", "zone": "zone1", "sub_zone": "subzone1"}}`, host, port, a))
 	}
 	return fmt.Sprintf(`{"cluster_statuses": [
  {"name": "prometheus_stats", "added_via_api": false, "host_statuses": []},
- {"name": "outbound|5000||helloworld.sample.svc.cluster.local", "added_via_api": true, "host_statuses": [%s],
-  "eds_service_name": "outbound|5000||helloworld.sample.svc.cluster.local"}]}`, strings.Join(hosts, ","))
+ {"name": %q, "added_via_api": true, "host_statuses": [%s],
+  "eds_service_name": %q}]}`, name, strings.Join(hosts, ","), name)
 }
 
 // options are what a caller would pass for the fake mesh.
@@ -364,7 +468,7 @@ func (f *fakeMesh) options() Options {
 			Versions: map[string][]string{"cluster1": {"v2"}, "cluster2": {"v1"}},
 		},
 		Timeouts: Timeouts{
-			Planes: 50 * time.Millisecond, Trust: 50 * time.Millisecond, Discovery: 50 * time.Millisecond, Calls: 50 * time.Millisecond,
+			Planes: 50 * time.Millisecond, Trust: 50 * time.Millisecond, Discovery: 50 * time.Millisecond, Calls: 50 * time.Millisecond, Networks: 50 * time.Millisecond,
 			Interval: 10 * time.Millisecond,
 		},
 	}

@@ -62,6 +62,17 @@ const (
 	ReasonRecordsLost        Reason = "RecordsLost"        // fewer records than requests
 )
 
+// Causes of a failed check "networks".
+const (
+	ReasonControlFailed   Reason = "ControlFailed"   // a positive control: the target does not answer those who must reach it
+	ReasonPodUnreachable  Reason = "PodUnreachable"  // one network, but its pods do not reach each other
+	ReasonNotIsolated     Reason = "NotIsolated"     // two networks, but a pod reaches the other's directly
+	ReasonGatewayBypassed Reason = "GatewayBypassed" // a proxy calls pods of another network themselves
+	ReasonGatewayOnPath   Reason = "GatewayOnPath"   // a proxy calls its own network through a gateway
+	ReasonCallerHidden    Reason = "CallerHidden"    // a server sees the callers' node in place of the callers
+	ReasonPathUnproven    Reason = "PathUnproven"    // no answers, or not as many requests where they should have gone
+)
+
 // Causes that a timed check can have: it deploys a workload of its own.
 const (
 	ReasonNoDeployer  Reason = "NoDeployer"  // nothing may be deployed in this mesh
@@ -84,5 +95,4 @@ const (
 const (
 	ReasonPlaintextAccepted Reason = "PlaintextAccepted" // an answer to a caller without a certificate
 	ReasonRefusalUnproven   Reason = "RefusalUnproven"   // no answer, but not for want of a certificate
-	ReasonControlFailed     Reason = "ControlFailed"     // the same target does not answer a mesh client either
 )

@@ -37,7 +37,7 @@ func TestConvergence(t *testing.T) {
 		return good(argv)
 	}
 	o := f.options()
-	o.Timeouts.Calls = 10 * time.Second
+	o.Timeouts.Calls, o.Only = 10*time.Second, []string{CheckCalls}
 	var retries []string
 	o.Progress = func(e Event) {
 		if e.Kind == EventRetry {
@@ -70,11 +70,11 @@ func TestSkippedIsPartial(t *testing.T) {
 	}{
 		"checks left out": {
 			func(o *Options) { o.Only = []string{CheckPlanes} },
-			red{CheckTrust: ReasonNotSelected, CheckDiscovery: ReasonNotSelected, CheckCalls: ReasonNotSelected},
+			red{CheckTrust: ReasonNotSelected, CheckDiscovery: ReasonNotSelected, CheckCalls: ReasonNotSelected, CheckNetworks: ReasonNotSelected},
 		},
 		"nothing to call": {
 			func(o *Options) { o.Workload = Workload{} },
-			red{CheckDiscovery: ReasonNoWorkload, CheckCalls: ReasonNoWorkload},
+			red{CheckDiscovery: ReasonNoWorkload, CheckCalls: ReasonNoWorkload, CheckNetworks: ReasonNoWorkload},
 		},
 	}
 	for name, c := range cases {
@@ -171,21 +171,16 @@ func TestEvidenceIsAttached(t *testing.T) {
 func TestFlatNetworkWantsPods(t *testing.T) {
 	f := newFakeMesh(t)
 	o := f.options()
-	for i := range o.Targets {
-		o.Targets[i].Network, o.Targets[i].EastWestAddress = "network1", ""
-	}
-	if diff := cmp.Diff(red{CheckDiscovery: ReasonEndpointMissing}, outcomes(f.run(t, o))); diff != "" {
-		t.Errorf("gateways on a flat network (-want +got):\n%s", diff)
-	}
-	for _, c := range f.clusters {
-		for key := range c.http {
-			if strings.HasSuffix(key, "clusters?format=json") {
-				c.http[key] = clustersJSON(plan["cluster1"].podIP+":5000", plan["cluster2"].podIP+":5000")
-			}
-		}
-	}
+	f.join(&o)
 	if diff := cmp.Diff(red{}, outcomes(f.run(t, o))); diff != "" {
 		t.Errorf("pods on a flat network (-want +got):\n%s", diff)
+	}
+	for name, c := range f.clusters {
+		c.http["sleep-0:15000/clusters?format=json"] = clustersJSON(plan[name].podIP+":5000", plan[other(name)].eastWest+":15443")
+	}
+	want := red{CheckDiscovery: ReasonEndpointMissing, CheckNetworks: ReasonPathUnproven}
+	if diff := cmp.Diff(want, outcomes(f.run(t, o))); diff != "" {
+		t.Errorf("gateways on a flat network (-want +got):\n%s", diff)
 	}
 }
 
@@ -234,7 +229,7 @@ func TestOptionsAreValidated(t *testing.T) {
 		"no kubeconfig":        {func(o *Options) { o.Targets[1].Config = nil }, "no kubeconfig"},
 		"unknown plane":        {func(o *Options) { o.Targets[1].ControlPlane = "cluster9" }, "cluster9"},
 		"unknown in workload":  {func(o *Options) { o.Workload.Versions["cluster9"] = []string{"v1"} }, "cluster9"},
-		"unknown check":        {func(o *Options) { o.Only = []string{"plane"} }, "planes trust discovery calls"},
+		"unknown check":        {func(o *Options) { o.Only = []string{"plane"} }, "planes trust discovery calls networks"},
 		"a cluster with no id": {func(o *Options) { o.Targets[0].Name = "" }, "no name"},
 	}
 	for name, c := range cases {

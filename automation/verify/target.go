@@ -54,6 +54,7 @@ type Timeouts struct {
 	Trust     time.Duration // certificates; default 15s
 	Discovery time.Duration // control planes and sidecars; default 15s
 	Calls     time.Duration // traffic; default 15s
+	Networks  time.Duration // ways between clusters; default 15s
 
 	Attempt  time.Duration // bound of one attempt; default 14s
 	Interval time.Duration // pause between attempts; default 500ms
@@ -67,7 +68,7 @@ type Timeouts struct {
 func (t Timeouts) withDefaults() Timeouts {
 	for field, value := range map[*time.Duration]time.Duration{
 		&t.Planes: 15 * time.Second, &t.Trust: 15 * time.Second,
-		&t.Discovery: 15 * time.Second, &t.Calls: 15 * time.Second,
+		&t.Discovery: 15 * time.Second, &t.Calls: 15 * time.Second, &t.Networks: 15 * time.Second,
 		&t.Attempt: 14 * time.Second, &t.Interval: 500 * time.Millisecond,
 		&t.Request: 3 * time.Second, &t.Dial: time.Second, &t.Evidence: 5 * time.Second,
 		&t.Timed: 6 * time.Minute, &t.Settle: 30 * time.Second,

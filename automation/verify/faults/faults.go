@@ -22,7 +22,7 @@ type Fault struct {
 	Title string
 	// Want declares the outcome of every check that is not timed.
 	Want map[string]Outcome
-	// needs says why the fault cannot be played on a mesh, or "".
+	// needs says why the fault does not apply to a mesh, or "".
 	needs func(*lab) string
 	// inject breaks the mesh and returns when it is broken as far as the API
 	// server can tell. The repair it returns is not nil whenever anything was
@@ -51,6 +51,7 @@ func All() []Fault {
 			Want: want(map[string]Outcome{
 				verify.CheckDiscovery: red(verify.ReasonEndpointDirect),
 				verify.CheckCalls:     red(verify.ReasonVersionUnreachable),
+				verify.CheckNetworks:  red(verify.ReasonGatewayBypassed),
 			}),
 			needs: needsTwoNetworks, inject: wrongNetworkLabel,
 		},
@@ -60,6 +61,7 @@ func All() []Fault {
 			Want: want(map[string]Outcome{
 				verify.CheckDiscovery: red(verify.ReasonRemoteNotSynced),
 				verify.CheckCalls:     red(verify.ReasonVersionUnreachable),
+				verify.CheckNetworks:  red(verify.ReasonPathUnproven),
 			}),
 			needs: needsTwoPrimaries, inject: remoteSecretLoopback,
 		},
@@ -67,8 +69,9 @@ func All() []Fault {
 			Name:  "another-root",
 			Title: "a cluster's control plane signs with another root",
 			Want: want(map[string]Outcome{
-				verify.CheckTrust: red(verify.ReasonRootsDiffer),
-				verify.CheckCalls: red(verify.ReasonVersionUnreachable),
+				verify.CheckTrust:    red(verify.ReasonRootsDiffer),
+				verify.CheckCalls:    red(verify.ReasonVersionUnreachable),
+				verify.CheckNetworks: red(verify.ReasonPathUnproven),
 			}),
 			needs: needsTwoPrimaries, inject: anotherRoot,
 		},
@@ -76,8 +79,9 @@ func All() []Fault {
 			Name:  "east-west-gateway-gone",
 			Title: "a cluster's east-west gateway is scaled to 0",
 			Want: want(map[string]Outcome{
-				verify.CheckPlanes: red(verify.ReasonGatewayUnavailable),
-				verify.CheckCalls:  red(verify.ReasonVersionUnreachable),
+				verify.CheckPlanes:   red(verify.ReasonGatewayUnavailable),
+				verify.CheckCalls:    red(verify.ReasonVersionUnreachable),
+				verify.CheckNetworks: red(verify.ReasonPathUnproven),
 			}),
 			needs: needsTwoNetworks, inject: eastWestGone,
 		},
@@ -85,8 +89,9 @@ func All() []Fault {
 			Name:  "cross-network-gateway-deleted",
 			Title: "a cluster's cross-network Gateway object is deleted",
 			Want: want(map[string]Outcome{
-				verify.CheckPlanes: red(verify.ReasonCrossNetworkPortClosed),
-				verify.CheckCalls:  red(verify.ReasonVersionUnreachable),
+				verify.CheckPlanes:   red(verify.ReasonCrossNetworkPortClosed),
+				verify.CheckCalls:    red(verify.ReasonVersionUnreachable),
+				verify.CheckNetworks: red(verify.ReasonPathUnproven),
 			}),
 			needs: needsTwoNetworks, inject: crossNetworkDeleted,
 		},
@@ -99,6 +104,21 @@ func All() []Fault {
 				verify.CheckDiscovery: red(verify.ReasonProxyDisconnected),
 			}),
 			needs: needsTwoPrimaries, inject: istiodUnready,
+		},
+		{
+			Name:  "route-between-networks",
+			Title: "a node has a route to the pods of another network",
+			Want:  want(map[string]Outcome{verify.CheckNetworks: red(verify.ReasonNotIsolated)}),
+			needs: needsApart, inject: routeBetweenNetworks,
+		},
+		{
+			Name:  "pod-route-gone",
+			Title: "a node has no route to the pods of another cluster on its network",
+			Want: want(map[string]Outcome{
+				verify.CheckCalls:    red(verify.ReasonVersionUnreachable),
+				verify.CheckNetworks: red(verify.ReasonPodUnreachable),
+			}),
+			needs: needsNeighbours, inject: podRouteGone,
 		},
 	}
 }
@@ -116,6 +136,26 @@ func needsTwoNetworks(l *lab) string {
 	}
 	if l.victim.Network == l.witness.Network || l.victim.EastWestAddress == "" {
 		return "needs two networks with an east-west gateway"
+	}
+	return ""
+}
+
+func needsApart(l *lab) string {
+	a, b := l.pair(false)
+	return needsNodes(l, a, b, "needs two clusters on different networks")
+}
+
+func needsNeighbours(l *lab) string {
+	a, b := l.pair(true)
+	return needsNodes(l, a, b, "needs two clusters on one network")
+}
+
+func needsNodes(l *lab, a, b *site, why string) string {
+	switch {
+	case a == nil || b == nil:
+		return why
+	case l.nodeExec == nil:
+		return "needs a way into the nodes"
 	}
 	return ""
 }

@@ -1,13 +1,20 @@
 package faults
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/pem"
+	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
 
 	"github.com/meshwright/meshwright/automation/verify"
@@ -56,27 +63,41 @@ func TestMatrixIsComplete(t *testing.T) {
 	}
 }
 
+// TestParts: who breaks and who notices, and which faults a mesh can have at all.
 func TestParts(t *testing.T) {
 	target := func(name, plane, network, eastWest string) verify.Target {
 		return verify.Target{Name: name, ControlPlane: plane, Network: network, EastWestAddress: eastWest, Config: &rest.Config{}}
 	}
+	primaries := []string{"remote-secret-loopback", "another-root", "istiod-unready"}
+	networks := []string{"wrong-network-label", "east-west-gateway-gone", "cross-network-gateway-deleted"}
+	apart, flat := []string{"route-between-networks"}, []string{"pod-route-gone"}
 	cases := map[string]struct {
-		targets                     []verify.Target
-		wantWitness, wantVictim     string
-		playsPrimaries, playsRouted bool
+		targets                 []verify.Target
+		wantWitness, wantVictim string
+		plays                   []string
 	}{
 		"the article's": {
-			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "b", "n2", "10.0.0.2")}, "a", "b", true, true,
+			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "b", "n2", "10.0.0.2")},
+			"a", "b", slices.Concat(primaries, networks, apart),
 		},
 		"three": {
-			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "b", "n2", "10.0.0.2"), target("c", "c", "n3", "10.0.0.3")}, "a", "b", true, true,
+			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "b", "n2", "10.0.0.2"), target("c", "c", "n3", "10.0.0.3")},
+			"a", "b", slices.Concat(primaries, networks, apart),
 		},
 		"flat": {
-			[]verify.Target{target("a", "a", "n1", ""), target("b", "b", "n1", "")}, "a", "b", true, false,
+			[]verify.Target{target("a", "a", "n1", ""), target("b", "b", "n1", "")}, "a", "b", slices.Concat(primaries, flat),
 		},
 		"one control plane": {
-			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "a", "n2", "10.0.0.2")}, "a", "", false, false,
+			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "a", "n2", "10.0.0.2")}, "a", "", apart,
 		},
+		"flat, one control plane": {
+			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "a", "n1", "")}, "a", "", flat,
+		},
+		"two on one network and a remote on another": {
+			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "b", "n1", "10.0.0.2"), target("c", "a", "n2", "10.0.0.3")},
+			"a", "b", slices.Concat(primaries, apart, flat),
+		},
+		"alone": {[]verify.Target{target("a", "a", "n1", "")}, "a", "", nil},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -84,6 +105,7 @@ func TestParts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			l.nodeExec = func(context.Context, string, ...string) ([]byte, error) { return nil, nil }
 			of := func(s *site) string {
 				if s == nil {
 					return ""
@@ -93,11 +115,81 @@ func TestParts(t *testing.T) {
 			if of(l.witness) != c.wantWitness || of(l.victim) != c.wantVictim {
 				t.Errorf("witness %q, victim %q", of(l.witness), of(l.victim))
 			}
-			if got := needsTwoPrimaries(l) == ""; got != c.playsPrimaries {
-				t.Errorf("needsTwoPrimaries: %q", needsTwoPrimaries(l))
+			var plays []string
+			for _, f := range All() {
+				if f.needs(l) == "" {
+					plays = append(plays, f.Name)
+				}
 			}
-			if got := needsTwoNetworks(l) == ""; got != c.playsRouted {
-				t.Errorf("needsTwoNetworks: %q", needsTwoNetworks(l))
+			slices.Sort(plays)
+			slices.Sort(c.plays)
+			if diff := cmp.Diff(c.plays, plays, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestRoutesOfNodes plays the two faults that enter nodes, on recorded commands.
+func TestRoutesOfNodes(t *testing.T) {
+	node := func(name, pods, address string) *corev1.Node {
+		return &corev1.Node{
+			ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.NodeSpec{PodCIDR: pods},
+			Status: corev1.NodeStatus{Addresses: []corev1.NodeAddress{
+				{Type: corev1.NodeHostName, Address: name}, {Type: corev1.NodeInternalIP, Address: "fc00::2"}, {Type: corev1.NodeInternalIP, Address: address},
+			}},
+		}
+	}
+	for name, c := range map[string]struct {
+		network string // of b
+		inject  func(context.Context, *lab) (repair, error)
+		want    []string
+	}{
+		"between networks": {"n2", routeBetweenNetworks, []string{
+			"a-1: ip route add 10.11.0.0/24 via 10.192.0.4", "a-2: ip route add 10.11.0.0/24 via 10.192.0.4",
+			"a-1: ip route add 10.11.1.0/24 via 10.192.0.5", "a-2: ip route add 10.11.1.0/24 via 10.192.0.5",
+			"a-1: ip route del 10.11.0.0/24", "a-2: ip route del 10.11.0.0/24", "a-1: ip route del 10.11.1.0/24", "a-2: ip route del 10.11.1.0/24",
+		}},
+		"within one": {"n1", podRouteGone, []string{
+			"a-1: systemctl stop meshwright-routes.service", "a-2: systemctl stop meshwright-routes.service",
+			"a-1: ip route show to match 10.11.0.0", "a-2: ip route show to match 10.11.0.0", "a-1: ip route show to match 10.11.1.0", "a-2: ip route show to match 10.11.1.0",
+			"a-1: systemctl start meshwright-routes.service", "a-2: systemctl start meshwright-routes.service",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var ran []string
+			l := &lab{
+				sites: []*site{
+					{Target: verify.Target{Name: "a", Network: "n1", Nodes: []string{"a-1", "a-2"}}},
+					{
+						Target: verify.Target{Name: "b", Network: c.network},
+						client: fake.NewClientset(node("b-1", "10.11.0.0/24", "10.192.0.4"), node("b-2", "10.11.1.0/24", "10.192.0.5")),
+					},
+				},
+				nodeExec: func(_ context.Context, node string, argv ...string) ([]byte, error) {
+					line := strings.Join(argv, " ")
+					if argv[0] == "sh" { // only what is done matters here
+						line, _, _ = strings.Cut(argv[2], " |")
+						line, _, _ = strings.Cut(line, " 2>")
+						cmd := exec.Command("sh", "-n")
+						cmd.Stdin = strings.NewReader(argv[2])
+						if out, err := cmd.CombinedOutput(); err != nil {
+							t.Errorf("%s: %v: %s", argv[2], err, out)
+						}
+					}
+					ran = append(ran, node+": "+line)
+					return nil, nil
+				},
+			}
+			undo, err := c.inject(t.Context(), l)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := undo(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, ran); diff != "" {
+				t.Errorf("commands (-want +got):\n%s", diff)
 			}
 		})
 	}

@@ -31,8 +31,10 @@ const settle = 2 * time.Minute
 // lab is a mesh with a part for two of its clusters: what is broken is broken
 // in the victim; the witness is the other side that notices.
 type lab struct {
+	sites           []*site // all, in the order of the targets
 	victim, witness *site
 	workload        verify.Workload
+	nodeExec        NodeExec
 }
 
 // site is one cluster.
@@ -45,9 +47,6 @@ type site struct {
 func newLab(targets []verify.Target, w verify.Workload) (*lab, error) {
 	l := &lab{workload: w}
 	for _, t := range targets {
-		if t.ControlPlane != t.Name || (l.witness != nil && l.victim != nil) {
-			continue
-		}
 		client, err := kubernetes.NewForConfig(t.Config)
 		if err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", t.Name, err)
@@ -57,13 +56,28 @@ func newLab(targets []verify.Target, w verify.Workload) (*lab, error) {
 			return nil, fmt.Errorf("cluster %s: %w", t.Name, err)
 		}
 		s := &site{Target: t, client: client, dynamic: dyn}
-		if l.witness == nil {
+		l.sites = append(l.sites, s)
+		switch {
+		case t.ControlPlane != t.Name:
+		case l.witness == nil:
 			l.witness = s
-		} else {
+		case l.victim == nil:
 			l.victim = s
 		}
 	}
 	return l, nil
+}
+
+// pair returns two clusters that share a network, or that do not; nil without such.
+func (l *lab) pair(near bool) (a, b *site) {
+	for i, a := range l.sites {
+		for _, b := range l.sites[i+1:] {
+			if (a.Network == b.Network) == near {
+				return a, b
+			}
+		}
+	}
+	return nil, nil
 }
 
 // until polls a condition and names it when its time is over, with the last

@@ -17,9 +17,14 @@ type Options struct {
 	Targets  []verify.Target
 	Workload verify.Workload
 	Only     []string // names of faults; empty for all
+	// NodeExec runs a command on a cluster's node; nil skips the faults that need it.
+	NodeExec NodeExec
 	// Progress hears of every step; may be nil.
 	Progress func(fault, step string)
 }
+
+// NodeExec runs a command as root on the node of that name and returns its output.
+type NodeExec func(ctx context.Context, node string, argv ...string) ([]byte, error)
 
 // Row is one fault, played.
 type Row struct {
@@ -55,6 +60,7 @@ func Run(ctx context.Context, o Options) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.nodeExec = o.NodeExec
 	o.Progress("", "the mesh must be green before it is broken")
 	if _, report, err := await(ctx, o, nil, greenWithin); err != nil {
 		return nil, fmt.Errorf("the mesh is not green to begin with: %w; %s", err, summary(report))

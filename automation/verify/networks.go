@@ -1,0 +1,139 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+)
+
+// NetworksData is what check "networks" measured.
+type NetworksData struct {
+	// Reaches are connections to pods by their own address, past the proxies.
+	Reaches []Reach `json:"reaches"`
+	// Paths are the calls through the proxies, by the client's cluster.
+	Paths []Path `json:"paths"`
+	// Responders are the connections to the servers as their own pods see them.
+	Responders []Responder `json:"responders"`
+}
+
+// place is what the check needs of one cluster.
+type place struct {
+	*member
+	client  corev1.Pod
+	servers []corev1.Pod // of the workload
+	landing landing
+}
+
+// checkNetworks proves that clusters of one network are really direct neighbours
+// and that those of different networks really are not, and that calls go the way
+// that this asks for.
+func checkNetworks(ctx context.Context, m *mesh, out *outcome) {
+	data := NetworksData{Reaches: []Reach{}, Paths: []Path{}, Responders: []Responder{}}
+	if len(m.members) < 2 {
+		out.data, out.summary = data, "one cluster: there is no other to be near to or apart from"
+		return
+	}
+	places := m.places(ctx, out)
+	if len(places) < len(m.members) {
+		return // reported; what is left would prove half of it
+	}
+	var wg group
+	wg.Go(func() { data.Reaches = m.reaches(ctx, places, out) })
+	wg.Go(func() {
+		data.Paths = m.paths(ctx, places, out)
+		// After the calls, whose connections stay open for the next ones.
+		data.Responders = m.responders(ctx, places, out)
+	})
+	wg.Wait()
+	out.data = data
+	direct, apart := 0, 0
+	for _, r := range data.Reaches {
+		switch {
+		case r.From == r.To:
+		case r.Near:
+			direct++
+		default:
+			apart++
+		}
+	}
+	var parts []string
+	if direct > 0 {
+		parts = append(parts, fmt.Sprintf("%s within a network: pod to pod, no gateway", count(direct, "way")))
+	}
+	if apart > 0 {
+		parts = append(parts, fmt.Sprintf("%s between networks: shut to pods, open through gateways", count(apart, "way")))
+	}
+	out.summary = strings.Join(parts, "; ")
+}
+
+// serving is how many clusters serve the workload.
+func (m *mesh) serving() int {
+	n := 0
+	for _, c := range m.members {
+		if len(m.workload.Versions[c.Name]) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// places finds a client, the servers and a pod that listens in every cluster.
+func (m *mesh) places(ctx context.Context, out *outcome) []*place {
+	var mu sync.Mutex
+	found := map[string]*place{}
+	m.each(func(c *member) {
+		p, f := m.place(ctx, c)
+		if f != nil {
+			out.add(*f)
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		found[c.Name] = p
+	})
+	var list []*place
+	for _, c := range m.members {
+		if p := found[c.Name]; p != nil {
+			list = append(list, p)
+		}
+	}
+	return list
+}
+
+func (m *mesh) place(ctx context.Context, c *member) (*place, *Finding) {
+	fail := func(err error) (*place, *Finding) {
+		f := unreachable(c, "", err)
+		return nil, &f
+	}
+	clients, err := c.cluster.Pods(ctx, m.workload.Namespace, m.workload.Clients())
+	if err != nil {
+		return fail(err)
+	}
+	clients = slices.DeleteFunc(running(clients), func(p corev1.Pod) bool { return !ready(&p) })
+	if len(clients) == 0 {
+		return nil, &Finding{
+			Reason: ReasonClientMissing, Cluster: c.Name,
+			Message: fmt.Sprintf("no ready pod %s in namespace %s", m.workload.Clients(), m.workload.Namespace),
+		}
+	}
+	servers, err := m.servers(ctx, c)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fail(err)
+	}
+	p := &place{member: c, client: clients[0], servers: servers}
+	if p.landing, err = m.landing(ctx, p); err != nil {
+		return fail(err)
+	}
+	if p.landing.pod.Name == "" {
+		return nil, &Finding{
+			Reason: ReasonWorkloadMissing, Cluster: c.Name,
+			Message: "neither a server nor an ingress gateway is ready: there is nothing to connect to",
+		}
+	}
+	return p, nil
+}
