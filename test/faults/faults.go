@@ -14,29 +14,46 @@ import (
 
 	"github.com/meshwright/meshwright/automation/verify"
 	"github.com/meshwright/meshwright/automation/verify/faults"
+	"github.com/meshwright/meshwright/internal/docker"
 )
 
-// RunMatrix plays every fault, or those named in only, and reports each row
-// that does not go as declared. It changes the mesh and puts it right again;
-// when it cannot, it fails t at once.
+// RunMatrix plays every fault that the mesh's topology can have, or those named in
+// only, and reports each row that does not go as declared. It changes the mesh and
+// puts it right again; when it cannot, it fails t at once.
 func RunMatrix(ctx context.Context, t testing.TB, targets []verify.Target, workload verify.Workload, only ...string) {
 	t.Helper()
+	client, err := docker.Find(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
 	began := time.Now()
+	played := 0
 	rows, err := faults.Run(ctx, faults.Options{
 		Targets: targets, Workload: workload, Only: only,
+		NodeExec: func(ctx context.Context, node string, argv ...string) ([]byte, error) {
+			return client.Output(ctx, node, argv...)
+		},
 		Progress: func(fault, step string) { t.Logf("%6.1fs %s: %s", time.Since(began).Seconds(), fault, step) },
 	})
 	for _, r := range rows {
 		switch {
+		case r.Skipped != "" && len(only) == 0:
+			t.Logf("%s: not played: %s", r.Fault, r.Skipped)
 		case r.Skipped != "":
 			t.Errorf("%s: not played: %s", r.Fault, r.Skipped)
-		case r.Error != "":
+		default:
+			played++
+		}
+		if r.Error != "" {
 			t.Errorf("%s: %s%s", r.Fault, r.Error, details(r))
 		}
 	}
 	t.Logf("fault × check, with seconds to inject, until seen, to repair, until green:\n%s", Table(rows))
 	if err != nil {
 		t.Fatal(err)
+	}
+	if played == 0 {
+		t.Error("no fault was played")
 	}
 }
 
