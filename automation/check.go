@@ -13,7 +13,7 @@ import (
 
 // Check refuses settings that the program would refuse, with a *ConfigError
 // that names the key and the mend. It needs neither engine nor Docker. Up and
-// Preview check for themselves.
+// Preview check for themselves, and Up of a new lab also what the machine uses.
 func (l *Lab) Check() error {
 	r, err := l.record()
 	if err != nil {
@@ -23,11 +23,13 @@ func (l *Lab) Check() error {
 	if err != nil {
 		return err
 	}
-	return l.check(settings.Config)
+	_, err = l.check(settings.Config)
+	return err
 }
 
-func (l *Lab) check(m config.Map) error {
+func (l *Lab) check(m config.Map) (*topology.Plan, error) {
 	var lookupErr error
+	var plan *topology.Plan
 	c, err := topology.Decode(func(key string) (string, bool) {
 		v, ok := m[config.MustMakeKey(projectName, key)]
 		if !ok {
@@ -38,19 +40,19 @@ func (l *Lab) check(m config.Map) error {
 		return text, true
 	})
 	if err == nil {
-		_, err = topology.NewPlan(l.o.Name, c)
+		plan, err = topology.NewPlan(l.o.Name, c)
 	}
 	if err = errors.Join(lookupErr, err); err != nil {
-		return &ConfigError{Stack: l.o.Stack, Err: err}
+		return nil, &ConfigError{Stack: l.o.Stack, Err: err}
 	}
 	known := configKeys()
 	// A misspelt key would be dropped without a word.
 	for k := range m {
 		if k.Namespace() == projectName && !slices.Contains(known, k.Name()) {
-			return &ConfigError{Stack: l.o.Stack, Err: errors.New("meshwright:" + k.Name() + ": there is no such setting; known are " + strings.Join(known, ", "))}
+			return nil, &ConfigError{Stack: l.o.Stack, Err: errors.New("meshwright:" + k.Name() + ": there is no such setting; known are " + strings.Join(known, ", "))}
 		}
 	}
-	return nil
+	return plan, nil
 }
 
 // configKeys are the names of the program's settings.

@@ -165,6 +165,7 @@ func testLab(t *testing.T, name, stateDir string, w *world, do string) *Lab {
 		},
 	}
 	lab.sweep = func(context.Context, *Lab) (*Swept, error) { return &Swept{}, nil }
+	lab.addresses = func(context.Context, string) ([]taken, error) { return nil, nil }
 	return lab
 }
 

@@ -26,6 +26,8 @@ type Lab struct {
 	// deleteNamespaces deletes the namespaces with the labels from all clusters and
 	// returns, of each, the value of the label scenarioLabel.
 	deleteNamespaces func(context.Context, *Outputs, map[string]string) ([]string, error)
+	// addresses are those that the machine uses; see usedAddresses.
+	addresses func(ctx context.Context, own string) ([]taken, error)
 }
 
 // New returns a handle on a lab that may or may not exist. It changes nothing
@@ -47,6 +49,7 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 		}),
 		sweep:            sweepDocker,
 		deleteNamespaces: deleteNamespaces,
+		addresses:        usedAddresses,
 	}, nil
 }
 

@@ -81,8 +81,14 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 		if err != nil {
 			return nil, err
 		}
-		if err := l.check(settings.Config); err != nil {
+		plan, err := l.check(settings.Config)
+		if err != nil {
 			return nil, err
+		}
+		if operation == "up" && s.fresh {
+			if err := l.refuseCollisions(ctx, plan); err != nil {
+				return nil, err
+			}
 		}
 		for _, dir := range []string{l.Dir(), l.Workspace(), l.backendDir(), l.pulumiHome()} {
 			if err := os.MkdirAll(dir, 0o700); err != nil {

@@ -23,6 +23,7 @@ const (
 	NotPrimary  Reason = "not a primary"
 	Overlap     Reason = "overlap"
 	Reserved    Reason = "reserved"
+	Taken       Reason = "taken" // by something else on the machine
 	OutOfBounds Reason = "out of bounds"
 	NoEffect    Reason = "no effect"
 	ToItself    Reason = "to itself"

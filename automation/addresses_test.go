@@ -1,0 +1,171 @@
+package automation
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/meshwright/meshwright/stacks/topology"
+)
+
+func TestParseRoutes(t *testing.T) {
+	// As Linux writes it on a machine with a default route, its own network, a VPN
+	// in two halves, one by a gateway, and a single host.
+	const table = `Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
+eth0	00000000	010200C0	0003	0	0	0	00000000	0	0	0
+eth0	000200C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
+tun0	00000000	0100080A	0003	0	0	0	00000080	0	0	0
+tun0	00000080	0100080A	0003	0	0	0	00000080	0	0	0
+tun0	0000140A	0100080A	0003	0	0	0	0000FFFF	0	0	0
+eth0	FEA9FEA9	00000000	0005	0	0	0	FFFFFFFF	0	0	0
+`
+	prefix := netip.MustParsePrefix
+	want := []taken{
+		{prefix("192.0.2.0/24"), "the route by eth0", false},
+		{prefix("10.20.0.0/16"), "the route by tun0", true},
+		{prefix("169.254.169.254/32"), "the route by eth0", false},
+	}
+	got, err := parseRoutes(table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, cmp.AllowUnexported(taken{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	for name, text := range map[string]string{"short": "titles\neth0 00000000\n", "not hex": "titles\neth0 0000000Z 0 0 0 0 0 0 0 0 0\n"} {
+		if _, err := parseRoutes(text); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
+func TestCollisions(t *testing.T) {
+	plan, err := topology.NewPlan("dev", &topology.Config{
+		Subnet: "10.200.0.0/20",
+		Clusters: []topology.Cluster{
+			{Name: "cluster1", Network: "network1"},
+			{Name: "cluster2", Network: "network2"},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	network := func(cidr string) taken { return taken{netip.MustParsePrefix(cidr), "Docker network kind", false} }
+	route := func(cidr string, beyond bool) taken {
+		return taken{netip.MustParsePrefix(cidr), "the route by eth0", beyond}
+	}
+	for name, c := range map[string]struct {
+		used []taken
+		want []string // keys
+	}{
+		"an idle machine":                          {[]taken{network("172.17.0.0/16"), route("192.0.2.0/24", false)}, nil},
+		"the same Docker network":                  {[]taken{network("10.200.0.0/20")}, []string{"meshwright:subnet"}},
+		"a Docker network inside it":               {[]taken{network("10.200.8.0/24")}, []string{"meshwright:subnet"}},
+		"a Docker network around it":               {[]taken{network("10.200.0.0/16")}, []string{"meshwright:subnet"}},
+		"a Docker network beside it":               {[]taken{network("10.200.16.0/20")}, nil},
+		"told once, though seen twice":             {[]taken{network("10.200.0.0/20"), route("10.200.0.0/20", false)}, []string{"meshwright:subnet"}},
+		"a route of a VPN inside it":               {[]taken{route("10.200.3.0/24", true)}, []string{"meshwright:subnet"}},
+		"a route to one host in it":                {[]taken{route("10.200.0.9/32", true)}, []string{"meshwright:subnet"}},
+		"a VPN around everything":                  {[]taken{route("10.0.0.0/8", true)}, []string{"meshwright:subnet"}},
+		"a VPN where pods are":                     {[]taken{route("10.10.0.0/16", true)}, nil},
+		"the machine's own network where pods are": {[]taken{route("10.10.4.0/24", false)}, []string{"meshwright:clusters[0].podSubnet"}},
+		"a Docker network where pods are":          {[]taken{network("10.11.0.0/16")}, []string{"meshwright:clusters[1].podSubnet"}},
+		"a Docker network where services are":      {[]taken{network("10.110.0.0/20")}, []string{"meshwright:clusters[0].serviceSubnet"}},
+		"the machine's own network around all": {
+			[]taken{route("10.0.0.0/8", false)},
+			[]string{
+				"meshwright:subnet", "meshwright:clusters[0].podSubnet", "meshwright:clusters[0].serviceSubnet",
+				"meshwright:clusters[1].podSubnet", "meshwright:clusters[1].serviceSubnet",
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var keys []string
+			for _, p := range collisions(plan, c.used) {
+				keys = append(keys, p.Key)
+				if p.Reason != topology.Taken || !strings.Contains(p.Detail, c.used[0].by) || p.Mend == "" {
+					t.Errorf("%+v: want the user of the addresses and a mend", p)
+				}
+			}
+			if diff := cmp.Diff(c.want, keys, cmpopts.EquateEmpty()); diff != "" {
+				t.Errorf("keys (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestFreeSubnetIsFree: what the mend proposes is accepted.
+func TestFreeSubnetIsFree(t *testing.T) {
+	config := &topology.Config{Clusters: []topology.Cluster{{Name: "cluster1", Network: "n"}}}
+	for name, c := range map[string]struct{ used, want string }{
+		"nothing used":             {"", "10.192.0.0/20"},
+		"the beginning":            {"10.192.0.0/16", "10.193.0.0/20"},
+		"all of 10":                {"10.0.0.0/8", "172.16.0.0/20"},
+		"all of 10 and 172":        {"10.0.0.0/8 172.16.0.0/12", "192.168.0.0/20"},
+		"all private, bit by bit ": {"10.0.0.0/8 172.16.0.0/12 192.168.0.0/17 192.168.128.0/17", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var used []taken
+			for _, cidr := range strings.Fields(c.used) {
+				used = append(used, taken{prefix: netip.MustParsePrefix(cidr), beyond: true})
+			}
+			plan, err := topology.NewPlan("dev", config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			mend := freeSubnet(plan, used)
+			if !strings.Contains(mend, c.want) || (c.want == "" && !strings.Contains(mend, "docker network ls")) {
+				t.Fatalf("%q, want %q in it", mend, c.want)
+			}
+			if c.want == "" {
+				return
+			}
+			again := *config
+			again.Subnet = c.want
+			if plan, err = topology.NewPlan("dev", &again); err != nil {
+				t.Fatal(err)
+			}
+			if problems := collisions(plan, used); len(problems) > 0 {
+				t.Errorf("the proposal is refused: %v", problems)
+			}
+		})
+	}
+}
+
+// TestUpRefusesTakenAddresses: nothing is made, and nothing is left.
+func TestUpRefusesTakenAddresses(t *testing.T) {
+	w := newWorld()
+	lab := testLab(t, "dev", t.TempDir(), w, "ok")
+	lab.addresses = func(_ context.Context, own string) ([]taken, error) {
+		if own != "meshwright-dev" {
+			t.Errorf("the lab's own network is called %q", own)
+		}
+		return []taken{{prefix: netip.MustParsePrefix("10.192.0.0/11"), by: "Docker network kind"}}, nil
+	}
+	_, err := lab.Up(t.Context())
+	var invalid *topology.InvalidError
+	if !errors.As(err, &invalid) || !strings.Contains(err.Error(), "meshwright:subnet") || !strings.Contains(err.Error(), "Docker network kind") {
+		t.Fatalf("got %v", err)
+	}
+	if names := w.names(); len(names) > 0 {
+		t.Errorf("made: %v", slices.Sorted(slices.Values(names)))
+	}
+	if isDir(lab.Dir()) {
+		t.Errorf("%s was left", lab.Dir())
+	}
+	lab.addresses = func(context.Context, string) ([]taken, error) { return nil, nil }
+	if _, err := lab.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// A lab that is there is not compared with itself.
+	lab.addresses = func(context.Context, string) ([]taken, error) { return nil, errors.New("must not be asked") }
+	if _, err := lab.Up(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
