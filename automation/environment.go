@@ -1,30 +1,34 @@
 package automation
 
 import (
+	"context"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 )
 
-// pluginVersions are the versions that the program's SDKs ask for. The plugin
-// cache answers to exactly these and warns of nothing.
-func pluginVersions() map[string]string {
-	return map[string]string{
-		"kubernetes": "4.30.0",
-		"tls":        "5.3.1",
-		"command":    "1.2.1",
-		"meshwright": "0.1.0",
+// Prepare makes a lab's private workspace, its passphrase and its empty stack, for
+// the plain pulumi command to bring up; see Environment. The workspace of a lab
+// that exists is brought up to date with its settings, as Up does.
+func (l *Lab) Prepare(ctx context.Context) error {
+	s, err := l.open(ctx, "prepare")
+	if err != nil {
+		return err
 	}
+	return s.close(ctx, &collector{}, nil)
 }
 
 // Environment is the setting in which kubectl, istioctl and the plain pulumi
 // command work on the lab: variables to set, KUBECONFIG and PATH included. It
-// fills the lab's own plugin cache with the embedded providers. The lab must
-// exist.
+// fills the lab's own plugin cache with the embedded providers, where the lab
+// uses these. The lab must exist, or have been prepared.
 func (l *Lab) Environment() (map[string]string, error) {
 	if _, err := os.Stat(l.Dir()); errors.Is(err, os.ErrNotExist) {
-		return nil, &NotUpError{Lab: l.o.Name}
+		return nil, &NotUpError{Lab: l.o.Name, flags: l.flags()}
+	}
+	record, err := l.record()
+	if err != nil {
+		return nil, err
 	}
 	env := l.env(l.backendURL())
 	env["PULUMI_STACK"] = l.o.Name
@@ -37,16 +41,14 @@ func (l *Lab) Environment() (map[string]string, error) {
 	if l.o.Executable == "" {
 		return env, nil
 	}
-	for name, version := range pluginVersions() {
-		dir := filepath.Join(l.pulumiHome(), "plugins", fmt.Sprintf("resource-%s-v%s", name, version))
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return nil, err
+	embedded := map[string]string{"meshwright": ownVersion}
+	if record == nil || record.Providers != ProvidersOfficial {
+		for name, version := range officialVersions() {
+			embedded[name] = version
 		}
-		link := filepath.Join(dir, "pulumi-resource-"+name)
-		if to, err := os.Readlink(link); err == nil && to == l.o.Executable {
-			continue
-		}
-		if err := errors.Join(removeIfThere(link), os.Symlink(l.o.Executable, link)); err != nil {
+	}
+	for name, version := range embedded {
+		if err := l.linkPlugin(name, version, map[string]string{"pulumi-resource-" + name: l.o.Executable}); err != nil {
 			return nil, err
 		}
 	}

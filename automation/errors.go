@@ -83,7 +83,11 @@ func (e *InterruptedError) Error() string {
 	if errors.Is(e.Err, context.DeadlineExceeded) {
 		verb = "out of time"
 	}
-	again := fmt.Sprintf("To go on: meshwright %s%s", e.Operation, e.flags)
+	command := e.Operation
+	if command == "prepare" {
+		command = "env --init"
+	}
+	again := fmt.Sprintf("To go on: meshwright %s%s", command, e.flags)
 	remove := "to remove them: meshwright destroy" + e.flags
 	switch {
 	case e.Operation == "destroy":

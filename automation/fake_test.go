@@ -154,10 +154,11 @@ func testLab(t *testing.T, name, stateDir string, w *world, do string) *Lab {
 			t.Fatal(err)
 		}
 	}
-	lab, err := New(t.Context(), Options{Name: name, ProjectDir: project, StateDir: stateDir, KitDir: kitDir(t), Artifacts: ArtifactsRegistry})
+	lab, err := New(t.Context(), Options{Name: name, ProjectDir: project, StateDir: stateDir, KitDir: kitDir(t), Artifacts: ArtifactsRegistry, Providers: ProvidersEmbedded})
 	if err != nil {
 		t.Fatal(err)
 	}
+	lab.registry = func(context.Context) (*artifacts.Set, error) { return artifacts.Registry(), nil }
 	lab.program = things(do)
 	lab.twins = map[string]provider.Factory{
 		"fake": func() plugin.Provider {

@@ -7,6 +7,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/imagelock"
 	"github.com/meshwright/meshwright/internal/provider"
 	"github.com/meshwright/meshwright/internal/provider/plugins"
 	"github.com/meshwright/meshwright/stacks"
@@ -19,6 +20,7 @@ type Lab struct {
 	o Options
 
 	// Replaced in tests.
+	registry func(context.Context) (*artifacts.Set, error)
 	program  func(*artifacts.Set) pulumi.RunFunc
 	scenario func(*artifacts.Set, []stacks.ClusterOutputs, stacks.Scenario) pulumi.RunFunc
 	twins    map[string]provider.Factory
@@ -39,6 +41,7 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 	}
 	return &Lab{
 		o:        o,
+		registry: imagelock.Registry,
 		program:  stacks.ProgramWith,
 		scenario: stacks.ScenarioProgram,
 		twins: plugins.All(plugins.Options{

@@ -14,15 +14,18 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"go.uber.org/goleak"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/meshwright/meshwright/internal/clitest"
 	"github.com/meshwright/meshwright/internal/paths"
 )
 
 var machineKit = paths.Kit()
 
 func TestMain(m *testing.M) {
+	clitest.Serve(map[string]pulumi.RunFunc{ProgramName: keyAndFile})
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
 }
 

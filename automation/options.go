@@ -43,6 +43,10 @@ type Options struct {
 	// DefaultArtifacts is what a new lab is made with. Default: airgap when a
 	// kit has been built, else registry.
 	DefaultArtifacts string
+	// Providers is ProvidersOfficial or ProvidersEmbedded. Default: what the lab
+	// was made with; for a new lab with registry artifacts the official ones
+	// wherever they can be had, else the embedded ones.
+	Providers string
 	// KitDir is the airgap kit. Default paths.Kit().
 	KitDir string
 	// StateDir holds what has to be kept: labs/<name>. Default paths.State().
@@ -84,6 +88,11 @@ func (o Options) withDefaults(ctx context.Context) (Options, error) {
 		default:
 			return o, fmt.Errorf("artifacts %q: use %s or %s", source, ArtifactsRegistry, ArtifactsAirgap)
 		}
+	}
+	switch o.Providers {
+	case "", ProvidersOfficial, ProvidersEmbedded:
+	default:
+		return o, fmt.Errorf("providers %q: use %s or %s", o.Providers, ProvidersOfficial, ProvidersEmbedded)
 	}
 	if o.KitDir == "" {
 		o.KitDir = paths.Kit()

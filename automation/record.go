@@ -18,7 +18,8 @@ type Record struct {
 	Lab       string    `json:"lab"`
 	Stack     string    `json:"stack"`
 	Artifacts string    `json:"artifacts"`
-	Backend   string    `json:"backend,omitempty"` // only when it is the user's own
+	Providers string    `json:"providers,omitempty"` // "" is ProvidersEmbedded
+	Backend   string    `json:"backend,omitempty"`   // only when it is the user's own
 	Created   time.Time `json:"created"`
 }
 

@@ -52,7 +52,7 @@ func (l *Lab) openScenario(ctx context.Context, name string, fresh bool, program
 		return nil, err
 	}
 	o := &scenarioStack{name: name, lab: l}
-	o.attachment, o.stack, err = l.openStack(ctx, eng, site{name, work, "file://" + backend}, fresh, program)
+	o.attachment, o.stack, err = l.openStack(ctx, eng, site{name, work, "file://" + backend, l.twins}, fresh, program)
 	if err != nil {
 		o.close()
 		return nil, err
@@ -83,7 +83,7 @@ func (s *Scenarios) up(ctx context.Context, scenario stacks.Scenario) error {
 	if err != nil {
 		return err
 	}
-	set, err := l.artifacts(l.source(record))
+	set, err := l.artifacts(ctx, l.source(record))
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}

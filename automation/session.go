@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
@@ -41,7 +42,7 @@ type session struct {
 // workspace up to date; the others take the lab as it is.
 func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error) {
 	s := &session{lab: l, operation: operation}
-	runsProgram := operation == "up" || operation == "preview"
+	runsProgram := operation == "up" || operation == "preview" || operation == "prepare"
 
 	// What can be refused is refused before anything is made.
 	eng, err := findEngine(ctx, l.o.KitDir, l.o.Log)
@@ -69,16 +70,22 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 	s.fresh = !l.stateExists()
 	eng.selected = !s.fresh && l.o.Backend == ""
 	source := l.source(s.record)
-	set, err := l.artifacts(source)
+	set, err := l.artifacts(ctx, source)
+	if err != nil && operation == "preview" && source == ArtifactsRegistry && s.record == nil {
+		// A new lab is previewed without a registry: it then names tags.
+		l.o.Log.Info("images are named by tag", "lab", l.o.Name, "why", err)
+		set, err = artifacts.Registry(), nil
+	}
 	if err != nil && runsProgram {
 		return nil, err
 	}
+	choice := l.chooseProviders(s.record, source)
 	if s.record == nil {
 		s.record = &Record{Version: 1, Lab: l.o.Name, Stack: l.o.Stack, Backend: l.o.Backend, Created: time.Now().UTC().Truncate(time.Second)}
 	}
+	var settings *workspace.ProjectStack
 	if runsProgram {
-		settings, err := l.settings(source)
-		if err != nil {
+		if settings, err = l.settings(source); err != nil {
 			return nil, err
 		}
 		plan, err := l.check(settings.Config)
@@ -95,7 +102,14 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 				return nil, fmt.Errorf("lab %s: %w", l.o.Name, err)
 			}
 		}
-		s.record.Stack, s.record.Artifacts = l.o.Stack, source
+	}
+	twins, choice, err := l.readyProviders(ctx, eng, choice, source)
+	if err != nil {
+		return nil, err
+	}
+	l.o.Log.Info("resource providers", "lab", l.o.Name, "source", choice.source, "why", choice.why)
+	if runsProgram {
+		s.record.Stack, s.record.Artifacts, s.record.Providers = l.o.Stack, source, choice.source
 		if err := errors.Join(l.writeRecord(s.record), l.writeWorkspace(settings)); err != nil {
 			return nil, err
 		}
@@ -108,7 +122,7 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 	} else if n > 0 {
 		l.o.Log.Info("removed the lock of a dead engine", "lab", l.o.Name, "locks", n)
 	}
-	s.attachment, s.stack, err = l.openStack(ctx, eng, site{l.o.Name, l.Workspace(), l.backendURL()}, s.fresh, s.run(l.program(set)))
+	s.attachment, s.stack, err = l.openStack(ctx, eng, site{l.o.Name, l.Workspace(), l.backendURL(), twins}, s.fresh, s.run(l.program(set)))
 	if err != nil {
 		return nil, err
 	}
@@ -118,8 +132,9 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 // site is where a stack is kept.
 type site struct {
 	stack     string
-	workspace string // a directory
-	backend   string // a URL
+	workspace string                      // a directory
+	backend   string                      // a URL
+	providers map[string]provider.Factory // that the driver serves itself
 }
 
 // openStack serves the providers and makes the stack, if it is new, or finds it.
@@ -127,7 +142,7 @@ type site struct {
 func (l *Lab) openStack(ctx context.Context, eng *engine, at site, fresh bool, program pulumi.RunFunc) (*provider.Attachment, auto.Stack, error) {
 	// The providers outlive ctx by a little: the engine still has to hear how
 	// the operations that it cancelled ended.
-	attachment, err := provider.Attach(context.WithoutCancel(ctx), l.twins, provider.WithLogger(l.o.Log))
+	attachment, err := provider.Attach(context.WithoutCancel(ctx), at.providers, provider.WithLogger(l.o.Log))
 	if err != nil {
 		return nil, auto.Stack{}, err
 	}
@@ -297,26 +312,32 @@ type cleanError struct {
 func (e *cleanError) Error() string { return e.text }
 func (e *cleanError) Unwrap() error { return e.err }
 
-// source decides where the lab's parts come from: as asked, as before, from
-// the kit where one has been built, else from the registries.
+// source decides where the lab's parts come from.
 func (l *Lab) source(r *Record) string {
-	switch {
-	case l.o.Artifacts != "":
-		return l.o.Artifacts
-	case r != nil && r.Artifacts != "":
-		return r.Artifacts
-	case l.o.DefaultArtifacts != "":
-		return l.o.DefaultArtifacts
-	}
-	if _, err := os.Stat(filepath.Join(l.o.KitDir, artifacts.File)); err == nil {
-		return ArtifactsAirgap
-	}
-	return ArtifactsRegistry
+	source, _ := l.chooseArtifacts(r)
+	return source
 }
 
-func (l *Lab) artifacts(source string) (*artifacts.Set, error) {
+// chooseArtifacts decides where the lab's parts come from, and says why: as asked,
+// as before, from the kit where one has been built, else from the registries.
+func (l *Lab) chooseArtifacts(r *Record) (source, why string) {
+	switch {
+	case l.o.Artifacts != "":
+		return l.o.Artifacts, "asked for"
+	case r != nil && r.Artifacts != "":
+		return r.Artifacts, "as the lab was made"
+	case l.o.DefaultArtifacts != "":
+		return l.o.DefaultArtifacts, "the default here (MESHWRIGHT_ARTIFACTS, as `meshwright setup` found)"
+	}
+	if _, err := os.Stat(filepath.Join(l.o.KitDir, artifacts.File)); err == nil {
+		return ArtifactsAirgap, "a kit has been built"
+	}
+	return ArtifactsRegistry, "no kit has been built"
+}
+
+func (l *Lab) artifacts(ctx context.Context, source string) (*artifacts.Set, error) {
 	if source == ArtifactsRegistry {
-		return artifacts.Registry(), nil
+		return l.registry(ctx)
 	}
 	return artifacts.Load(l.o.KitDir)
 }

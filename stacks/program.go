@@ -7,6 +7,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/imagelock"
 	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/stacks/topology"
 )
@@ -32,7 +33,7 @@ func run(ctx *pulumi.Context, set *artifacts.Set) error {
 		return err
 	}
 	if set == nil {
-		if set, err = artifactsOf(plan); err != nil {
+		if set, err = artifactsOf(ctx, plan); err != nil {
 			return err
 		}
 	}
@@ -64,9 +65,14 @@ func load(ctx *pulumi.Context) (*Plan, error) {
 	return NewPlan(ctx.Stack(), c)
 }
 
-func artifactsOf(plan *Plan) (*artifacts.Set, error) {
+func artifactsOf(ctx *pulumi.Context, plan *Plan) (*artifacts.Set, error) {
 	if plan.Artifacts == artifacts.SourceRegistry {
-		return artifacts.Registry(), nil
+		set, err := imagelock.Registry(ctx.Context())
+		if err != nil && ctx.DryRun() {
+			// A preview of a new stack needs no registry: it then names tags.
+			return artifacts.Registry(), ctx.Log.Warn(err.Error(), nil)
+		}
+		return set, err
 	}
 	set, err := artifacts.Load(paths.Kit())
 	if err != nil {

@@ -56,10 +56,22 @@ func istiodValues(args *ControlPlaneArgs) pulumi.Map {
 		global["configCluster"] = pulumi.Bool(true)
 		global["remotePilotAddress"] = pulumi.String(args.Remote.PilotAddress)
 	}
+	if args.Artifacts.Pinned() {
+		byDigest(values, global, args.Artifacts)
+	}
 	if args.Artifacts.Source == artifacts.SourceAirgap {
 		plainEnvoy(values)
 	}
 	return values
+}
+
+// byDigest names the images whole: hub and tag cannot carry two digests. istiod
+// gives the proxy's to every sidecar and gateway that it injects.
+func byDigest(values, global pulumi.Map, set *artifacts.Set) {
+	proxy := pulumi.String(set.Images["proxyv2"].Name)
+	values["image"] = pulumi.String(set.Images["pilot"].Name)
+	global["proxy"].(pulumi.Map)["image"] = proxy
+	global["proxy_init"] = pulumi.Map{"image": proxy}
 }
 
 // plainEnvoy keeps istiod from sending filters that only Istio's own build of

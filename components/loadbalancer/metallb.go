@@ -128,10 +128,12 @@ func image(i artifacts.Image) (pulumi.Map, error) {
 	}, nil
 }
 
-// cutTag splits at the last colon, unless that belongs to a registry's port.
+// cutTag splits at the colon before the tag, which a digest may follow. A colon that
+// belongs to a registry's port is none.
 func cutTag(reference string) (repository, tag string, ok bool) {
-	i := strings.LastIndex(reference, ":")
-	if i < 0 || strings.Contains(reference[i:], "/") {
+	name, _, _ := strings.Cut(reference, "@")
+	i := strings.LastIndex(name, ":")
+	if i < 0 || strings.Contains(name[i:], "/") {
 		return reference, "", false
 	}
 	return reference[:i], reference[i+1:], true

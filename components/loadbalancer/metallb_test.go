@@ -11,11 +11,12 @@ import (
 
 func TestImageReferencesAreSplit(t *testing.T) {
 	for reference, want := range map[string][2]string{
-		"quay.io/metallb/speaker:v0.15.2":      {"quay.io/metallb/speaker", "v0.15.2"},
-		"registry.local:5000/speaker:v1":       {"registry.local:5000/speaker", "v1"},
-		"registry.local:5000/speaker":          {},
-		"speaker":                              {},
-		"meshwright.local/metallb/speaker:1.0": {"meshwright.local/metallb/speaker", "1.0"},
+		"quay.io/metallb/speaker:v0.15.2":            {"quay.io/metallb/speaker", "v0.15.2"},
+		"registry.local:5000/speaker:v1":             {"registry.local:5000/speaker", "v1"},
+		"registry.local:5000/speaker":                {},
+		"speaker":                                    {},
+		"quay.io/metallb/speaker:v0.15.2@sha256:abc": {"quay.io/metallb/speaker", "v0.15.2@sha256:abc"},
+		"meshwright.local/metallb/speaker:1.0":       {"meshwright.local/metallb/speaker", "1.0"},
 	} {
 		t.Run(reference, func(t *testing.T) {
 			got, err := image(artifacts.Image{Name: reference})

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strings"
 )
 
 // File is the name of a kit's description inside the kit's directory.
@@ -136,6 +137,10 @@ func Load(kitDir string) (*Set, error) {
 	}
 	return &s, nil
 }
+
+// Pinned reports whether the images are named by digest, so that a chart has to be
+// given whole references instead of a hub and a tag.
+func (s *Set) Pinned() bool { return strings.Contains(s.Images["pilot"].Name, "@") }
 
 // Dir is the directory the set was loaded from; empty for a set that was not.
 func (s *Set) Dir() string { return s.dir }

@@ -26,6 +26,7 @@ not exist is no error.`,
 		Args: cobra.NoArgs,
 	}
 	f := addLabFlags(cmd)
+	f.addProvidersFlag(cmd)
 	output := outputFlag(cmd, "table", "json")
 	cmd.Flags().BoolVar(&force, "force", false, "do without the lab's state: remove what bears the lab's mark")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {

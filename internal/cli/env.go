@@ -1,13 +1,17 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/meshwright/meshwright/automation"
 )
 
 func newEnvCmd(a *App) *cobra.Command {
@@ -16,22 +20,41 @@ func newEnvCmd(a *App) *cobra.Command {
 		Short: "Print shell settings for kubectl, istioctl and pulumi",
 		Long: `Print shell settings in which kubectl and istioctl talk to the lab's
 clusters, and the plain pulumi command works on the lab's stack with the same
-workspace, backend and passphrase.`,
+workspace, backend and passphrase: what one of the two brings up, the other can
+manage.
+
+With --init the lab need not be there: its workspace, passphrase and empty stack
+are made, for pulumi to bring up. On a lab that is there, --init takes changed
+settings over into its workspace.`,
 		Example: `  eval "$(meshwright env)"
   kubectl --context cluster1 get pods -A
   istioctl --context cluster2 proxy-status
-  pulumi -C "$MESHWRIGHT_WORKSPACE" stack`,
+  pulumi -C "$MESHWRIGHT_WORKSPACE" stack
+  eval "$(meshwright env --init --name mine)" && pulumi -C "$MESHWRIGHT_WORKSPACE" up`,
 		Args: cobra.NoArgs,
 	}
+	var prepare bool
 	f := addLabFlags(cmd)
+	f.addProgramFlags(cmd)
+	cmd.Flags().BoolVar(&prepare, "init", false, "make the lab's workspace and empty stack when it is not there, or bring its settings up to date")
 	output := outputFlag(cmd, "shell", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		lab, err := a.lab(cmd.Context(), f, nil)
+		ctx, cancel := f.bounded(cmd.Context())
+		defer cancel()
+		lab, err := a.lab(ctx, f, nil)
 		if err != nil {
 			return err
 		}
+		if prepare {
+			if err := lab.Prepare(ctx); err != nil {
+				return err
+			}
+		}
 		env, err := lab.Environment()
 		if err != nil {
+			return err
+		}
+		if err := kubeconfigIfUp(ctx, lab); err != nil {
 			return err
 		}
 		if *output == "json" {
@@ -40,6 +63,22 @@ workspace, backend and passphrase.`,
 		return shellSettings(a.Out, env)
 	}
 	return cmd
+}
+
+// kubeconfigIfUp writes the lab's kubeconfig where it is missing: a lab that the
+// plain pulumi command brought up has none yet.
+func kubeconfigIfUp(ctx context.Context, lab *automation.Lab) error {
+	if _, err := os.Stat(lab.KubeconfigFile()); err == nil {
+		return nil
+	}
+	out, err := lab.Outputs(ctx)
+	if notUp(err) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return lab.WriteKubeconfig(out)
 }
 
 // shellSettings writes POSIX export lines. PATH is put in front of the old one,

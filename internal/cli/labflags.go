@@ -16,9 +16,9 @@ import (
 
 // labFlags are the flags by which a command finds its lab.
 type labFlags struct {
-	stack, name, project, artifacts, backend string
-	config                                   []string
-	timeout                                  time.Duration
+	stack, name, project, artifacts, providers, backend string
+	config                                              []string
+	timeout                                             time.Duration
 }
 
 // addLabFlags gives cmd the flags that choose a lab.
@@ -40,8 +40,17 @@ func (f *labFlags) addProgramFlags(cmd *cobra.Command) {
 	fs := cmd.Flags()
 	fs.StringArrayVarP(&f.config, "config", "c", nil, "override a setting, for example clusters[0].workers=1 (repeatable)")
 	fs.StringVar(&f.artifacts, "artifacts", "", "where images and charts come from: registry or airgap (default: as before; for a new lab airgap when a kit is built)")
+	f.addProvidersFlag(cmd)
 	complete(cmd, "artifacts", func(string) []string {
 		return []string{automation.ArtifactsRegistry, automation.ArtifactsAirgap}
+	})
+}
+
+// addProvidersFlag adds the flag of commands whose work needs resource providers.
+func (f *labFlags) addProvidersFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.providers, "providers", "", "which kubernetes, tls and command providers to use: official or embedded (default: as before; for a new lab official where they can be had)")
+	complete(cmd, "providers", func(string) []string {
+		return []string{automation.ProvidersOfficial, automation.ProvidersEmbedded}
 	})
 }
 
@@ -57,7 +66,7 @@ func (a *App) lab(ctx context.Context, f *labFlags, events func(automation.Event
 	}
 	lab, err := automation.New(ctx, automation.Options{
 		Stack: f.stack, Name: f.name, ProjectDir: f.project,
-		Config: config, Artifacts: f.artifacts, Backend: f.backend,
+		Config: config, Artifacts: f.artifacts, Providers: f.providers, Backend: f.backend,
 		DefaultArtifacts: os.Getenv("MESHWRIGHT_ARTIFACTS"), // what `meshwright setup` found out
 		Executable:       a.Executable, Events: events, Log: a.Log,
 	})

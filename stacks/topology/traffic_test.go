@@ -136,40 +136,49 @@ func TestResolvedRule(t *testing.T) {
 		want     Traffic
 	}{
 		"the article's weights": {
-			three[:2], Traffic{Mode: TrafficDistribute},
+			three[:2],
+			Traffic{Mode: TrafficDistribute},
 			Traffic{Mode: TrafficDistribute, Profile: ProfileZeroLoss, Weights: []RegionWeights{
 				{"b", map[string]int{"b": 80, "a": 20}}, {"a", map[string]int{"a": 80, "b": 20}},
 			}},
 		},
 		"three regions": {
-			three, Traffic{Mode: TrafficDistribute},
+			three,
+			Traffic{Mode: TrafficDistribute},
 			Traffic{Mode: TrafficDistribute, Profile: ProfileZeroLoss, Weights: []RegionWeights{
 				{"b", map[string]int{"b": 80, "a": 10, "c": 10}}, {"a", map[string]int{"a": 80, "b": 10, "c": 10}}, {"c", map[string]int{"c": 80, "b": 10, "a": 10}},
 			}},
 		},
 		"one declared, the rest by default": {
-			three[:2], Traffic{Mode: TrafficDistribute, Profile: ProfileArticle, Weights: []RegionWeights{{"a", map[string]int{"b": 100}}}},
+			three[:2],
+			Traffic{Mode: TrafficDistribute, Profile: ProfileArticle, Weights: []RegionWeights{{"a", map[string]int{"b": 100}}}},
 			Traffic{Mode: TrafficDistribute, Profile: ProfileArticle, Weights: []RegionWeights{
 				{"b", map[string]int{"b": 80, "a": 20}}, {"a", map[string]int{"b": 100}},
 			}},
 		},
 		"a region in which nothing answers": {
-			inert, Traffic{Mode: TrafficDistribute},
+			inert,
+			Traffic{Mode: TrafficDistribute},
 			Traffic{Mode: TrafficDistribute, Profile: ProfileZeroLoss, Weights: []RegionWeights{
-				{"b", map[string]int{"b": 80, "a": 10, "c": 10}}, {"x", map[string]int{"b": 34, "a": 33, "c": 33}},
-				{"a", map[string]int{"a": 80, "b": 10, "c": 10}}, {"c", map[string]int{"c": 80, "b": 10, "a": 10}},
+				{"b", map[string]int{"b": 80, "a": 10, "c": 10}},
+				{"x", map[string]int{"b": 34, "a": 33, "c": 33}},
+				{"a", map[string]int{"a": 80, "b": 10, "c": 10}},
+				{"c", map[string]int{"c": 80, "b": 10, "a": 10}},
 			}},
 		},
 		"a ring": {
-			inert, Traffic{Mode: TrafficFailover},
+			inert,
+			Traffic{Mode: TrafficFailover},
 			Traffic{Mode: TrafficFailover, Profile: ProfileZeroLoss, Failover: []RegionFailover{{"b", "a"}, {"x", "a"}, {"a", "c"}, {"c", "b"}}},
 		},
 		"one declared, the ring for the rest": {
-			three, Traffic{Mode: TrafficFailover, Failover: []RegionFailover{{"c", "a"}}},
+			three,
+			Traffic{Mode: TrafficFailover, Failover: []RegionFailover{{"c", "a"}}},
 			Traffic{Mode: TrafficFailover, Profile: ProfileZeroLoss, Failover: []RegionFailover{{"b", "a"}, {"a", "c"}, {"c", "a"}}},
 		},
 		"two clusters of a region": {
-			[]Cluster{at("b", "v1"), {Name: "other", Network: "n", Locality: Locality{Region: "b"}}, at("a", "v2")}, Traffic{Mode: TrafficFailover},
+			[]Cluster{at("b", "v1"), {Name: "other", Network: "n", Locality: Locality{Region: "b"}}, at("a", "v2")},
+			Traffic{Mode: TrafficFailover},
 			Traffic{Mode: TrafficFailover, Profile: ProfileZeroLoss, Failover: []RegionFailover{{"b", "a"}, {"a", "b"}}},
 		},
 	} {

@@ -1,0 +1,197 @@
+// Package imagelock names the official images by digest. A digest is resolved at
+// the image's first use and written to a lock file; from then on the image is
+// that very one, whatever becomes of its tag. No digest is ever guessed.
+package imagelock
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"oras.land/oras-go/v2/registry/remote"
+	"oras.land/oras-go/v2/registry/remote/auth"
+
+	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/paths"
+)
+
+// FormatVersion of the lock file.
+const FormatVersion = 1
+
+// resolveTimeout bounds the questions to the registries, which go out at once.
+const resolveTimeout = time.Minute
+
+// lock is the file's content.
+type lock struct {
+	Version int               `json:"version"`
+	Images  map[string]string `json:"images"` // reference with its tag: "sha256:<hex>"
+}
+
+// Resolver asks a registry for the digest that a reference has now.
+type Resolver func(ctx context.Context, reference string) (digest string, err error)
+
+// File is where digests are kept: $MESHWRIGHT_LOCK, so that a team can share one
+// with its code, or images.lock.json among this user's state.
+func File() string {
+	if file := os.Getenv("MESHWRIGHT_LOCK"); file != "" {
+		return file
+	}
+	return filepath.Join(paths.State(), "images.lock.json")
+}
+
+// Registry is the set of official artifacts with every image named by digest.
+func Registry(ctx context.Context) (*artifacts.Set, error) {
+	return Pin(ctx, artifacts.Registry(), File(), Ask)
+}
+
+// Pin names every image of the set by digest: as the lock file has it, else as
+// resolve finds it, which is then added to the file.
+func Pin(ctx context.Context, set *artifacts.Set, file string, resolve Resolver) (*artifacts.Set, error) {
+	l, err := read(file)
+	if err != nil {
+		return nil, err
+	}
+	var unknown []string
+	for _, reference := range references(set) {
+		if l.Images[reference] == "" {
+			unknown = append(unknown, reference)
+		}
+	}
+	if len(unknown) > 0 {
+		if err := l.resolve(ctx, unknown, resolve); err != nil {
+			return nil, fmt.Errorf("digests of the official images: %w\nwithout a way to the registries, use the airgap kit: --artifacts airgap", err)
+		}
+		if err := l.write(file); err != nil {
+			return nil, fmt.Errorf("lock file of the official images: %w", err)
+		}
+	}
+	for key, image := range set.Images {
+		if digest := l.Images[image.Name]; digest != "" {
+			image.Name, image.Digest = image.Name+"@"+digest, digest
+			set.Images[key] = image
+		}
+	}
+	return set, nil
+}
+
+// references are the images that carry no digest yet, sorted. The node image has
+// one, by kind's library.
+func references(set *artifacts.Set) []string {
+	var all []string
+	for _, image := range set.Images {
+		if !strings.Contains(image.Name, "@") {
+			all = append(all, image.Name)
+		}
+	}
+	sort.Strings(all)
+	return all
+}
+
+func (l *lock) resolve(ctx context.Context, references []string, resolve Resolver) error {
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
+	group, ctx := errgroup.WithContext(ctx)
+	digests := make([]string, len(references))
+	for i, reference := range references {
+		group.Go(func() error {
+			digest, err := resolve(ctx, reference)
+			if err != nil {
+				return fmt.Errorf("%s: %w", reference, err)
+			}
+			if !isDigest(digest) {
+				return fmt.Errorf("%s: the registry answers with %q, which is no digest", reference, digest)
+			}
+			digests[i] = digest
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	for i, reference := range references {
+		l.Images[reference] = digests[i]
+	}
+	return nil
+}
+
+var digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
+
+func isDigest(s string) bool { return digestForm.MatchString(s) }
+
+func read(file string) (*lock, error) {
+	l := &lock{Version: FormatVersion, Images: map[string]string{}}
+	data, err := os.ReadFile(file) //nolint:gosec // the user's choice
+	if errors.Is(err, fs.ErrNotExist) {
+		return l, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("lock file of the official images: %w", err)
+	}
+	if err := json.Unmarshal(data, l); err != nil {
+		return nil, fmt.Errorf("%s is damaged: %w; put it back, or remove it to resolve the digests anew", file, err)
+	}
+	if l.Version != FormatVersion {
+		return nil, fmt.Errorf("%s has format %d, this program reads %d", file, l.Version, FormatVersion)
+	}
+	for reference, digest := range l.Images {
+		if !isDigest(digest) {
+			return nil, fmt.Errorf("%s: %s has %q for a digest; put it back, or remove the line to resolve it anew", file, reference, digest)
+		}
+	}
+	if l.Images == nil {
+		l.Images = map[string]string{}
+	}
+	return l, nil
+}
+
+// write replaces the file in one step. Two writers at once each leave a complete
+// file; what one of them lacks is resolved again, to the same.
+func (l *lock) write(file string) error {
+	data, err := json.MarshalIndent(l, "", "  ") // maps are written sorted
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(file), ".images-*")
+	if err != nil {
+		return err
+	}
+	_, err = tmp.Write(append(data, '\n'))
+	if err = errors.Join(err, tmp.Close()); err == nil {
+		err = os.Rename(tmp.Name(), file)
+	}
+	if err != nil {
+		_ = os.Remove(tmp.Name())
+	}
+	return err
+}
+
+// Ask is the Resolver that asks the reference's registry, as its specification
+// says: a HEAD of the manifest, with a token where one is demanded.
+func Ask(ctx context.Context, reference string) (string, error) { return ask(ctx, reference, false) }
+
+func ask(ctx context.Context, reference string, plainHTTP bool) (string, error) {
+	repository, err := remote.NewRepository(reference)
+	if err != nil {
+		return "", err
+	}
+	repository.PlainHTTP = plainHTTP
+	repository.Client = &auth.Client{Client: http.DefaultClient, Cache: auth.NewCache()}
+	descriptor, err := repository.Resolve(ctx, repository.Reference.Reference)
+	if err != nil {
+		return "", err
+	}
+	return descriptor.Digest.String(), nil
+}
