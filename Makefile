@@ -41,7 +41,7 @@ RACE := $(if $(shell command -v gcc || command -v cc),-race)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help build up down clean test bench lint fmt \
-	fmt-check vet staticcheck test-setup test-kit test-unit test-e2e
+	fmt-check vet vet-darwin staticcheck test-setup test-kit test-unit test-e2e
 
 help: ## Show this help
 	@echo "From a bare machine to a verified mesh, and back:"
@@ -91,6 +91,14 @@ fmt-check: bin/tools/gofumpt
 
 vet:
 	@go vet -p $(JOBS) ./...
+	@examples/sync.sh --check
+	@cd examples/embed && go vet -p $(JOBS) ./...
+
+# Compiles nearly everything a second time: minutes, so `make lint` leaves it out.
+vet-darwin: ## Build and vet the command and the program for macOS on arm64 (untested there)
+	@GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 go build -p $(JOBS) -o /dev/null ./cmd/meshwright
+	@GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 go build -p $(JOBS) -o /dev/null .
+	@GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 go vet -p $(JOBS) ./cmd/... ./automation/... ./internal/cli .
 
 staticcheck: bin/tools/staticcheck
 	@bin/tools/staticcheck ./...

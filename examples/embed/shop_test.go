@@ -1,0 +1,92 @@
+package shop
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes/fake"
+
+	"github.com/meshwright/meshwright/automation/labtest"
+	"github.com/meshwright/meshwright/automation/verify"
+	"github.com/meshwright/meshwright/automation/verify/probe"
+)
+
+// TestShopAcrossClusters is what a team writes: a mesh in one line, its own
+// service in it, and a customer in one cluster who is served from the other.
+func TestShopAcrossClusters(t *testing.T) {
+	live(t)
+	lab := labtest.Start(t)
+	lab.Verify(verify.Options{})
+
+	// A team builds its own image and brings it in with `meshwright load IMAGE`;
+	// here the sample's does, which every node of the lab has.
+	sample := lab.Sample.Namespace
+	cluster1, err := probe.New(lab.Config("cluster1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cluster1.Close()
+	hello, err := cluster1.Deployments(t.Context(), sample, "app=helloworld")
+	if err != nil || len(hello) == 0 {
+		t.Fatalf("the sample's deployments: %v, %v", hello, err)
+	}
+	image := hello[0].Spec.Template.Spec.Containers[0].Image
+	if err := Deploy(t.Context(), lab.Configs(), "cluster2", image); err != nil {
+		t.Fatal(err)
+	}
+
+	customers, err := cluster1.Pods(t.Context(), sample, lab.Sample.ClientLabel)
+	if err != nil || len(customers) == 0 {
+		t.Fatalf("the sample's clients: %v, %v", customers, err)
+	}
+	url := fmt.Sprintf("http://%s.%s:%d/hello", Bakery, Namespace, Port)
+	var said string
+	for ctx, cancel := context.WithTimeout(t.Context(), time.Minute); ; {
+		defer cancel()
+		out, err := cluster1.Exec(ctx, probe.Ref(&customers[0]), "", []string{"curl", "-sS", "--max-time", "5", url})
+		said = string(out.Stdout) + string(out.Stderr)
+		if err == nil && strings.Contains(said, "version: rye") {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatalf("no bread from cluster2: %v, %s", err, said)
+		case <-time.After(time.Second):
+		}
+	}
+	t.Logf("a customer in cluster1 was served from cluster2: %s", strings.TrimSpace(said))
+}
+
+// TestOpen needs no cluster: the service is everywhere, the pods are in one.
+func TestOpen(t *testing.T) {
+	for name, bakes := range map[string]bool{"bakes": true, "sells only": false} {
+		t.Run(name, func(t *testing.T) {
+			client := fake.NewClientset()
+			if err := open(t.Context(), client, bakes, "bread:1"); err != nil {
+				t.Fatal(err)
+			}
+			got := map[string]int{}
+			services, err := client.CoreV1().Services(Namespace).List(t.Context(), metav1.ListOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got["services"] = len(services.Items)
+			deployments, err := client.AppsV1().Deployments(Namespace).List(t.Context(), metav1.ListOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			got["deployments"] = len(deployments.Items)
+			want := map[string]int{"services": 1, "deployments": map[bool]int{true: 1}[bakes]}
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%v: %s", slices.Sorted(maps.Keys(got)), diff)
+			}
+		})
+	}
+}
