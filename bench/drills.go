@@ -40,8 +40,8 @@ func drillPlan(repeat int) []*drill {
 	}
 }
 
-// drills brings a lab up, runs the plan on it and destroys it. The timeline of the
-// last run of the first drill is drawn into svg.
+// drills brings a lab up, runs the plan on it and destroys it. The timelines of
+// the first drill, one for each profile, are drawn beside svg.
 func (l *lab) drills(ctx context.Context, plan []*drill, svg string) (err error) {
 	defer func() {
 		_, derr := l.meshwright(context.WithoutCancel(ctx), nil, "destroy")

@@ -15,7 +15,7 @@ import (
 const (
 	distributionShift = 0.05 // a share that is off by five points ...
 	distributionPower = 0.99 // ... is noticed with this probability
-	distributionRate  = 75   // requests per second from each loader
+	distributionRate  = 40   // requests per second from each loader
 )
 
 // DistributionData is what check "distribution" measured.

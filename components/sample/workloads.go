@@ -57,13 +57,18 @@ func (w workload) labels() pulumi.StringMap {
 	return labels
 }
 
-// podLabels are those of the pods, beside those that select them.
-func (w workload) podLabels() pulumi.StringMap {
+// podMetadata has the labels that select the pods, and what Istio is to know of them.
+func (w workload) podMetadata() metav1.ObjectMetaArgs {
 	labels := w.labels()
-	if w.noProxy {
+	m := metav1.ObjectMetaArgs{Labels: labels}
+	switch {
+	case w.noProxy:
 		labels["sidecar.istio.io/inject"] = pulumi.String("false")
+	case w.name == loader:
+		// Its proxy counts the requests that it repeats: Istio leaves that out.
+		m.Annotations = pulumi.StringMap{"sidecar.istio.io/statsInclusionSuffixes": pulumi.String("upstream_rq_retry")}
 	}
-	return labels
+	return m
 }
 
 func (w workload) pod() corev1.PodSpecArgs {
@@ -88,7 +93,7 @@ func (w workload) deployment(ctx *pulumi.Context, name, namespace string, opts .
 			Replicas: pulumi.Int(1),
 			Selector: metav1.LabelSelectorArgs{MatchLabels: w.labels()},
 			Template: corev1.PodTemplateSpecArgs{
-				Metadata: metav1.ObjectMetaArgs{Labels: w.podLabels()},
+				Metadata: w.podMetadata(),
 				Spec:     w.pod(),
 			},
 		},

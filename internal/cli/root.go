@@ -16,6 +16,7 @@ func commands(a *App) []*cobra.Command {
 		newPreviewCmd(a),
 		newVerifyCmd(a),
 		newTrafficCmd(a),
+		newDrillCmd(a),
 		newStatusCmd(a),
 		newKubeconfigCmd(a),
 		newEnvCmd(a),

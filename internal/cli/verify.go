@@ -18,11 +18,16 @@ func newVerifyCmd(a *App) *cobra.Command {
 		Long: `Check the mesh of a lab that is up: control planes and gateways, certificates,
 discovery, and calls from every cluster to every version. Nothing is changed.
 
+--full adds the timed checks, about four minutes: regional distribution, failover
+and mTLS. Each brings up a workload of its own, puts load on it, and removes it.
+
 Exit code 0 means that every check passed that was asked for; 3, that one failed
 or could not be applied to this mesh.
 
-Checks: ` + strings.Join(verify.IDs(), ", ") + ` (see docs/checks.md).`,
+Checks: ` + strings.Join(verify.ReadOnlyIDs(), ", ") + `.
+Timed:  ` + strings.Join(verify.TimedIDs(), ", ") + ` (see docs/checks.md).`,
 		Example: `  meshwright verify
+  meshwright verify --full
   meshwright verify --only trust,discovery
   meshwright verify --output junit > verify.xml
   meshwright verify --output json | jq -r '.checks[] | select(.status=="fail") | .reason'
@@ -33,6 +38,7 @@ Checks: ` + strings.Join(verify.IDs(), ", ") + ` (see docs/checks.md).`,
 	output := outputFlag(cmd, "table", "json", "junit", "html")
 	only := cmd.Flags().StringSlice("only", nil, "run these checks alone (comma-separated)")
 	complete(cmd, "only", func(string) []string { return verify.IDs() })
+	full := cmd.Flags().Bool("full", false, "run the timed checks too")
 	cleanup := cmd.Flags().Bool("cleanup", false, "remove the workloads that crashed runs left behind, and do nothing else")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, cancel := f.bounded(cmd.Context())
@@ -40,12 +46,12 @@ Checks: ` + strings.Join(verify.IDs(), ", ") + ` (see docs/checks.md).`,
 		if *cleanup {
 			return a.cleanup(ctx, f, *output)
 		}
-		return a.verify(ctx, f, *only, *output)
+		return a.verify(ctx, f, *only, *full, *output)
 	}
 	return cmd
 }
 
-func (a *App) verify(ctx context.Context, f *labFlags, only []string, output string) error {
+func (a *App) verify(ctx context.Context, f *labFlags, only []string, full bool, output string) error {
 	for _, id := range only {
 		if !contains(verify.IDs(), id) {
 			return usagef("--only %q: the checks are %s", id, strings.Join(verify.IDs(), ", "))
@@ -56,7 +62,7 @@ func (a *App) verify(ctx context.Context, f *labFlags, only []string, output str
 		return err
 	}
 	p := &checkProgress{ui: a.UI, steps: map[string]*ui.Step{}}
-	report, err := lab.Verify(ctx, verify.Options{Only: only, Log: a.Log, Progress: p.event})
+	report, err := lab.Verify(ctx, verify.Options{Only: only, Full: full, Log: a.Log, Progress: p.event})
 	if err != nil {
 		return err
 	}
