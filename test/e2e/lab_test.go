@@ -42,6 +42,8 @@ func TestLab(t *testing.T) {
 		{"verify", verifyAll},
 		{"nothing to do", noChanges},
 		{"faults", faultMatrix},
+		{"timed checks and their faults", timedFaults},
+		{"killed in the midst of a timed check", killTimedCheck},
 		{"no secret in anything printed or collected", canary},
 		{"killed on the way down", killDestroy},
 		{"interrupted on the way down", interruptDestroy},
