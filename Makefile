@@ -41,7 +41,8 @@ RACE := $(if $(shell command -v gcc || command -v cc),-race)
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help build up down clean test bench lint fmt \
-	fmt-check vet vet-darwin staticcheck test-setup test-kit test-unit test-e2e
+	fmt-check vet vet-darwin staticcheck test-setup test-kit test-unit test-e2e \
+	conformance test-conformance
 
 help: ## Show this help
 	@echo "From a bare machine to a verified mesh, and back:"
@@ -77,13 +78,18 @@ bench: build ## Measure against the steps by hand; writes docs/benchmarks.md
 	$(MW) airgap build; \
 	exec go run ./bench
 
+conformance: build ## Take every model through its life; writes docs/conformance.md
+	@settings="$$($(MW) setup --artifacts airgap)"; eval "$$settings"; \
+	$(MW) airgap build; mkdir -p $(QUIET)/docker; \
+	exec $(TESTENV) go run ./test/conformance
+
 lint: fmt-check vet staticcheck ## Check format, vet, static analysis
 
 fmt: bin/tools/gofumpt ## Format the code
 	@bin/tools/gofumpt -w .
 
 # The cheap checks come first, so that a mistake shows before the kit is built.
-test: lint build test-setup test-kit test-unit test-e2e ## Check, then test, from nothing to a mesh and back
+test: lint build test-setup test-kit test-unit test-e2e test-conformance ## Check, then test, from nothing to a mesh and back
 
 fmt-check: bin/tools/gofumpt
 	@unformatted="$$(bin/tools/gofumpt -l .)"; \
@@ -124,3 +130,7 @@ test-unit: build
 
 test-e2e: build
 	@MESHWRIGHT_E2E=1 $(TESTENV) go test ./test/e2e -count=1 -timeout 40m -v
+
+# The models other than dev, which the end-to-end test lives through.
+test-conformance: build
+	@$(TESTENV) go run ./test/conformance -short

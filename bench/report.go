@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/machine"
 )
 
 // writeReport renders medians, spreads and ratios as Markdown. Everything in it
@@ -19,8 +19,8 @@ func writeReport(path string, arms []*arm, l *lab, plan []*drill, set *artifacts
 	var b bytes.Buffer
 	base := median(arms[0].wall)
 	fmt.Fprintf(&b, "# Benchmarks\n\nWritten by `make bench` on %s; do not edit.\n\n", time.Now().UTC().Format(time.DateOnly))
-	fmt.Fprintf(&b, "Machine: %d cores, %s memory, %s/%s, kernel %s. Artifacts: %s, Kubernetes %s, Istio %s, MetalLB %s.\n\n",
-		runtime.NumCPU(), memory(), runtime.GOOS, runtime.GOARCH, kernel(), set.Source, set.Kubernetes, set.Istio, set.MetalLB)
+	fmt.Fprintf(&b, "Machine: %s. Artifacts: %s, Kubernetes %s, Istio %s, MetalLB %s.\n\n",
+		machine.Describe(), set.Source, set.Kubernetes, set.Istio, set.MetalLB)
 	fmt.Fprintf(&b, "## From nothing to both versions answering in both clusters\n\n%d interleaved runs of each.\n\n", len(arms[0].wall))
 	fmt.Fprintf(&b, "| arm | what | median | range | ratio to A |\n|---|---|---:|---:|---:|\n")
 	for _, a := range arms {
@@ -125,24 +125,4 @@ func median[N ~int64 | ~float64](of []N) N {
 		return s[mid]
 	}
 	return (s[mid-1] + s[mid]) / 2
-}
-
-func memory() string {
-	data, err := os.ReadFile("/proc/meminfo")
-	var kib int64
-	if err == nil {
-		_, err = fmt.Sscanf(string(data), "MemTotal: %d kB", &kib)
-	}
-	if err != nil {
-		return "unknown"
-	}
-	return fmt.Sprintf("%.0f GiB", float64(kib)/(1<<20))
-}
-
-func kernel() string {
-	data, err := os.ReadFile("/proc/sys/kernel/osrelease")
-	if err != nil {
-		return "unknown"
-	}
-	return strings.TrimSpace(string(data))
 }

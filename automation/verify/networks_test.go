@@ -26,7 +26,8 @@ func TestNetworks(t *testing.T) {
 
 		"a route between two networks": {
 			false, func(f *fakeMesh, _ *Options) { f.clusters["cluster1"].reach[v1] = "helloworld-v1-0" },
-			red{CheckNetworks: ReasonNotIsolated}, "connects to pod helloworld-v1-0 of cluster2",
+			red{CheckNetworks: ReasonNotIsolated},
+			"connects to pod helloworld-v1-0 of cluster2",
 		},
 		"refused, not silent": {
 			false, func(f *fakeMesh, _ *Options) {
@@ -38,11 +39,13 @@ func TestNetworks(t *testing.T) {
 		},
 		"another pod has the address here": {
 			false, func(f *fakeMesh, _ *Options) { f.clusters["cluster1"].reach[v1] = "billing-0" },
-			red{}, "2 ways between networks: shut",
+			red{},
+			"2 ways between networks: shut",
 		},
 		"something without a name answers": {
 			false, func(f *fakeMesh, _ *Options) { f.clusters["cluster1"].reach[v1] = "" },
-			red{CheckNetworks: ReasonNotIsolated}, "nothing tells who answered",
+			red{CheckNetworks: ReasonNotIsolated},
+			"nothing tells who answered",
 		},
 		"a nameless pod of its own answers": {
 			false, func(f *fakeMesh, _ *Options) {
@@ -53,7 +56,8 @@ func TestNetworks(t *testing.T) {
 		},
 		"the client reaches nothing at all": {
 			false, func(f *fakeMesh, _ *Options) { clear(f.clusters["cluster1"].reach) },
-			red{CheckNetworks: ReasonControlFailed}, "of its own cluster",
+			red{CheckNetworks: ReasonControlFailed},
+			"of its own cluster",
 		},
 		"curl cannot even start to connect": {
 			false, func(f *fakeMesh, _ *Options) {
@@ -86,15 +90,18 @@ func TestNetworks(t *testing.T) {
 
 		"no route to the other's pods": {
 			true, func(f *fakeMesh, _ *Options) { delete(f.clusters["cluster1"].reach, v1) },
-			red{CheckNetworks: ReasonPodUnreachable}, "cannot connect to pod helloworld-v1-0 of cluster2",
+			red{CheckNetworks: ReasonPodUnreachable},
+			"cannot connect to pod helloworld-v1-0 of cluster2",
 		},
 		"the route leads elsewhere": {
 			true, func(f *fakeMesh, _ *Options) { f.clusters["cluster1"].reach[v1] = "billing-0" },
-			red{CheckNetworks: ReasonPodUnreachable}, "another pod answers",
+			red{CheckNetworks: ReasonPodUnreachable},
+			"another pod answers",
 		},
 		"callers are masqueraded": {
 			true, func(f *fakeMesh, _ *Options) { f.clusters["cluster2"].peers = procTable(plan["cluster1"].hostIP) },
-			red{CheckNetworks: ReasonCallerHidden}, "under their node's address 10.192.0.2",
+			red{CheckNetworks: ReasonCallerHidden},
+			"under their node's address 10.192.0.2",
 		},
 		"no table of connections": {
 			true, func(f *fakeMesh, _ *Options) {

@@ -90,6 +90,11 @@ func TestStackFilesMatchTheSchema(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no stack files: %v", err)
 	}
+	mixtures, err := filepath.Glob("../../test/conformance/Pulumi.*.yaml")
+	if err != nil || len(mixtures) == 0 {
+		t.Fatalf("no mixtures: %v", err)
+	}
+	files = append(files, mixtures...)
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {

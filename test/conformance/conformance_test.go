@@ -1,0 +1,202 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/meshwright/meshwright/automation/verify"
+)
+
+// TestEveryStackFileIsTaken: a stack that is added is taken through its life too.
+func TestEveryStackFileIsTaken(t *testing.T) {
+	var want, got []string
+	for _, dir := range []string{"../..", "."} {
+		files, err := filepath.Glob(filepath.Join(dir, "Pulumi.*.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range files {
+			want = append(want, strings.TrimSuffix(strings.TrimPrefix(filepath.Base(f), "Pulumi."), ".yaml"))
+		}
+	}
+	restarts := 0
+	for _, s := range stacks() {
+		got = append(got, s.name)
+		dir := "../.."
+		if s.project != "" {
+			dir = filepath.Join(dir, s.project)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "Pulumi."+s.name+".yaml")); err != nil {
+			t.Error(err)
+		}
+		if s.restart {
+			restarts++
+		}
+	}
+	slices.Sort(want)
+	slices.Sort(got)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("stack files and stacks taken (-want +got):\n%s", diff)
+	}
+	if restarts < 2 {
+		t.Errorf("the nodes of %d stacks are restarted, want dev and a flat one", restarts)
+	}
+}
+
+func TestChoose(t *testing.T) {
+	for name, c := range map[string]struct {
+		short bool
+		only  string
+		want  []string
+	}{
+		"all":   {false, "", []string{"dev", "flat-multi-primary", "primary-remote", "flat-primary-remote", "three-region", "pair-and-remote", "remote-beside-primary"}},
+		"short": {true, "", []string{"flat-multi-primary", "primary-remote", "flat-primary-remote", "three-region"}},
+		"some":  {true, "dev,three-region", []string{"dev", "three-region"}},
+	} {
+		chosen, err := choose(c.short, c.only)
+		var got []string
+		for _, s := range chosen {
+			got = append(got, s.name)
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+			t.Errorf("%s: %v; -want +got:\n%s", name, err, diff)
+		}
+	}
+	if _, err := choose(false, "devel"); err == nil {
+		t.Error("an unknown stack was chosen")
+	}
+}
+
+func TestRestartVerdict(t *testing.T) {
+	swapped := func(r restart) *restart {
+		r.Before = map[string]string{"a": "10.0.0.2", "b": "10.0.0.3"}
+		r.After = map[string]string{"a": "10.0.0.3", "b": "10.0.0.2"}
+		return &r
+	}
+	same := swapped(restart{Answers: time.Second, Clean: time.Second})
+	same.After = same.Before
+	for name, c := range map[string]struct {
+		restart *restart
+		want    string
+		count   int
+	}{
+		"in time":          {swapped(restart{Answers: 59 * time.Second, Clean: 61 * time.Second}), "", 0},
+		"late":             {swapped(restart{Answers: 61 * time.Second, Clean: 61 * time.Second}), "61.0 s", 1},
+		"never":            {swapped(restart{LastError: "no route"}), "no route", 1},
+		"never clean":      {swapped(restart{Answers: time.Second, LastError: "3 of 24 calls failed"}), "3 of 24", 1},
+		"addresses stayed": {same, "old address", 2},
+	} {
+		got := c.restart.verdict()
+		if len(got) != c.count || !strings.Contains(strings.Join(got, "\n"), c.want) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+func TestPhasesInOrder(t *testing.T) {
+	phases := []phase{{"b", "answered by a", 7}, {"a", "answered by b", 9}, {"a", "API server answers", 3}}
+	if got := last(phases, "answered by "); got != 9 {
+		t.Errorf("last answer %d, want 9", got)
+	}
+	if got := last(append(phases, phase{"c", "answered by a", 0}), "answered by "); got != 0 {
+		t.Errorf("last answer %d though one never came", got)
+	}
+}
+
+func TestCompareAddresses(t *testing.T) {
+	got := []string{"10.0.0.10", "10.0.0.9", "9.0.0.200", "10.0.0.2"}
+	slices.SortFunc(got, compareAddresses)
+	if diff := cmp.Diff([]string{"9.0.0.200", "10.0.0.2", "10.0.0.9", "10.0.0.10"}, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSynced(t *testing.T) {
+	for name, c := range map[string]struct {
+		body string
+		good bool
+	}{
+		"both":       {`[{"id":"a","syncStatus":"synced"},{"id":"b","secretName":"x/y","syncStatus":"synced"}]`, true},
+		"timed out":  {`[{"id":"a","syncStatus":"synced"},{"id":"b","syncStatus":"timeout"}]`, false},
+		"one absent": {`[{"id":"a","syncStatus":"synced"}]`, false},
+		"not JSON":   {`no`, false},
+	} {
+		if err := synced([]byte(c.body), 2); (err == nil) != c.good {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestParseMemory(t *testing.T) {
+	got, err := parseMemory("lab-b 512MiB / 23.4GiB\nlab-a 1.5GiB / 23.4GiB\n")
+	want := []nodeMemory{{"lab-a", 1.5 * (1 << 30)}, {"lab-b", 512 << 20}}
+	if diff := cmp.Diff(want, got); diff != "" || err != nil {
+		t.Errorf("%v; -want +got:\n%s", err, diff)
+	}
+	for _, bad := range []string{"lab-a\n", "lab-a much / 1\n"} {
+		if _, err := parseMemory(bad); err == nil {
+			t.Errorf("%q was read", bad)
+		}
+	}
+}
+
+func TestReplaceSection(t *testing.T) {
+	got, err := replaceSection([]byte("a\n<!-- x: begin -->\nold\n<!-- x: end -->\nb\n"), "x", "new\n")
+	if err != nil || string(got) != "a\n<!-- x: begin -->\nnew\n<!-- x: end -->\nb\n" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := replaceSection([]byte("a\n"), "x", "new\n"); err == nil {
+		t.Error("a document without markers was changed")
+	}
+	// The document that the run writes into has them.
+	models, err := os.ReadFile("../../" + modelsFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := replaceSection(models, "measured", ""); err != nil {
+		t.Errorf("%s: %v", modelsFile, err)
+	}
+}
+
+// TestRender: a report of one good and one bad stack says what it has to.
+func TestRender(t *testing.T) {
+	good := &result{
+		Stack: stacks()[0], Up: 62 * time.Second, Verify: 2 * time.Second, Destroy: 3 * time.Second,
+		Report: &verify.Report{Checks: []verify.Result{
+			{ID: "planes", Status: verify.Passed, Summary: "all | well", Seconds: 0.5},
+			{ID: "mtls", Status: verify.Skipped, Reason: verify.ReasonNoWorkload},
+		}},
+		Memory: []nodeMemory{{labName + "-cluster1-control-plane", 1 << 30}, {labName + "-cluster2-control-plane", 1 << 30}},
+		Local:  latency{300, 1.25, 4}, Cross: latency{300, 2, 8},
+		Restart: &restart{
+			Stop: time.Second, Answers: 41 * time.Second, Clean: 45 * time.Second,
+			Before: map[string]string{labName + "-a": "10.0.0.2"}, After: map[string]string{labName + "-a": "10.0.0.3"},
+			Phases: []phase{{"cluster1", "API server answers", 9 * time.Second}, {"cluster2", "istiod is ready", 0}},
+		},
+	}
+	bad := &result{Stack: stacks()[2]}
+	bad.fail("meshwright up: exit status 1\nsecond line")
+	text := string(render("Commit `abc`.", []*result{good, bad}))
+	for _, want := range []string{
+		"Commit `abc`.", "| [`dev`](#dev) | pass | 62.0 s | 2.0 s | 1 pass, 1 skip | 2048 MiB | 41.0 s | 3.0 s |",
+		"| [`primary-remote`](#primary-remote) | FAIL | – | – | – | – | – | – |", "- meshwright up: exit status 1\n  second line",
+		"| planes | pass | 0.5 s | all \\| well |", "| mtls | skip NoWorkload |", "1.2 / 4.0 ms of 300 calls", "| cluster1-control-plane | 1024 MiB |",
+		"a 10.0.0.2 to 10.0.0.3", "| 9.0 s | cluster1 | API server answers |", "| never | cluster2 | istiod is ready |",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("the report lacks %q", want)
+		}
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
+	if table := costs([]*result{good}); !strings.Contains(table, "| `dev` | non-flat, multiple control planes | 62.0 s | 2048 MiB | 1.2 / 4.0 ms | 2.0 / 8.0 ms |") {
+		t.Error(table)
+	}
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/paths"
+)
+
+func main() {
+	short := flag.Bool("short", false, "up, the quick checks and destroy of the stacks other than dev; writes no report")
+	only := flag.String("only", "", "take these stacks alone (comma-separated); writes no report unless -out is given too")
+	out := flag.String("out", "", "report to write (default docs/conformance.md, which also brings docs/models.md up to date)")
+	executable := flag.String("meshwright", "bin/meshwright", "the executable to take them with")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, *short, *only, *out, *executable); err != nil {
+		fmt.Fprintln(os.Stderr, "conformance:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, short bool, only, out, executable string) error {
+	chosen, err := choose(short, only)
+	if err != nil {
+		return err
+	}
+	client, err := docker.Find(ctx)
+	if err != nil {
+		return err
+	}
+	set, err := artifacts.Load(paths.Kit())
+	if err != nil {
+		return err
+	}
+	state, err := os.MkdirTemp("", "conformance-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(state)
+	if executable, err = filepath.Abs(executable); err != nil {
+		return err
+	}
+	l := &lab{executable: executable, state: state, docker: client, started: time.Now()}
+	if l.full, err = l.hasFlag(ctx, "verify", "--full"); err != nil {
+		return err
+	}
+	var results []*result
+	for _, s := range chosen {
+		r := l.take(ctx, s, short)
+		results = append(results, r)
+		if ctx.Err() != nil {
+			return fmt.Errorf("interrupted: %w", context.Cause(ctx))
+		}
+	}
+	fmt.Print("\n" + summary(results))
+	if !short && (only == "" || out != "") {
+		if err := writeReports(ctx, out, results, set); err != nil {
+			return err
+		}
+	}
+	var failed []string
+	for _, r := range results {
+		if len(r.Failures) > 0 {
+			failed = append(failed, r.Stack.name)
+		}
+	}
+	if len(failed) > 0 {
+		return fmt.Errorf("%d of %d stacks do not conform: %s", len(failed), len(results), strings.Join(failed, ", "))
+	}
+	return nil
+}
+
+// choose returns the stacks to take.
+func choose(short bool, only string) ([]stack, error) {
+	if only == "" {
+		return slices.DeleteFunc(stacks(), func(s stack) bool { return short && !s.short }), nil
+	}
+	var out []stack
+	for _, name := range strings.Split(only, ",") {
+		i := slices.IndexFunc(stacks(), func(s stack) bool { return s.name == name })
+		if i < 0 {
+			return nil, fmt.Errorf("-only %s: there is no such stack", name)
+		}
+		out = append(out, stacks()[i])
+	}
+	return out, nil
+}

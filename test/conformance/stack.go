@@ -1,0 +1,26 @@
+package main
+
+// stack is a set of settings to be taken through its life.
+type stack struct {
+	name    string // Pulumi.<name>.yaml
+	project string // directory of the settings; "" for the repository's own
+	model   string
+	restart bool // its nodes are restarted too
+	short   bool // part of the short run
+}
+
+// mixtures is the directory of the stacks that belong to this run alone.
+const mixtures = "test/conformance"
+
+// stacks lists every stack file once.
+func stacks() []stack {
+	return []stack{
+		{name: "dev", model: "non-flat, multiple control planes", restart: true},
+		{name: "flat-multi-primary", model: "flat, multiple control planes", restart: true, short: true},
+		{name: "primary-remote", model: "non-flat, single control plane", short: true},
+		{name: "flat-primary-remote", model: "flat, single control plane", short: true},
+		{name: "three-region", model: "three networks and control planes", short: true},
+		{name: "pair-and-remote", project: mixtures, model: "two primaries on one network, a remote on another"},
+		{name: "remote-beside-primary", project: mixtures, model: "a primary with its remote on one network, a primary on another"},
+	}
+}
