@@ -108,6 +108,7 @@ var tunings = []struct {
 	{"gateway-errors", func(t *Tuning) *bool { return &t.GatewayErrors }},
 	{"retries", func(t *Tuning) *bool { return &t.Retries }},
 	{"retry-remote", func(t *Tuning) *bool { return &t.RetryRemote }},
+	{"fast-connect", func(t *Tuning) *bool { return &t.FastConnect }},
 	{"no-panic", func(t *Tuning) *bool { return &t.NoPanic }},
 }
 

@@ -42,6 +42,7 @@ type Tuning struct {
 	GatewayErrors bool `json:"gatewayErrors"` // eject for gateway errors alone, not for the application's own
 	Retries       bool `json:"retries"`       // retry resets, where the method is safe to repeat
 	RetryRemote   bool `json:"retryRemote"`   // retry in other regions
+	FastConnect   bool `json:"fastConnect"`   // give a connection that nobody answers up after a second
 	NoPanic       bool `json:"noPanic"`       // never fall back on endpoints known to be ill
 }
 
