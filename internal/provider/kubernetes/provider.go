@@ -41,6 +41,8 @@ type Provider struct {
 	provider.Base
 	opts Options
 	log  *slog.Logger
+	// renderer renders a chart; simulated providers have another one.
+	renderer func(context.Context, *releaseInputs) (rendering, error)
 
 	mu      sync.RWMutex
 	conf    config
@@ -59,6 +61,7 @@ func newProvider(o Options) *Provider {
 	}
 	p := &Provider{opts: o, log: log}
 	p.Package, p.Version = "kubernetes", version
+	p.renderer = p.render
 	p.cluster = unreachableCluster(fmt.Errorf("the provider is not configured"))
 	return p
 }

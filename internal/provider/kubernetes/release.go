@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 
@@ -208,12 +209,17 @@ func (p *Provider) checkRelease(ctx context.Context, req plugin.CheckRequest) (p
 		in["values"] = merged
 		delete(in, "valueYamlFiles")
 	}
-	rendered, err := p.render(ctx, rel)
+	rendered, err := p.renderer(ctx, rel)
+	if errors.Is(err, errNoRendering) {
+		return plugin.CheckResponse{Properties: in}, nil
+	}
 	if err != nil {
 		return fail("chart", fmt.Errorf("%w; check the chart name and repository configuration", err))
 	}
 	in["checksum"] = resource.NewProperty(rendered.Checksum)
-	in["resourceNames"] = toProperty(rendered.Names)
+	if rendered.Names != nil {
+		in["resourceNames"] = toProperty(rendered.Names)
+	}
 	return plugin.CheckResponse{Properties: in}, nil
 }
 

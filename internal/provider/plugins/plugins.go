@@ -39,6 +39,18 @@ func All(o Options) map[string]provider.Factory {
 	}
 }
 
+// Simulated returns factories of the same providers without anything behind
+// them: the same checks and diffs, creations that are made up and the same every
+// time, and no work. Charts are looked for under chartRoot alone.
+func Simulated(chartRoot string) map[string]provider.Factory {
+	return map[string]provider.Factory{
+		"command":    command.NewSimulated,
+		"kubernetes": kubernetes.Simulated(kubernetes.Options{ChartRoot: chartRoot}),
+		"meshwright": kind.NewSimulated,
+		"tls":        tls.NewSimulated,
+	}
+}
+
 // prefix begins the file name of every resource plugin.
 const prefix = "pulumi-resource-"
 
