@@ -67,6 +67,7 @@ type collector struct {
 	timings  []Timing
 	failures []Failure
 	changes  []Change
+	steps    []apitype.StepEventMetadata // of a preview or simulation, unchanged resources included
 	counts   map[string]int
 }
 
@@ -114,6 +115,9 @@ func (c *collector) take(e apitype.EngineEvent) {
 		c.began[m.URN+string(m.Op)] = now
 		if e.ResourcePreEvent.Planning {
 			c.change(m)
+		}
+		if e.ResourcePreEvent.Planning || c.operation == simulated {
+			c.steps = append(c.steps, m)
 		}
 		c.emit(c.resource(EventStart, m, now))
 	case e.ResOutputsEvent != nil:

@@ -8,6 +8,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"github.com/meshwright/meshwright/automation/changes"
 )
 
 // Change is what an operation would do to one resource.
@@ -26,6 +28,9 @@ type PreviewResult struct {
 	Changes  []Change       `json:"changes"` // in the engine's order; unchanged resources left out
 	Counts   map[string]int `json:"counts"`  // resources by op, "same" included
 	Duration time.Duration  `json:"duration"`
+	// Report is the same in full, with the properties that differ and without
+	// secrets, for changes' renderers.
+	Report *changes.Report `json:"-"`
 }
 
 // Changed reports whether an Up would do anything.
@@ -43,7 +48,13 @@ func (l *Lab) Preview(ctx context.Context) (*PreviewResult, error) {
 	if err := s.close(ctx, c, err); err != nil {
 		return nil, err
 	}
-	return &PreviewResult{Lab: l.o.Name, Changes: c.changes, Counts: c.counts, Duration: time.Since(began)}, nil
+	stack := describe(l.o.Name, c.steps, s.secrets)
+	if s.fresh {
+		stack.What = changes.Added
+	}
+	report := &changes.Report{Version: changes.Version, Source: changes.Live, Stacks: []changes.Stack{stack}}
+	report.Sort()
+	return &PreviewResult{Lab: l.o.Name, Changes: c.changes, Counts: c.counts, Duration: time.Since(began), Report: report}, nil
 }
 
 func (s *session) preview(ctx context.Context) (*collector, error) {

@@ -13,6 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/meshwright/meshwright/automation/changes"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/provider"
 )
@@ -33,9 +34,10 @@ type session struct {
 	attachment *provider.Attachment
 	stack      auto.Stack
 	record     *Record
-	fresh      bool  // the lab did not exist before
-	cutShort   bool  // an earlier run left open operations
-	programErr error // what the program itself returned
+	fresh      bool             // the lab did not exist before
+	cutShort   bool             // an earlier run left open operations
+	programErr error            // what the program itself returned
+	secrets    *changes.Secrets // that a preview has met; nil of other operations
 }
 
 // open prepares an operation. Up and preview run the program, so they bring the
@@ -121,6 +123,10 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 		return nil, err
 	} else if n > 0 {
 		l.o.Log.Info("removed the lock of a dead engine", "lab", l.o.Name, "locks", n)
+	}
+	if operation == "preview" {
+		s.secrets = &changes.Secrets{}
+		twins = watch(twins, s.secrets)
 	}
 	s.attachment, s.stack, err = l.openStack(ctx, eng, site{l.o.Name, l.Workspace(), l.backendURL(), twins}, s.fresh, s.run(l.program(set)))
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshwright/meshwright/automation"
+	"github.com/meshwright/meshwright/automation/changes"
 	"github.com/meshwright/meshwright/internal/ui"
 )
 
@@ -19,12 +20,13 @@ func newPreviewCmd(a *App) *cobra.Command {
 		Short: "Show what up would do, and do none of it",
 		Example: `  meshwright preview
   meshwright preview -c meshID=mesh2
-  meshwright preview --expect-no-changes && echo up to date`,
+  meshwright preview --expect-no-changes && echo up to date
+  meshwright preview --output markdown      for a comment; nothing when nothing changes`,
 		Args: cobra.NoArgs,
 	}
 	f := addLabFlags(cmd)
 	f.addProgramFlags(cmd)
-	output := outputFlag(cmd, "table", "json")
+	output := outputFlag(cmd, "table", "json", "markdown")
 	cmd.Flags().BoolVar(&expectNoChanges, "expect-no-changes", false, "exit with 1 if anything would be changed")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, cancel := f.bounded(cmd.Context())
@@ -47,12 +49,15 @@ func newPreviewCmd(a *App) *cobra.Command {
 			return err
 		}
 		step.Done("")
-		if *output == "json" {
+		switch *output {
+		case "json":
 			err = writeJSON(a.Out, struct {
 				Version int `json:"version"`
 				*automation.PreviewResult
 			}{1, res})
-		} else {
+		case "markdown":
+			_, err = io.WriteString(a.Out, res.Report.Markdown(changes.MaxMarkdown))
+		default:
 			err = previewTable(a.Out, res)
 		}
 		if err == nil && expectNoChanges && res.Changed() {
