@@ -12,6 +12,8 @@ const (
 	ExitError       = 1   // it could not; the message says what to do next
 	ExitUsage       = 2   // the command line was wrong; nothing was done
 	ExitVerify      = 3   // the mesh was checked and found wrong
+	ExitChanges     = 8   // diff --fail-on: something changes
+	ExitDestructive = 9   // diff --fail-on: something is replaced or removed
 	ExitInterrupted = 130 // stopped by Ctrl-C
 )
 

@@ -14,6 +14,7 @@ func commands(a *App) []*cobra.Command {
 	return []*cobra.Command{
 		newUpCmd(a),
 		newPreviewCmd(a),
+		newDiffCmd(a),
 		newVerifyCmd(a),
 		newTrafficCmd(a),
 		newDrillCmd(a),
@@ -46,7 +47,8 @@ func NewRoot(a *App) *cobra.Command {
 		Long: `Meshwright stands up a multi-cluster Istio mesh on kind, proves with real
 traffic that it works, and takes it down again leaving nothing.
 
-Exit codes: 0 ok, 1 error, 2 wrong usage, 3 verification failed, 130 interrupted.`,
+Exit codes: 0 ok, 1 error, 2 wrong usage, 3 verification failed, 130 interrupted;
+diff --fail-on adds 8 and 9.`,
 		Example: `  meshwright up            bring up the lab of Pulumi.dev.yaml
   meshwright verify        prove that the mesh works
   meshwright status        addresses, and what to type
