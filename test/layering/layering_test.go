@@ -51,6 +51,12 @@ var rules = []rule{
 		of: "/internal/provider", not: []string{"/stacks", "/components", "/automation", "/internal/cli"},
 		why: "a provider knows resources, not labs",
 	},
+	{
+		of: "/automation/changes", not: []string{"/internal", "/stacks", "/components", "github.com/pulumi", "k8s.io"},
+		why: "whoever shows a report needs nothing of what made it",
+	},
+	{of: "/internal/pullrequest", not: []string{"github.com/pulumi", "k8s.io", "/stacks", "/components"}, why: "it compiles in seconds"},
+	{of: "/internal/revision", not: []string{module, "github.com/pulumi"}, why: "it knows Git and Go"},
 	{of: "/internal/docker", not: []string{"github.com/pulumi", "k8s.io"}, why: "it is a client of Docker alone"},
 	{of: "/internal/setup", not: []string{"github.com/pulumi", "k8s.io"}, why: "it prepares a machine, and no mesh"},
 	{of: "/internal/paths", not: []string{module, "github.com/pulumi"}, why: "everything imports it"},

@@ -1,0 +1,134 @@
+// Package workflows holds the project's GitHub workflows to the rules that keep a
+// pull request's code away from tokens that can write.
+package workflows
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"sigs.k8s.io/yaml"
+)
+
+type workflow struct {
+	// YAML 1.1 reads the key "on" as true.
+	On          map[string]any    `json:"true"`
+	Permissions map[string]string `json:"permissions"`
+	Jobs        map[string]struct {
+		Permissions map[string]string `json:"permissions"`
+		Steps       []struct {
+			Uses string            `json:"uses"`
+			With map[string]any    `json:"with"`
+			Env  map[string]string `json:"env"`
+			Run  string            `json:"run"`
+		} `json:"steps"`
+	} `json:"jobs"`
+}
+
+func read(t *testing.T) map[string]workflow {
+	t.Helper()
+	paths, err := filepath.Glob("../../.github/workflows/*.yml")
+	if err != nil || len(paths) != 3 {
+		t.Fatalf("workflows: %v, %v", paths, err)
+	}
+	all := map[string]workflow{}
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var w workflow
+		if err := yaml.Unmarshal(data, &w); err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		all[filepath.Base(path)] = w
+	}
+	return all
+}
+
+var pinned = regexp.MustCompile(`^[a-z-]+/[a-z-]+@[0-9a-f]{40}$`)
+
+func TestEveryWorkflow(t *testing.T) {
+	for name, w := range read(t) {
+		if len(w.On) == 0 || len(w.Jobs) == 0 {
+			t.Fatalf("%s is not read rightly: %+v", name, w)
+		}
+		if _, ok := w.On["pull_request_target"]; ok {
+			t.Errorf("%s runs on pull_request_target", name)
+		}
+		if w.Permissions == nil {
+			t.Errorf("%s leaves the token's permissions to the repository's settings", name)
+		}
+		for _, job := range w.Jobs {
+			for _, s := range job.Steps {
+				if s.Uses != "" && !pinned.MatchString(s.Uses) {
+					t.Errorf("%s: %s is not pinned by commit", name, s.Uses)
+				}
+				if strings.HasPrefix(s.Uses, "actions/checkout@") && s.With["persist-credentials"] != false {
+					t.Errorf("%s: checkout leaves the token behind", name)
+				}
+				// An expression in a script is text that somebody else writes.
+				if strings.Contains(s.Run, "${{") {
+					t.Errorf("%s: an expression in a script: %s", name, s.Run)
+				}
+			}
+		}
+	}
+}
+
+// TestWhatRunsAPullRequest: it can read, and has no secrets.
+func TestWhatRunsAPullRequest(t *testing.T) {
+	for name, w := range read(t) {
+		if _, ok := w.On["pull_request"]; !ok {
+			continue
+		}
+		if len(w.Permissions) != 1 || w.Permissions["contents"] != "read" {
+			t.Errorf("%s: permissions %v", name, w.Permissions)
+		}
+		for _, job := range w.Jobs {
+			if job.Permissions != nil {
+				t.Errorf("%s: a job has permissions of its own", name)
+			}
+			for _, s := range job.Steps {
+				for key, value := range s.Env {
+					if strings.Contains(value, "secrets.") || strings.Contains(value, "token") {
+						t.Errorf("%s: %s is %s", name, key, value)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestWhatComments: it has the token, and none of the pull request's code.
+func TestWhatComments(t *testing.T) {
+	w := read(t)["comment.yml"]
+	if _, ok := w.On["workflow_run"]; !ok || len(w.On) != 1 {
+		t.Errorf("it runs on %v", w.On)
+	}
+	if len(w.Permissions) != 0 {
+		t.Errorf("every job has %v", w.Permissions)
+	}
+	job := w.Jobs["comment"]
+	want := map[string]string{"actions": "read", "contents": "read", "pull-requests": "write"}
+	if len(job.Permissions) != len(want) {
+		t.Errorf("permissions %v, want %v", job.Permissions, want)
+	}
+	for key, value := range want {
+		if job.Permissions[key] != value {
+			t.Errorf("%s is %q, want %q", key, job.Permissions[key], value)
+		}
+	}
+	for _, s := range job.Steps {
+		for _, with := range s.With {
+			if text, ok := with.(string); ok && (strings.Contains(text, "workflow_run.head") || strings.Contains(text, "pull_request")) {
+				t.Errorf("%s takes %s", s.Uses, text)
+			}
+		}
+		if strings.HasPrefix(s.Uses, "actions/checkout@") && s.With["ref"] != "${{ github.event.repository.default_branch }}" {
+			t.Errorf("it checks out %v", s.With["ref"])
+		}
+	}
+}
