@@ -15,6 +15,7 @@ import (
 	"github.com/meshwright/meshwright/automation/changes"
 	"github.com/meshwright/meshwright/internal/provider"
 	"github.com/meshwright/meshwright/internal/provider/plugins"
+	"github.com/meshwright/meshwright/stacks"
 )
 
 // stack compares one stack. Each side is brought up from nothing: of base the
@@ -107,6 +108,7 @@ func (c *comparison) simulate(ctx context.Context, name string, s *side, secrets
 		"PULUMI_SKIP_CHECKPOINTS":                     "true",
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
 		"PULUMI_DEBUG_PROVIDERS":                      run.attachment.Env(),
+		stacks.Simulated:                              "true",
 		// A program that looks for a cluster finds none.
 		"KUBECONFIG": filepath.Join(dir, "no-kubeconfig"),
 	}

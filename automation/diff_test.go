@@ -15,6 +15,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/automation/changes"
+	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/stacks"
 )
 
@@ -154,7 +155,7 @@ func TestDiffOfTheProgram(t *testing.T) {
 			head[name] = tc.head
 		}
 	}
-	r := compareSides(t, both(stacks.Program), base, head)
+	r := compareSides(t, both(stacks.ProgramWith(artifacts.Registry())), base, head)
 	if len(r.Stacks) != len(tests) {
 		t.Fatalf("%d stacks, want %d", len(r.Stacks), len(tests))
 	}
