@@ -42,10 +42,17 @@ func TestNetworks(t *testing.T) {
 			red{},
 			"2 ways between networks: shut",
 		},
-		"something without a name answers": {
+		"a proxy on the way out answers for everyone": {
 			false, func(f *fakeMesh, _ *Options) { f.clusters["cluster1"].reach[v1] = "" },
-			red{CheckNetworks: ReasonNotIsolated},
-			"nothing tells who answered",
+			red{}, "2 ways between networks: shut",
+		},
+		"connected, then closed": {
+			false, func(f *fakeMesh, _ *Options) {
+				f.clusters["cluster1"].proxy = func(argv []string) (probe.Output, bool) {
+					return probe.Output{Code: 56, Stdout: []byte("\n#connect 0.000400 000\n"), Stderr: []byte("curl: (56) Connection reset by peer")},
+						strings.Contains(strings.Join(argv, " "), v1)
+				}
+			}, red{CheckNetworks: ReasonNotIsolated}, "nothing tells who answered",
 		},
 		"a nameless pod of its own answers": {
 			false, func(f *fakeMesh, _ *Options) {

@@ -140,17 +140,22 @@ func (m *mesh) reaches(ctx context.Context, places []*place, out *outcome) []Rea
 			if i == j || failed[at] || !control[from.Name] || !control[to.Name] {
 				continue
 			}
-			m.judgeReach(ctx, from, to, results[at], reachEvidence(from.member, list), out)
+			m.judgeReach(ctx, from, to, results[at], results[j*len(places)+j], reachEvidence(from.member, list), out)
 		}
 	}
 	return list
 }
 
-func (m *mesh) judgeReach(ctx context.Context, from, to *place, r Reach, evidence gather, out *outcome) {
+// judgeReach decides about one attempt by what the same pod said to its
+// neighbour, the control.
+func (m *mesh) judgeReach(ctx context.Context, from, to *place, r, control Reach, evidence gather, out *outcome) {
 	report := func(reason Reason, format string, args ...any) {
 		out.add(Finding{Reason: reason, Cluster: from.Name, Object: "client pod", Message: fmt.Sprintf(format, args...)}, evidence)
 	}
-	another := r.Answer != "" && r.Answer != r.Pod
+	// An answer that is not the pod's is somebody else's: on the way out of many
+	// machines a proxy answers for every address that it does not know.
+	another := r.Answer != "" && r.Answer != r.Pod ||
+		r.answered() && control.answered() && (r.Answer != control.Answer || r.Detail != control.Detail)
 	switch {
 	case r.Near && !r.Connected:
 		report(ReasonPodUnreachable, "cannot connect to pod %s of %s at %s, on the same network %s: %s", r.Pod, to.Name, r.Address, to.Network, r.Detail)
@@ -164,6 +169,11 @@ func (m *mesh) judgeReach(ctx context.Context, from, to *place, r Reach, evidenc
 		report(ReasonNotIsolated, "connects to %s, the address of pod %s of %s on another network, and nothing tells who answered: %s", r.Address, r.Pod, to.Name, r.Detail)
 	}
 }
+
+// answered reports whether there was an answer in HTTP, whoever gave it.
+func (r Reach) answered() bool { return strings.HasPrefix(r.Detail, statusDetail) }
+
+const statusDetail = "status "
 
 // hasPod reports whether a pod of the cluster has that address.
 func hasPod(ctx context.Context, c *member, ip string) bool {
@@ -249,7 +259,7 @@ func connected(o probe.Output) (ok bool, detail string, err error) {
 	said := strings.TrimPrefix(strings.TrimSpace(string(o.Stderr)), "curl: ")
 	switch {
 	case took > 0 && o.Code == 0:
-		return true, "status " + m[2], nil
+		return true, statusDetail + m[2], nil
 	case took > 0:
 		return true, "connected, then " + said, nil
 	case o.Code == curlNoConnection || o.Code == curlTimedOut:
@@ -276,7 +286,7 @@ func connectedByProxy(o probe.Output) (ok bool, detail string, err error) {
 			return false, "status " + m[2] + ": " + reason, nil
 		}
 	}
-	return true, "status " + m[2], nil
+	return true, statusDetail + m[2], nil
 }
 
 func reachEvidence(c *member, list []Reach) gather {
