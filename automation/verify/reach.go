@@ -155,7 +155,7 @@ func (m *mesh) judgeReach(ctx context.Context, from, to *place, r, control Reach
 	// An answer that is not the pod's is somebody else's: on the way out of many
 	// machines a proxy answers for every address that it does not know.
 	another := r.Answer != "" && r.Answer != r.Pod ||
-		r.answered() && control.answered() && (r.Answer != control.Answer || r.Detail != control.Detail)
+		r.Way == "direct" && r.answered() && control.answered() && (r.Answer != control.Answer || r.Detail != control.Detail)
 	switch {
 	case r.Near && !r.Connected:
 		report(ReasonPodUnreachable, "cannot connect to pod %s of %s at %s, on the same network %s: %s", r.Pod, to.Name, r.Address, to.Network, r.Detail)
