@@ -26,6 +26,7 @@ func commands(a *App) []*cobra.Command {
 		newDestroyCmd(a),
 		newAirgapCmd(a),
 		newSetupCmd(a),
+		newDoctorCmd(a),
 		newCleanCmd(a),
 		newVersionCmd(a),
 	}

@@ -1,0 +1,250 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/meshwright/meshwright/automation"
+	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/paths"
+	"github.com/meshwright/meshwright/internal/setup"
+)
+
+func newDoctorCmd(a *App) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "doctor",
+		Short: "Say what up would use on this machine, and what is missing",
+		Long: `Look at this machine and say what bringing a lab up would use, and why: where images
+and charts come from, which pulumi command, language host and providers, which
+Docker; whether there is room; and which labs there are. What is missing comes
+with the command that mends it. Nothing is changed and nothing downloaded.
+
+Exit code 0 means that an up has what it needs; 1, that it would fail.`,
+		Example: `  meshwright doctor
+  meshwright doctor --stack three-region --artifacts registry
+  meshwright doctor --output json | jq '.findings[] | select(.status=="fail")'`,
+		Args: cobra.NoArgs,
+	}
+	f := addLabFlags(cmd)
+	f.addProgramFlags(cmd)
+	output := outputFlag(cmd, "table", "json")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx, cancel := f.bounded(cmd.Context())
+		defer cancel()
+		lab, err := a.lab(ctx, f, nil)
+		if err != nil {
+			return err
+		}
+		d, err := diagnose(ctx, lab)
+		if err != nil {
+			return err
+		}
+		if *output == "json" {
+			err = writeJSON(a.Out, d)
+		} else {
+			err = d.table(a.Out)
+		}
+		if err == nil && !d.Ready {
+			err = &CodedError{Code: ExitError} // the output has said it all
+		}
+		return err
+	}
+	return cmd
+}
+
+// Outcomes of a finding.
+const (
+	findingOK   = "ok"
+	findingWarn = "warn" // an up works; something to know
+	findingFail = "fail" // an up would fail
+)
+
+// finding is one thing about the machine.
+type finding struct {
+	ID     string `json:"id"`
+	Title  string `json:"title"`
+	Status string `json:"status"` // ok, warn or fail
+	Found  string `json:"found,omitempty"`
+	Why    string `json:"why,omitempty"`
+	Mend   string `json:"mend,omitempty"` // what to run, when the status is not ok
+}
+
+// diagnosis is the document of `meshwright doctor --output json`, format 1.
+type diagnosis struct {
+	Version  int       `json:"version"`
+	Ready    bool      `json:"ready"`
+	Lab      string    `json:"lab"`
+	Findings []finding `json:"findings"`
+	Labs     []string  `json:"labs"` // that are kept on this machine
+}
+
+func diagnose(ctx context.Context, lab *automation.Lab) (*diagnosis, error) {
+	tools, err := lab.Tools(ctx)
+	if err != nil {
+		return nil, err
+	}
+	airgap := false
+	for _, t := range tools {
+		airgap = airgap || t.ID == "artifacts" && strings.HasPrefix(t.Found, automation.ArtifactsAirgap)
+	}
+	machine, err := setup.Examine(ctx, airgap)
+	if err != nil {
+		return nil, err
+	}
+	d := &diagnosis{Version: 1, Lab: lab.Name(), Labs: append([]string{}, automation.Labs(paths.State())...)}
+	d.system(machine)
+	d.tools(tools)
+	if !airgap {
+		d.registries(ctx)
+	}
+	d.kit(machine, airgap)
+	d.room(machine)
+	d.state()
+	d.settings(lab)
+	d.Ready = true
+	for _, f := range d.Findings {
+		d.Ready = d.Ready && f.Status != findingFail
+	}
+	return d, nil
+}
+
+func (d *diagnosis) add(f finding) {
+	if f.Status == "" {
+		f.Status = findingOK
+	}
+	d.Findings = append(d.Findings, f)
+}
+
+// failure splits an error whose last lines say what to run.
+func (d *diagnosis) failure(f finding, err error) {
+	f.Status, f.Mend = findingFail, err.Error()
+	d.add(f)
+}
+
+func (d *diagnosis) system(m *setup.Examination) {
+	d.add(finding{ID: "system", Title: "system", Found: m.System})
+	docker := finding{ID: "docker", Title: "Docker"}
+	if m.DockerErr != nil {
+		d.failure(docker, m.DockerErr)
+		return
+	}
+	docker.Found = fmt.Sprintf("%s at %s", m.Docker.Docker.Engine, or(m.Docker.Client.Host(), "the docker command's own choice"))
+	switch {
+	case m.Docker.Ours:
+		docker.Why = "`meshwright setup` started it"
+	case os.Getenv("DOCKER_HOST") != "":
+		docker.Why = "DOCKER_HOST names it"
+	default:
+		docker.Why = "it answers"
+	}
+	if m.Nodes > 0 {
+		docker.Why += fmt.Sprintf("; %d nodes of labs run on it", m.Nodes)
+	}
+	d.add(docker)
+}
+
+func (d *diagnosis) tools(tools []automation.Tool) {
+	for _, t := range tools {
+		f := finding{ID: t.ID, Title: t.Title, Found: t.Found, Why: t.Why}
+		if t.Err != nil {
+			d.failure(f, t.Err)
+			continue
+		}
+		d.add(f)
+	}
+}
+
+func (d *diagnosis) registries(ctx context.Context) {
+	f := finding{ID: "registries", Title: "official registries", Found: "all answer"}
+	if err := setup.RegistriesAnswer(ctx); err != nil {
+		f.Found = err.Error()
+		f.Status, f.Mend = findingFail, "meshwright airgap build, then meshwright up --artifacts airgap"
+	}
+	d.add(f)
+}
+
+// kit says whether there is one, and fails where one is needed: then the finding
+// about the artifacts has said what to run.
+func (d *diagnosis) kit(m *setup.Examination, needed bool) {
+	f := finding{ID: "kit", Title: "airgap kit", Why: "at " + paths.Kit()}
+	set, err := artifacts.Load(paths.Kit())
+	switch {
+	case err == nil:
+		f.Found = fmt.Sprintf("%d images, %d charts, %d executables", len(set.Images), len(set.Charts), len(set.Binaries))
+	case needed:
+		f.Found, f.Status, f.Mend = "none that is complete", findingFail, "meshwright airgap build"
+	default:
+		f.Found = "none, and none is needed"
+	}
+	d.add(f)
+	if len(m.Packages) > 0 {
+		d.add(finding{
+			ID: "packages", Title: "packages for building the kit", Status: findingFail,
+			Found: "missing: " + strings.Join(m.Packages, ", "), Mend: "sudo apt-get install " + strings.Join(m.Packages, " "),
+		})
+	}
+}
+
+func (d *diagnosis) room(m *setup.Examination) {
+	for _, r := range m.Room {
+		f := finding{ID: "room", Title: r.What, Found: r.Found, Why: "needs " + r.Need}
+		if !r.OK {
+			f.Status, f.Mend = findingFail, r.Mend
+		}
+		d.add(f)
+	}
+	for _, l := range m.Limits {
+		f := finding{ID: "limits", Title: l.What, Found: l.Found, Why: "three clusters and more need " + l.Need}
+		if !l.OK {
+			f.Status, f.Mend = findingWarn, l.Mend
+		}
+		d.add(f)
+	}
+}
+
+func (d *diagnosis) state() {
+	f := finding{ID: "state", Title: "labs are kept in", Found: paths.Labs(), Why: "labs: " + or(strings.Join(d.Labs, ", "), "none")}
+	if err := setup.StateWritable(paths.Labs()); err != nil {
+		f.Status, f.Mend = findingFail, fmt.Sprintf("%v: give this user the directory, or set XDG_STATE_HOME to another", err)
+	}
+	d.add(f)
+}
+
+// settings are the lab's own: refused ones would make an up fail at once.
+func (d *diagnosis) settings(lab *automation.Lab) {
+	f := finding{ID: "settings", Title: "settings of lab " + lab.Name(), Found: "accepted"}
+	if err := lab.Check(); err != nil {
+		d.failure(finding{ID: f.ID, Title: f.Title}, err)
+		return
+	}
+	d.add(f)
+}
+
+func (d *diagnosis) table(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	for _, f := range d.Findings {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", f.Status, f.Title, or(f.Found, "-"), f.Why)
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, f := range d.Findings {
+		if f.Mend != "" {
+			if _, err := fmt.Fprintf(w, "\n%s: %s: %s\n", f.Status, f.Title, f.Mend); err != nil {
+				return err
+			}
+		}
+	}
+	verdict := "an up has what it needs: meshwright up"
+	if !d.Ready {
+		verdict = "an up would fail; mend the above first"
+	}
+	_, err := fmt.Fprintf(w, "\n%s\n", verdict)
+	return err
+}

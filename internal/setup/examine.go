@@ -1,0 +1,109 @@
+package setup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/meshwright/meshwright/internal/docker"
+)
+
+// Examination is what a machine is like. Nothing of it was changed.
+type Examination struct {
+	System string // "Debian GNU/Linux 12 (bookworm), linux/amd64"
+
+	// Docker is the daemon that would be used, nil when there is none; then
+	// DockerErr says why, and what to run.
+	Docker    *Result
+	DockerErr error
+
+	// Nodes of labs that run, whose share of the memory is taken already.
+	Nodes int
+	// Room are disk, memory and ports. One that is not OK makes an up fail.
+	Room []Finding
+	// Limits of the kernel. One that is not OK matters with three clusters or more,
+	// or where our own daemon has yet to raise it.
+	Limits []Finding
+	// Packages that building the kit lacks; nil unless it has to be built.
+	Packages []string
+}
+
+// Examine looks at the machine as Run does, and changes nothing. airgap: a lab is
+// to come from the kit, which is to be built if it is not there.
+func Examine(ctx context.Context, airgap bool) (*Examination, error) {
+	return Machine{}.examine(ctx, airgap)
+}
+
+func (m Machine) examine(ctx context.Context, airgap bool) (*Examination, error) {
+	e := &Examination{System: runtime.GOOS + "/" + runtime.GOARCH}
+	if s, err := m.system(); err == nil && runtime.GOOS == "linux" {
+		e.System = s.name + ", " + e.System
+	}
+	found, absent, err := m.find(ctx)
+	switch {
+	case err != nil:
+		e.DockerErr = err
+	case found == nil:
+		if e.DockerErr = m.mayChange(absent, os.Getuid(), runtime.GOOS); e.DockerErr == nil {
+			e.DockerErr = fmt.Errorf("%w, and one can be set up here\nrun: meshwright setup", docker.ErrUnreachable)
+		}
+	default:
+		e.Docker = found
+		nodes, err := found.Client.Containers(ctx, docker.Filter{MountTarget: ownerMount, Running: true})
+		if err != nil {
+			return nil, err
+		}
+		e.Nodes = len(nodes)
+	}
+	build := airgap && !m.kitBuilt()
+	if e.Room, err = m.preflight(ctx, needs(build, e.Nodes)); err != nil {
+		return nil, err
+	}
+	if build {
+		e.Packages = missing(kitTools, lookPath)
+	}
+	e.Limits = m.limitFindings()
+	return e, nil
+}
+
+// limitFindings are the kernel's limits; none where there are no such.
+func (m Machine) limitFindings() []Finding {
+	var findings []Finding
+	for _, l := range limits {
+		text, err := m.readSysctl(l.name)
+		if err != nil {
+			continue
+		}
+		value, err := strconv.Atoi(text)
+		findings = append(findings, Finding{
+			What: l.why, Need: strconv.Itoa(l.need), Found: text, OK: err == nil && value >= l.need,
+			Mend: fmt.Sprintf("sudo sysctl %s=%d", l.name, l.need),
+		})
+	}
+	return findings
+}
+
+// StateWritable returns nil when labs can be kept in dir, which need not be there
+// yet.
+func StateWritable(dir string) error {
+	for {
+		_, err := os.Stat(dir)
+		if err == nil {
+			if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+				return fmt.Errorf("%s cannot be written: %w", dir, err)
+			}
+			return nil
+		}
+		parent := filepath.Dir(dir)
+		if !errors.Is(err, os.ErrNotExist) || parent == dir {
+			return err
+		}
+		dir = parent
+	}
+}
