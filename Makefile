@@ -122,14 +122,17 @@ test-setup: build
 test-kit: build
 	@$(TESTENV) $(MW) airgap build
 
-# Everything but the end-to-end run. What the tests need of the kit, a real API
+# Everything but the end-to-end runs. What the tests need of the kit, a real API
 # server and kind's node image, is there now: nothing may be skipped for want of it.
 test-unit: build
 	@MESHWRIGHT_REQUIRE_DOCKER=1 MESHWRIGHT_REQUIRE_APISERVER=1 MESHWRIGHT_E2E=1 $(TESTENV) \
-		go test -p $(JOBS) $(RACE) -timeout 15m $$(go list ./... | grep -v /test/e2e)
+		go test -p $(JOBS) $(RACE) -timeout 15m $$(go list ./... | grep -v -e /test/e2e -e /test/cli)
+	@cd examples/embed && $(TESTENV) go test -p $(JOBS) ./...
 
 test-e2e: build
 	@MESHWRIGHT_E2E=1 $(TESTENV) go test ./test/e2e -count=1 -timeout 40m -v
+	@MESHWRIGHT_E2E=1 $(TESTENV) go test ./test/cli -count=1 -timeout 20m -v
+	@cd examples/embed && MESHWRIGHT_E2E=1 PATH="$(CURDIR)/bin:$$PATH" $(TESTENV) go test . -count=1 -timeout 30m -v
 
 # The models other than dev, which the end-to-end test lives through.
 test-conformance: build

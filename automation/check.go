@@ -66,3 +66,32 @@ func configKeys() []string {
 	}
 	return keys
 }
+
+// ClusterNames are the names of the clusters that the lab's settings describe, in
+// their order; none when the settings cannot be read.
+func (l *Lab) ClusterNames() []string {
+	r, err := l.record()
+	if err != nil {
+		return nil
+	}
+	settings, err := l.settings(l.source(r))
+	if err != nil {
+		return nil
+	}
+	c, err := topology.Decode(func(key string) (string, bool) {
+		v, ok := settings.Config[config.MustMakeKey(projectName, key)]
+		if !ok {
+			return "", false
+		}
+		text, err := v.Value(config.NopDecrypter)
+		return text, err == nil
+	})
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for _, cluster := range c.Clusters {
+		names = append(names, cluster.Name)
+	}
+	return names
+}

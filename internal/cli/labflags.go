@@ -125,6 +125,18 @@ func complete(cmd *cobra.Command, flag string, candidates func(typed string) []s
 	}
 }
 
+// completeClusters completes a flag with the names of the lab's clusters, which its
+// settings tell without a word to any of them.
+func (a *App) completeClusters(cmd *cobra.Command, f *labFlags, flag string) {
+	complete(cmd, flag, func(string) []string {
+		lab, err := a.lab(cmd.Context(), f, nil)
+		if err != nil {
+			return nil
+		}
+		return lab.ClusterNames()
+	})
+}
+
 // outputFlag adds --output with the given formats; the first is the default.
 func outputFlag(cmd *cobra.Command, formats ...string) *string {
 	v := cmd.Flags().StringP("output", "o", formats[0], "format of the result: "+strings.Join(formats, " or "))

@@ -33,6 +33,7 @@ until Ctrl-C, which prints the sum and ends with exit code 0.`,
 	fs.StringVar(&o.Via, "via", traffic.ViaMesh, "mesh: from the client pod; ingress: through the ingress address")
 	fs.Float64Var(&o.Rate, "rate", 5, "requests per second; 0 is as fast as answers come, one after another")
 	fs.IntVarP(&o.Count, "count", "n", 0, "stop after this many requests (0: at Ctrl-C)")
+	a.completeClusters(cmd, f, "from")
 	complete(cmd, "via", func(string) []string { return []string{traffic.ViaMesh, traffic.ViaIngress} })
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		// --timeout is a way to stop like Ctrl-C, not a failure.

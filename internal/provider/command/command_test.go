@@ -232,16 +232,47 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestParity holds the twin to the SDK: every input is read or refused by name.
+// TestParity holds the twin to the SDK: every input is read or refused by name, and
+// only triggers replace; every output is set, and is secret when an input is.
 func TestParity(t *testing.T) {
 	tags := func(typ reflect.Type, tag string) (names []string) {
-		for f := range typ.Fields() {
-			names = append(names, f.Tag.Get(tag))
+		for _, f := range reflect.VisibleFields(typ) {
+			if name := f.Tag.Get(tag); name != "" && name != "id" && name != "urn" {
+				names = append(names, name)
+			}
 		}
 		slices.Sort(names)
 		return names
 	}
-	if d := cmp.Diff(tags(sdk.CommandArgs{}.ElementType(), "pulumi"), tags(reflect.TypeFor[args](), "json")); d != "" {
+	inputs := tags(sdk.CommandArgs{}.ElementType(), "pulumi")
+	if d := cmp.Diff(inputs, tags(reflect.TypeFor[args](), "json")); d != "" {
 		t.Error(d)
+	}
+	c := pt.Serve(t, New)
+	r := c.MustCreate(urn, pt.Obj("create", "echo x", "stdin", resource.MakeSecret(resource.NewStringProperty("s"))))
+	for _, input := range inputs {
+		news := r.Inputs.Copy()
+		news[resource.PropertyKey(input)] = provider.Unknown()
+		d := c.Diff(r, news)
+		if got := slices.Contains(d.GetReplaces(), input); got != (input == "triggers") || !slices.Contains(d.GetDiffs(), input) {
+			t.Errorf("a change of %s: %v", input, d)
+		}
+	}
+	for _, output := range tags(reflect.TypeFor[sdk.Command](), "pulumi") {
+		v, ok := r.Outputs[resource.PropertyKey(output)]
+		switch output {
+		case "assets", "archive":
+			if ok {
+				t.Errorf("%s is set, although their inputs are refused", output)
+			}
+		case "stdout", "stderr":
+			if !v.IsSecret() {
+				t.Errorf("%s of a secret input is plain", output)
+			}
+		default:
+			if !slices.Contains(inputs, output) {
+				t.Errorf("output %s is neither made nor an input", output)
+			}
+		}
 	}
 }

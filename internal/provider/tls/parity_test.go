@@ -9,7 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	sdk "github.com/pulumi/pulumi-tls/sdk/v5/go/tls"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
+	"github.com/meshwright/meshwright/internal/provider"
 	pt "github.com/meshwright/meshwright/internal/provider/providertest"
 )
 
@@ -26,11 +28,13 @@ func TestParity(t *testing.T) {
 		// unset are the inputs that the resource made above leaves out and that
 		// have no default.
 		unset []string
+		// secret are the outputs that the SDK marks so.
+		secret []string
 	}{
-		"PrivateKey":        {keyType, sdk.PrivateKeyArgs{}.ElementType(), reflect.TypeFor[sdk.PrivateKey](), ch.key, nil},
-		"CertRequest":       {requestType, sdk.CertRequestArgs{}.ElementType(), reflect.TypeFor[sdk.CertRequest](), ch.request, nil},
-		"SelfSignedCert":    {selfType, sdk.SelfSignedCertArgs{}.ElementType(), reflect.TypeFor[sdk.SelfSignedCert](), ch.root, []string{"dnsNames", "ipAddresses", "uris"}},
-		"LocallySignedCert": {signedType, sdk.LocallySignedCertArgs{}.ElementType(), reflect.TypeFor[sdk.LocallySignedCert](), ch.intermediate, nil},
+		"PrivateKey":        {keyType, sdk.PrivateKeyArgs{}.ElementType(), reflect.TypeFor[sdk.PrivateKey](), ch.key, nil, []string{"privateKeyOpenssh", "privateKeyPem", "privateKeyPemPkcs8"}},
+		"CertRequest":       {requestType, sdk.CertRequestArgs{}.ElementType(), reflect.TypeFor[sdk.CertRequest](), ch.request, nil, []string{"privateKeyPem"}},
+		"SelfSignedCert":    {selfType, sdk.SelfSignedCertArgs{}.ElementType(), reflect.TypeFor[sdk.SelfSignedCert](), ch.root, []string{"dnsNames", "ipAddresses", "uris"}, []string{"privateKeyPem"}},
+		"LocallySignedCert": {signedType, sdk.LocallySignedCertArgs{}.ElementType(), reflect.TypeFor[sdk.LocallySignedCert](), ch.intermediate, nil, []string{"caPrivateKeyPem"}},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -49,6 +53,25 @@ func TestParity(t *testing.T) {
 			slices.Sort(outputs)
 			if d := cmp.Diff(tags(tt.resource, "pulumi"), outputs); d != "" {
 				t.Errorf("outputs: %s", d)
+			}
+			var secret []string
+			for key, v := range tt.made.Outputs {
+				if v.IsSecret() {
+					secret = append(secret, string(key))
+				}
+			}
+			slices.Sort(secret)
+			if d := cmp.Diff(tt.secret, secret); d != "" {
+				t.Errorf("secret outputs: %s", d)
+			}
+			// Every input replaces but the one that is about the next renewal only.
+			for _, input := range tags(tt.args, "pulumi") {
+				news := tt.made.Inputs.Copy()
+				news[resource.PropertyKey(input)] = provider.Unknown()
+				got := c.Diff(tt.made, news)
+				if slices.Contains(got.GetReplaces(), input) != (input != "earlyRenewalHours") || !slices.Contains(got.GetDiffs(), input) {
+					t.Errorf("a change of %s: %v", input, got)
+				}
 			}
 		})
 	}
