@@ -101,7 +101,7 @@ var checks = []check{
 		applies:  needsRegions,
 		deadline: func(t Timeouts) time.Duration { return t.Timed },
 		reasons: append(scenarioReasons,
-			ReasonRecordsLost, ReasonLocalityUnknown, ReasonShareOutOfBounds, ReasonRequestErrors, ReasonNotRemoved),
+			ReasonRecordsLost, ReasonLocalityUnknown, ReasonRequestErrors, ReasonShareOutOfBounds, ReasonNotRemoved),
 		run: checkDistribution,
 	},
 	{

@@ -15,14 +15,14 @@ import (
 const (
 	distributionShift = 0.05 // a share that is off by five points ...
 	distributionPower = 0.99 // ... is noticed with this probability
-	distributionRate  = 40   // requests per second from each loader
+	distributionRate  = 100  // requests per second from all loaders together: each opens a connection of its own
 )
 
 // DistributionData is what check "distribution" measured.
 type DistributionData struct {
 	Rule TrafficRule `json:"rule"`
-	// Rate is the number of requests per second, and Requests the number in all,
-	// from each loader.
+	// Rate is the number of requests per second from each loader, Requests the
+	// number in all from each region: its loaders share it.
 	Rate     int `json:"rate"`
 	Requests int `json:"requests"`
 	// FalseAlarm is the probability with which a mesh that keeps to the weights
@@ -31,14 +31,15 @@ type DistributionData struct {
 	// Shift is the error, as a share, that is noticed with probability Power.
 	Shift   float64        `json:"shift"`
 	Power   float64        `json:"power"`
+	Regions []Distribution `json:"regions"` // all loaders of a region together
 	Loaders []Distribution `json:"loaders"`
 }
 
-// Distribution is how one loader's requests were spread.
+// Distribution is how the requests of one loader, or of one region's, were spread.
 type Distribution struct {
-	From     string        `json:"from"` // the loader's cluster
+	From     string        `json:"from,omitempty"` // the loader's cluster
 	Region   string        `json:"region"`
-	Via      string        `json:"via"` // "mesh" or "ingress"
+	Via      string        `json:"via,omitempty"` // "mesh" or "ingress"
 	Requests int           `json:"requests"`
 	Errors   int           `json:"errors"`
 	Retries  *int          `json:"retries,omitempty"` // by Envoy; left out where it does not count
@@ -73,30 +74,50 @@ func checkDistribution(ctx context.Context, m *mesh, out *outcome) {
 			return // without regions there is nothing to count
 		}
 		served := m.servedRegions()
-		alpha := falseAlarm / float64(len(loaders)*len(served))
-		n := 0
+		of := map[string]int{} // loaders by region
 		for _, l := range loaders {
-			for _, region := range served {
-				if p := declared(rule, l.member.Region, region); p > 0 && p < 1 {
+			of[l.member.Region]++
+		}
+		alpha := falseAlarm / float64((len(loaders)+len(of))*len(served))
+		n, least := 0, len(loaders)
+		for from, loaders := range of {
+			least = min(least, loaders)
+			for _, to := range served {
+				if p := declared(rule, from, to); p > 0 && p < 1 {
 					n = max(n, sampleSize(p, distributionShift, alpha, distributionPower))
 				}
 			}
 		}
-		plan := load.Plan{Rate: distributionRate, Duration: time.Duration(n) * time.Second / distributionRate, Timeout: m.timeouts.Request}
-		n = plan.Scheduled()
-		m.drive(ctx, loaders, load.Plan{Rate: distributionRate, Duration: warmUp, Timeout: m.timeouts.Request})
+		rate := max(1, distributionRate/len(loaders))
+		each := (n + least - 1) / least
+		plan := load.Plan{Rate: rate, Duration: time.Duration(each) * time.Second / time.Duration(rate), Timeout: m.timeouts.Request}
+		m.drive(ctx, loaders, load.Plan{Rate: rate, Duration: warmUp, Timeout: m.timeouts.Request})
 		traces := m.drive(ctx, loaders, plan)
 		where := m.regions(ctx)
 		data := DistributionData{
-			Rule: rule, Rate: distributionRate, Requests: n, FalseAlarm: falseAlarm,
+			Rule: rule, Rate: rate, Requests: n, FalseAlarm: falseAlarm,
 			Shift: distributionShift, Power: distributionPower,
 		}
+		pooled := map[string]*trace{}
 		for i := range traces {
-			if t := &traces[i]; t.complete(plan, out) {
-				d := t.distribution(rule, served, where, alpha)
-				d.judge(t, out)
-				data.Loaders = append(data.Loaders, d)
+			t := &traces[i]
+			if !t.complete(plan, out) {
+				continue
 			}
+			d := t.distribution(rule, served, where, alpha)
+			d.judge(t, out)
+			data.Loaders = append(data.Loaders, d)
+			region := t.member.Region
+			if pooled[region] == nil {
+				pooled[region] = &trace{loader: loader{member: t.member, url: t.url}}
+			}
+			pooled[region].records = append(pooled[region].records, t.records...)
+		}
+		for _, region := range slices.Sorted(maps.Keys(pooled)) {
+			d := pooled[region].distribution(rule, served, where, alpha)
+			d.From, d.Dispersion = "", 0 // of interleaved loaders it would say nothing
+			d.judge(pooled[region], out)
+			data.Regions = append(data.Regions, d)
 		}
 		out.data = data
 		out.summary = data.summary()
@@ -169,7 +190,9 @@ func dispersion(hits []bool, p float64) float64 {
 
 func (d *Distribution) judge(t *trace, out *outcome) {
 	object := t.where()
-	if d.Errors > 0 {
+	if d.Via == "" {
+		object = "all of " + d.Region
+	} else if d.Errors > 0 {
 		out.add(Finding{
 			Reason: ReasonRequestErrors, Cluster: d.From, Object: object,
 			Message: fmt.Sprintf("%d of %d requests failed: %s", d.Errors, d.Requests, t.firstError()),
@@ -222,14 +245,14 @@ func (t *trace) evidence() gather {
 
 func (d *DistributionData) summary() string {
 	var parts []string
-	for _, l := range d.Loaders {
+	for _, r := range d.Regions {
 		var shares []string
-		for _, s := range l.Shares {
+		for _, s := range r.Shares {
 			shares = append(shares, fmt.Sprintf("%s %.1f%%", s.Region, 100*s.Share))
 		}
-		parts = append(parts, fmt.Sprintf("%s via %s: %s", l.From, l.Via, strings.Join(shares, ", ")))
+		parts = append(parts, fmt.Sprintf("from %s: %s", r.Region, strings.Join(shares, ", ")))
 	}
-	return fmt.Sprintf("%s; %d requests each, a shift of %.0f points is seen with %.0f%% power at %.0e",
+	return fmt.Sprintf("%s; %d requests from each region, a shift of %.0f points is seen with %.0f%% power at %.0e",
 		strings.Join(parts, "; "), d.Requests, 100*d.Shift, 100*d.Power, d.FalseAlarm)
 }
 

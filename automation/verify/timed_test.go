@@ -267,8 +267,11 @@ func TestDistributionData(t *testing.T) {
 	if !ok || len(data.Loaders) != 4 {
 		t.Fatalf("data %+v", result.Data)
 	}
+	if len(data.Regions) != 2 || data.Regions[0].Requests < data.Requests || data.Regions[0].Shares[0].Share != 0.8 {
+		t.Errorf("regions %+v", data.Regions)
+	}
 	for _, l := range data.Loaders {
-		if l.Requests != data.Requests || l.Errors != 0 || len(l.Shares) != 2 {
+		if 2*l.Requests < data.Requests || l.Errors != 0 || len(l.Shares) != 2 {
 			t.Errorf("%s via %s: %+v", l.From, l.Via, l)
 		}
 		if l.Dispersion > 0.1 { // the fake spreads evenly
