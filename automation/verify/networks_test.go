@@ -44,7 +44,8 @@ func TestNetworks(t *testing.T) {
 		},
 		"a proxy on the way out answers for everyone": {
 			false, func(f *fakeMesh, _ *Options) { f.clusters["cluster1"].reach[v1] = "" },
-			red{}, "2 ways between networks: shut",
+			red{},
+			"2 ways between networks: shut",
 		},
 		"connected, then closed": {
 			false, func(f *fakeMesh, _ *Options) {
