@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/meshwright/meshwright/automation/verify/load"
 )
 
@@ -64,6 +66,9 @@ type RegionShare struct {
 // compares who answered.
 func checkDistribution(ctx context.Context, m *mesh, out *outcome) {
 	rule := m.rules.Distribute
+	if !m.judgeNodes(ctx, out) {
+		return
+	}
 	m.inScenario(ctx, Scenario{Name: "distribution", Traffic: rule}, out, func(m *mesh) {
 		loaders, finding := m.loaders(ctx, func(*member) bool { return true })
 		if finding != nil {
@@ -254,6 +259,29 @@ func (d *DistributionData) summary() string {
 	}
 	return fmt.Sprintf("%s; %d requests from each region, a shift of %.0f points is seen with %.0f%% power at %.0e",
 		strings.Join(parts, "; "), d.Requests, 100*d.Shift, 100*d.Power, d.FalseAlarm)
+}
+
+// judgeNodes compares the nodes' regions, where istiod reads those of pods, with
+// what is declared. A rule with weights leaves out endpoints of any other region.
+func (m *mesh) judgeNodes(ctx context.Context, out *outcome) bool {
+	good := true
+	for _, c := range m.members {
+		nodes, err := c.cluster.Nodes(ctx)
+		if err != nil {
+			out.add(unreachable(c, "", err))
+			return false
+		}
+		for _, n := range nodes {
+			if got := n.Labels[corev1.LabelTopologyRegion]; got != c.Region {
+				good = false
+				out.add(Finding{
+					Reason: ReasonLocalityUnknown, Cluster: c.Name, Object: "node " + n.Name,
+					Message: fmt.Sprintf("label %s is %q; declared is %s", corev1.LabelTopologyRegion, got, c.Region),
+				})
+			}
+		}
+	}
+	return good
 }
 
 // judgeLocalities looks at what regional traffic hangs on: that every loader's

@@ -133,6 +133,9 @@ type RequestPoint struct {
 // checkFailover drains the sidecars of a region under load, and restores them.
 func checkFailover(ctx context.Context, m *mesh, out *outcome) {
 	rule := m.rules.Failover
+	if !m.judgeNodes(ctx, out) {
+		return
+	}
 	m.inScenario(ctx, Scenario{Name: "failover", Traffic: rule}, out, func(m *mesh) {
 		p := FailoverPlan{}.withDefaults(m)
 		data := m.failover(ctx, p, out)

@@ -51,6 +51,7 @@ type fakeCluster struct {
 	chains    map[string][]*x509.Certificate // istiod pod -> chain served
 	exec      func(argv []string) (probe.Output, error)
 	panics    bool
+	region    string // of its node
 	podsMu    sync.Mutex
 
 	flat bool // one network with the other cluster
@@ -110,6 +111,12 @@ func (f *fakeCluster) Service(_ context.Context, ns, name string) (*corev1.Servi
 
 func (f *fakeCluster) Pods(_ context.Context, ns, selector string) ([]corev1.Pod, error) {
 	return match(f.pods, ns, selector), f.down
+}
+
+func (f *fakeCluster) Nodes(context.Context) ([]corev1.Node, error) {
+	return []corev1.Node{{ObjectMeta: metav1.ObjectMeta{
+		Name: f.name + "-control-plane", Labels: map[string]string{corev1.LabelTopologyRegion: f.region},
+	}}}, f.down
 }
 
 func (f *fakeCluster) Events(context.Context, string, string) ([]corev1.Event, error) {
@@ -311,7 +318,7 @@ func requestsOf(argv []string) int {
 func newFakeCluster(t *testing.T, name string, ca, root *authority) *fakeCluster {
 	p := plan[name]
 	f := &fakeCluster{
-		name: name, ca: ca, http: map[string]string{}, httpError: map[string]error{},
+		name: name, region: "region" + name[len(name)-1:], ca: ca, http: map[string]string{}, httpError: map[string]error{},
 		chains: map[string][]*x509.Certificate{}, exec: answering("v1", "v2"), sent: map[string]int{},
 		reach: map[string]string{p.podIP + ":5000": "helloworld-" + p.version + "-0", "10.10.0.3:15021": ""},
 		peers: procTable("10.10.0.3"), // of the gateway

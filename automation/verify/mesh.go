@@ -40,6 +40,7 @@ type cluster interface {
 	Services(ctx context.Context, namespace, selector string) ([]corev1.Service, error)
 	Service(ctx context.Context, namespace, name string) (*corev1.Service, error)
 	Pods(ctx context.Context, namespace, selector string) ([]corev1.Pod, error)
+	Nodes(ctx context.Context) ([]corev1.Node, error)
 	Events(ctx context.Context, namespace, name string) ([]corev1.Event, error)
 	Logs(ctx context.Context, pod probe.Pod, container string, lines int64) ([]byte, error)
 	HTTP(ctx context.Context, pod probe.Pod, port int, path string) ([]byte, error)

@@ -83,7 +83,7 @@ const (
 
 // Causes of a failed check "distribution" or "failover".
 const (
-	ReasonLocalityUnknown  Reason = "LocalityUnknown"  // a proxy does not know where an endpoint is
+	ReasonLocalityUnknown  Reason = "LocalityUnknown"  // a node or an endpoint is in no declared region
 	ReasonShareOutOfBounds Reason = "ShareOutOfBounds" // the declared weights do not explain the answers
 	ReasonNotLocal         Reason = "NotLocal"         // a healthy region's requests were answered elsewhere
 	ReasonNotShifted       Reason = "NotShifted"       // the failing region's requests did not move

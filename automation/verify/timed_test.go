@@ -222,6 +222,9 @@ func TestDistribution(t *testing.T) {
 				}
 			}, ReasonLocalityUnknown,
 		},
+		"a node without a region": {
+			func(f *fakeMesh, _ *Options, _ *fakeDeployer) { f.clusters["cluster2"].region = "" }, ReasonLocalityUnknown,
+		},
 		"an endpoint that never comes": {
 			func(f *fakeMesh, _ *Options, _ *fakeDeployer) {
 				f.clusters["cluster1"].http["load-0:15000/clusters?format=json"] = clustersJSON("10.10.0.7:5000")
@@ -252,7 +255,7 @@ func TestDistribution(t *testing.T) {
 			if result.Reason != c.want {
 				t.Fatalf("reason %q, want %q: %s\n%+v", result.Reason, c.want, result.Summary, result.Findings)
 			}
-			if o.Deployer != nil && result.Status != Skipped && !slices.Equal(d.removed, []string{"distribution"}) {
+			if len(d.deployed) > 0 && !slices.Equal(d.removed, []string{"distribution"}) {
 				t.Errorf("removed %v", d.removed)
 			}
 		})

@@ -101,6 +101,15 @@ func (c *Cluster) Pods(ctx context.Context, namespace, selector string) ([]corev
 	return list.Items, nil
 }
 
+// Nodes lists the cluster's nodes.
+func (c *Cluster) Nodes(ctx context.Context) ([]corev1.Node, error) {
+	list, err := c.Client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, err
+	}
+	return list.Items, nil
+}
+
 // Events lists the events of a namespace about the object of that name ("" for all).
 func (c *Cluster) Events(ctx context.Context, namespace, name string) ([]corev1.Event, error) {
 	var o metav1.ListOptions
