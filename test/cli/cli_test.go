@@ -79,9 +79,18 @@ func TestPlainCommandLineOnClusters(t *testing.T) {
 		return s.run(t, filepath.Join(settings["PATH"], "pulumi"), append([]string{"-C", settings["MESHWRIGHT_WORKSPACE"]}, args...)...)
 	}
 
+	// A plan made before the clusters exist cannot bind their Releases, whose
+	// charts are rendered for a cluster: plans are for a lab that is up.
+	pulumi("up", "--yes", "--skip-preview")
 	plan := filepath.Join(state, "plan.json")
+	pulumi("config", "set", "--path", "meshwright:traffic.mode", "failover")
 	pulumi("preview", "--save-plan", plan)
 	pulumi("up", "--yes", "--skip-preview", "--plan", plan)
+	if shown := pulumi("stack", "output", "--json"); !strings.Contains(shown, "failover") {
+		t.Errorf("the planned change is not in force:\n%s", shown)
+	}
+	pulumi("config", "rm", "meshwright:traffic")
+	pulumi("up", "--yes", "--skip-preview")
 	pulumi("refresh", "--yes", "--skip-preview")
 	pulumi("preview", "--expect-no-changes", "--json")
 	if shown := pulumi("stack", "output", "--json"); strings.Contains(shown, "client-key-data") {
