@@ -9,9 +9,8 @@ import (
 	"github.com/meshwright/meshwright/automation/verify/faults"
 )
 
-// RunTimed sees every timed check green on the healthy mesh, plays every timed
-// fault, or those named in only, and reports each row that does not go as
-// declared. When the mesh cannot be put right again it fails t at once.
+// RunTimed plays every timed fault, or those named in only, sees every check green
+// as well, and reports each row that does not go as declared. When the mesh cannot be put right again it fails t at once.
 func RunTimed(ctx context.Context, t testing.TB, targets []verify.Target, workload verify.Workload, d verify.Deployer, rules verify.Rules, only ...string) {
 	t.Helper()
 	began := time.Now()
