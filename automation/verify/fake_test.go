@@ -51,8 +51,8 @@ type fakeCluster struct {
 	chains    map[string][]*x509.Certificate // istiod pod -> chain served
 	exec      func(argv []string) (probe.Output, error)
 	panics    bool
-	region    string // of its node
-	podsMu    sync.Mutex
+	region    string     // of its node
+	podsMu    sync.Mutex // of pods and http
 
 	flat bool // one network with the other cluster
 	// reach says which pod answers at an address past the proxies, and whether
@@ -110,6 +110,8 @@ func (f *fakeCluster) Service(_ context.Context, ns, name string) (*corev1.Servi
 }
 
 func (f *fakeCluster) Pods(_ context.Context, ns, selector string) ([]corev1.Pod, error) {
+	f.podsMu.Lock()
+	defer f.podsMu.Unlock()
 	return match(f.pods, ns, selector), f.down
 }
 
@@ -128,6 +130,8 @@ func (f *fakeCluster) Logs(_ context.Context, pod probe.Pod, container string, _
 }
 
 func (f *fakeCluster) HTTP(_ context.Context, pod probe.Pod, port int, path string) ([]byte, error) {
+	f.podsMu.Lock()
+	defer f.podsMu.Unlock()
 	key := pod.Name + ":" + strconv.Itoa(port) + path
 	if err := f.httpError[key]; err != nil {
 		return nil, err
