@@ -89,7 +89,7 @@ fmt: bin/tools/gofumpt ## Format the code
 	@bin/tools/gofumpt -w .
 
 # The cheap checks come first, so that a mistake shows before the kit is built.
-test: lint build test-setup test-kit test-unit test-e2e test-conformance ## Check, then test, from nothing to a mesh and back
+test: lint build test-setup test-kit test-unit test-conformance test-e2e ## Check, then test, from nothing to a mesh and back
 
 fmt-check: bin/tools/gofumpt
 	@unformatted="$$(bin/tools/gofumpt -l .)"; \
