@@ -12,9 +12,8 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/resource"
-
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/docker"
 )
 
 // lab measures the executable, with a state directory of its own.
@@ -102,22 +101,18 @@ func (l *lab) fromNothing(ctx context.Context) (_ time.Duration, _ map[string]ti
 
 // measureMemory notes what each node uses, without the page cache.
 func (l *lab) measureMemory(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, "docker", "stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}")
-	cmd.Env = append(os.Environ(), l.docker...)
-	out, err := cmd.Output()
+	client, err := docker.Find(ctx)
 	if err != nil {
-		return fmt.Errorf("docker stats: %w", err)
+		return err
 	}
-	for line := range strings.Lines(string(out)) {
-		fields := strings.Fields(line)
-		if len(fields) < 2 || !strings.HasPrefix(fields[0], labName+"-") {
-			continue
+	usage, err := client.Memory(ctx)
+	if err != nil {
+		return err
+	}
+	for _, u := range usage {
+		if strings.HasPrefix(u.Container, labName+"-") {
+			l.memory[u.Container] = append(l.memory[u.Container], u.Bytes)
 		}
-		used, err := resource.ParseQuantity(strings.TrimSuffix(fields[1], "B"))
-		if err != nil {
-			return fmt.Errorf("docker stats: %s: %w", fields[0], err)
-		}
-		l.memory[fields[0]] = append(l.memory[fields[0]], used.AsApproximateFloat64())
 	}
 	return nil
 }

@@ -301,8 +301,12 @@ func Quantile(sorted []time.Duration, q float64) float64 {
 	if len(sorted) == 0 {
 		return 0
 	}
-	i := max(0, int(float64(len(sorted))*q+0.999999)-1)
-	return float64(sorted[min(i, len(sorted)-1)].Microseconds()) / 1000
+	return float64(sorted[nearestRank(len(sorted), q)].Microseconds()) / 1000
+}
+
+// nearestRank is the index of the q-quantile in n > 0 sorted values.
+func nearestRank(n int, q float64) int {
+	return min(max(0, int(float64(n)*q+0.999999)-1), n-1)
 }
 
 // judgeCalls decides about one client's batch.

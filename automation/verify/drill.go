@@ -81,7 +81,7 @@ func spread(of []float64) Spread {
 		return Spread{}
 	}
 	s := slices.Sorted(slices.Values(of))
-	rank := func(q float64) float64 { return s[max(0, int(float64(len(s))*q+0.999999)-1)] }
+	rank := func(q float64) float64 { return s[nearestRank(len(s), q)] }
 	return Spread{Min: s[0], P50: rank(0.5), P99: rank(0.99), Max: s[len(s)-1]}
 }
 
@@ -147,13 +147,10 @@ func Drill(ctx context.Context, o DrillOptions) (*DrillReport, error) {
 		workload: o.Workload, timeouts: o.Timeouts.withDefaults(), host: probe.Host{},
 		deployer: o.Deployer, generator: vegeta{},
 	}
-	for _, t := range o.Targets {
-		c, err := probe.New(t.Config)
-		if err != nil {
-			return nil, fmt.Errorf("cluster %s: %w", t.Name, err)
-		}
-		defer c.Close()
-		m.members = append(m.members, &member{Target: t, cluster: c})
+	done, err := m.open(o.Targets)
+	defer done()
+	if err != nil {
+		return nil, err
 	}
 	return drill(ctx, m, o)
 }

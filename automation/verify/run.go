@@ -26,15 +26,31 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		host:     probe.Host{},
 		deployer: o.Deployer, rules: o.Rules, generator: vegeta{},
 	}
-	for _, t := range o.Targets {
-		c, err := probe.New(t.Config)
-		if err != nil {
-			return nil, fmt.Errorf("cluster %s: %w", t.Name, err)
-		}
-		defer c.Close()
-		m.members = append(m.members, &member{Target: t, cluster: c})
+	done, err := m.open(o.Targets)
+	defer done()
+	if err != nil {
+		return nil, err
 	}
 	return run(ctx, m, o)
+}
+
+// open connects to the clusters. done, never nil, closes what was opened.
+func (m *mesh) open(targets []Target) (done func(), err error) {
+	var opened []*probe.Cluster
+	done = func() {
+		for _, c := range opened {
+			c.Close()
+		}
+	}
+	for _, t := range targets {
+		c, err := probe.New(t.Config)
+		if err != nil {
+			return done, fmt.Errorf("cluster %s: %w", t.Name, err)
+		}
+		opened = append(opened, c)
+		m.members = append(m.members, &member{Target: t, cluster: c})
+	}
+	return done, nil
 }
 
 func run(ctx context.Context, m *mesh, o Options) (*Report, error) {

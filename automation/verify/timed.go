@@ -232,16 +232,12 @@ func needsRegions(m *mesh) (Reason, string) {
 	if reason, why := needsDeployer(m); reason != "" {
 		return reason, why
 	}
-	served := map[string]bool{}
 	for _, c := range m.members {
-		switch {
-		case c.Region == "":
+		if c.Region == "" {
 			return ReasonNoRegions, "cluster " + c.Name + " has no region: set its locality"
-		case len(m.workload.Versions[c.Name]) > 0:
-			served[c.Region] = true
 		}
 	}
-	if len(served) < 2 {
+	if len(m.servedRegions()) < 2 {
 		return ReasonNoRegions, "fewer than two regions serve the workload"
 	}
 	return "", ""

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -53,7 +54,7 @@ Timed:  ` + strings.Join(verify.TimedIDs(), ", ") + ` (see docs/checks.md).`,
 
 func (a *App) verify(ctx context.Context, f *labFlags, only []string, full bool, output string) error {
 	for _, id := range only {
-		if !contains(verify.IDs(), id) {
+		if !slices.Contains(verify.IDs(), id) {
 			return usagef("--only %q: the checks are %s", id, strings.Join(verify.IDs(), ", "))
 		}
 	}
@@ -116,15 +117,6 @@ func (a *App) cleanup(ctx context.Context, f *labFlags, output string) error {
 	}
 	_, err = fmt.Fprintf(a.Out, "removed: %s\n", strings.Join(removed, ", "))
 	return err
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }
 
 // checkProgress shows the checks as they run.

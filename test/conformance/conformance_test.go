@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meshwright/meshwright/automation/verify"
+	"github.com/meshwright/meshwright/internal/docker"
 )
 
 // TestEveryStackFileIsTaken: a stack that is added is taken through its life too.
@@ -133,19 +134,6 @@ func TestSynced(t *testing.T) {
 	}
 }
 
-func TestParseMemory(t *testing.T) {
-	got, err := parseMemory("lab-b 512MiB / 23.4GiB\nlab-a 1.5GiB / 23.4GiB\n")
-	want := []nodeMemory{{"lab-a", 1.5 * (1 << 30)}, {"lab-b", 512 << 20}}
-	if diff := cmp.Diff(want, got); diff != "" || err != nil {
-		t.Errorf("%v; -want +got:\n%s", err, diff)
-	}
-	for _, bad := range []string{"lab-a\n", "lab-a much / 1\n"} {
-		if _, err := parseMemory(bad); err == nil {
-			t.Errorf("%q was read", bad)
-		}
-	}
-}
-
 func TestReplaceSection(t *testing.T) {
 	got, err := replaceSection([]byte("a\n<!-- x: begin -->\nold\n<!-- x: end -->\nb\n"), "x", "new\n")
 	if err != nil || string(got) != "a\n<!-- x: begin -->\nnew\n<!-- x: end -->\nb\n" {
@@ -172,7 +160,7 @@ func TestRender(t *testing.T) {
 			{ID: "planes", Status: verify.Passed, Summary: "all | well", Seconds: 0.5},
 			{ID: "mtls", Status: verify.Skipped, Reason: verify.ReasonNoWorkload},
 		}},
-		Memory: []nodeMemory{{labName + "-cluster1-control-plane", 1 << 30}, {labName + "-cluster2-control-plane", 1 << 30}},
+		Memory: []docker.Usage{{labName + "-cluster1-control-plane", 1 << 30}, {labName + "-cluster2-control-plane", 1 << 30}},
 		Local:  latency{300, 1.25, 4}, Cross: latency{300, 2, 8},
 		Restart: &restart{
 			Stop: time.Second, Answers: 41 * time.Second, Clean: 45 * time.Second,

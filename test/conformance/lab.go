@@ -38,7 +38,7 @@ type result struct {
 
 	Up, Verify, Destroy time.Duration
 	Report              *verify.Report
-	Memory              []nodeMemory
+	Memory              []docker.Usage
 	Local, Cross        latency
 	Restart             *restart
 }

@@ -4,15 +4,14 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/meshwright/meshwright/automation/verify"
 	"github.com/meshwright/meshwright/automation/verify/call"
 	"github.com/meshwright/meshwright/automation/verify/probe"
+	"github.com/meshwright/meshwright/internal/docker"
 )
 
 // The sample, as every stack deploys it.
@@ -122,38 +121,10 @@ func latencyOf(took []time.Duration) latency {
 	return latency{N: len(took), P50: verify.Quantile(took, 0.50), P99: verify.Quantile(took, 0.99)}
 }
 
-// nodeMemory is what a node uses, in bytes, without the page cache.
-type nodeMemory struct {
-	Node  string
-	Bytes float64
-}
-
-func (l *lab) memory(ctx context.Context, d *upDocument) ([]nodeMemory, error) {
-	args := []string{"stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}"}
+func (l *lab) memory(ctx context.Context, d *upDocument) ([]docker.Usage, error) {
+	var nodes []string
 	for _, c := range d.Clusters {
-		args = append(args, c.Nodes...)
+		nodes = append(nodes, c.Nodes...)
 	}
-	out, err := l.docker.Run(ctx, args...)
-	if err != nil {
-		return nil, err
-	}
-	return parseMemory(string(out))
-}
-
-// parseMemory reads lines such as "lab-cluster1-control-plane 1.33GiB / 23.4GiB".
-func parseMemory(text string) ([]nodeMemory, error) {
-	var list []nodeMemory
-	for line := range strings.Lines(text) {
-		f := strings.Fields(line)
-		if len(f) < 2 {
-			return nil, fmt.Errorf("docker stats: %q", line)
-		}
-		used, err := resource.ParseQuantity(strings.TrimSuffix(f[1], "B"))
-		if err != nil {
-			return nil, fmt.Errorf("docker stats: %s: %w", f[0], err)
-		}
-		list = append(list, nodeMemory{f[0], used.AsApproximateFloat64()})
-	}
-	slices.SortFunc(list, func(a, b nodeMemory) int { return strings.Compare(a.Node, b.Node) })
-	return list, nil
+	return l.docker.Memory(ctx, nodes...)
 }

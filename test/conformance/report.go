@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/automation/verify"
+	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/machine"
 )
@@ -145,7 +146,7 @@ func renderOne(b *bytes.Buffer, r *result) {
 	if len(r.Memory) > 0 {
 		b.WriteString("\n| node | memory |\n|---|---:|\n")
 		for _, m := range r.Memory {
-			fmt.Fprintf(b, "| %s | %.0f MiB |\n", strings.TrimPrefix(m.Node, labName+"-"), m.Bytes/(1<<20))
+			fmt.Fprintf(b, "| %s | %.0f MiB |\n", strings.TrimPrefix(m.Container, labName+"-"), m.Bytes/(1<<20))
 		}
 	}
 	if r.Restart != nil {
@@ -184,7 +185,7 @@ func secs(d time.Duration) string {
 	return fmt.Sprintf("%.1f s", d.Seconds())
 }
 
-func memoryOf(list []nodeMemory) string {
+func memoryOf(list []docker.Usage) string {
 	if len(list) == 0 {
 		return "–"
 	}

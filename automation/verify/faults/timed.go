@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -15,9 +16,6 @@ import (
 
 	"github.com/meshwright/meshwright/automation/verify"
 )
-
-// regionLabel is what Kubernetes and Istio read a node's region from.
-const regionLabel = "topology.kubernetes.io/region"
 
 // TimedFault is one way to break what a timed check measures.
 type TimedFault struct {
@@ -263,7 +261,7 @@ func permissive(ctx context.Context, l *lab, w verify.Workload) error {
 // from now on are nowhere.
 func regionLabelsMissing(ctx context.Context, l *lab) (repair, error) {
 	nodes := l.victim.client.CoreV1().Nodes()
-	list, err := nodes.List(ctx, metav1.ListOptions{LabelSelector: regionLabel})
+	list, err := nodes.List(ctx, metav1.ListOptions{LabelSelector: corev1.LabelTopologyRegion})
 	if err != nil {
 		return nil, fmt.Errorf("%s: nodes: %w", l.victim.Name, err)
 	}
@@ -272,7 +270,7 @@ func regionLabelsMissing(ctx context.Context, l *lab) (repair, error) {
 	}
 	label := func(ctx context.Context, value func(name string) any) error {
 		for _, n := range list.Items {
-			patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"labels": map[string]any{regionLabel: value(n.Name)}}})
+			patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"labels": map[string]any{corev1.LabelTopologyRegion: value(n.Name)}}})
 			if err != nil {
 				return err
 			}
@@ -284,7 +282,7 @@ func regionLabelsMissing(ctx context.Context, l *lab) (repair, error) {
 	}
 	had := map[string]string{}
 	for _, n := range list.Items {
-		had[n.Name] = n.Labels[regionLabel]
+		had[n.Name] = n.Labels[corev1.LabelTopologyRegion]
 	}
 	undo := func(ctx context.Context) error { return label(ctx, func(name string) any { return had[name] }) }
 	return undo, label(ctx, func(string) any { return nil })
