@@ -160,7 +160,7 @@ func TestRender(t *testing.T) {
 			{ID: "planes", Status: verify.Passed, Summary: "all | well", Seconds: 0.5},
 			{ID: "mtls", Status: verify.Skipped, Reason: verify.ReasonNoWorkload},
 		}},
-		Memory: []docker.Usage{{labName + "-cluster1-control-plane", 1 << 30}, {labName + "-cluster2-control-plane", 1 << 30}},
+		Memory: []docker.Usage{{Container: labName + "-cluster1-control-plane", Bytes: 1 << 30}, {Container: labName + "-cluster2-control-plane", Bytes: 1 << 30}},
 		Local:  latency{300, 1.25, 4}, Cross: latency{300, 2, 8},
 		Restart: &restart{
 			Stop: time.Second, Answers: 41 * time.Second, Clean: 45 * time.Second,

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/automation/verify"
-	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/machine"
 )
 
