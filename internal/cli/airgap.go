@@ -85,14 +85,18 @@ func newAirgapStatusCmd(a *App) *cobra.Command {
 			return err
 		}
 		if *output == "json" {
-			return writeJSON(a.Out, struct {
-				Version int                 `json:"version"`
-				Steps   []airgap.StepStatus `json:"steps"`
-			}{1, steps})
+			return writeJSON(a.Out, stepsDocument(steps))
 		}
 		return airgapTable(a.Out, steps, time.Now())
 	}
 	return cmd
+}
+
+func stepsDocument(steps []airgap.StepStatus) any {
+	return struct {
+		Version int                 `json:"version"`
+		Steps   []airgap.StepStatus `json:"steps"`
+	}{1, steps}
 }
 
 func airgapTable(w io.Writer, steps []airgap.StepStatus, now time.Time) error {
@@ -132,7 +136,7 @@ func newAirgapCleanCmd(a *App) *cobra.Command {
 			return err
 		}
 		if *output == "json" {
-			return writeJSON(a.Out, cleaned)
+			return writeJSON(a.Out, cleanedDocument(cleaned))
 		}
 		fmt.Fprintf(a.Out, "Removed %s of files and %d images.\n", bytesText(cleaned.Bytes), len(cleaned.Images))
 		for _, name := range cleaned.Kept {
@@ -141,6 +145,13 @@ func newAirgapCleanCmd(a *App) *cobra.Command {
 		return nil
 	}
 	return cmd
+}
+
+func cleanedDocument(c *airgap.Cleaned) any {
+	return struct {
+		Version int `json:"version"`
+		*airgap.Cleaned
+	}{1, c}
 }
 
 func seconds(s float64) string { return ui.Elapsed(time.Duration(s * float64(time.Second))) }

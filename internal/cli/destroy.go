@@ -53,10 +53,7 @@ not exist is no error.`,
 			p.end(nil, countsText(res.Counts))
 		}
 		if *output == "json" {
-			return writeJSON(a.Out, struct {
-				Version int `json:"version"`
-				*automation.DestroyResult
-			}{1, res})
+			return writeJSON(a.Out, destroyDocument(res))
 		}
 		if n := len(res.Swept.Containers) + len(res.Swept.Networks); n > 0 {
 			a.UI.Info("also removed leftovers: " + strings.Join(append(res.Swept.Containers, res.Swept.Networks...), ", "))
@@ -65,4 +62,11 @@ not exist is no error.`,
 		return err
 	}
 	return cmd
+}
+
+func destroyDocument(r *automation.DestroyResult) any {
+	return struct {
+		Version int `json:"version"`
+		*automation.DestroyResult
+	}{1, r}
 }

@@ -58,7 +58,7 @@ settings over into its workspace.`,
 			return err
 		}
 		if *output == "json" {
-			return writeJSON(a.Out, env)
+			return writeJSON(a.Out, envDocument(lab.Name(), env))
 		}
 		return shellSettings(a.Out, env)
 	}
@@ -79,6 +79,16 @@ func kubeconfigIfUp(ctx context.Context, lab *automation.Lab) error {
 		return err
 	}
 	return lab.WriteKubeconfig(out)
+}
+
+// envDocument has the variables apart from its own fields, since their names are
+// not ours.
+func envDocument(lab string, env map[string]string) any {
+	return struct {
+		Version     int               `json:"version"`
+		Lab         string            `json:"lab"`
+		Environment map[string]string `json:"environment"`
+	}{1, lab, env}
 }
 
 // shellSettings writes POSIX export lines. PATH is put in front of the old one,

@@ -51,10 +51,7 @@ func newPreviewCmd(a *App) *cobra.Command {
 		step.Done("")
 		switch *output {
 		case "json":
-			err = writeJSON(a.Out, struct {
-				Version int `json:"version"`
-				*automation.PreviewResult
-			}{1, res})
+			err = writeJSON(a.Out, previewDocument(res))
 		case "markdown":
 			_, err = io.WriteString(a.Out, res.Report.Markdown(changes.MaxMarkdown))
 		default:
@@ -66,6 +63,13 @@ func newPreviewCmd(a *App) *cobra.Command {
 		return err
 	}
 	return cmd
+}
+
+func previewDocument(r *automation.PreviewResult) any {
+	return struct {
+		Version int `json:"version"`
+		*automation.PreviewResult
+	}{1, r}
 }
 
 func previewTable(w io.Writer, r *automation.PreviewResult) error {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"time"
 
@@ -76,9 +75,7 @@ func (a *App) traffic(ctx context.Context, f *labFlags, o traffic.Options, outpu
 		return err
 	}
 	if output == "json" {
-		e := json.NewEncoder(a.Out)
-		e.SetIndent("", "  ")
-		return e.Encode(sum)
+		return sum.JSON(a.Out)
 	}
 	return sum.Table(a.Out)
 }

@@ -105,11 +105,7 @@ func (a *App) cleanup(ctx context.Context, f *labFlags, output string) error {
 	}
 	step.Done("")
 	if output == "json" {
-		return writeJSON(a.Out, struct {
-			Version int      `json:"version"`
-			Lab     string   `json:"lab"`
-			Removed []string `json:"removed"`
-		}{1, lab.Name(), append([]string{}, removed...)})
+		return writeJSON(a.Out, cleanupDocument(lab.Name(), removed))
 	}
 	if len(removed) == 0 {
 		_, err = fmt.Fprintln(a.Out, "nothing was left")
@@ -117,6 +113,14 @@ func (a *App) cleanup(ctx context.Context, f *labFlags, output string) error {
 	}
 	_, err = fmt.Fprintf(a.Out, "removed: %s\n", strings.Join(removed, ", "))
 	return err
+}
+
+func cleanupDocument(lab string, removed []string) any {
+	return struct {
+		Version int      `json:"version"`
+		Lab     string   `json:"lab"`
+		Removed []string `json:"removed"`
+	}{1, lab, append([]string{}, removed...)}
 }
 
 // checkProgress shows the checks as they run.

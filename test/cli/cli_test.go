@@ -63,10 +63,11 @@ func TestPlainCommandLineOnClusters(t *testing.T) {
 		}
 	})
 
-	var settings map[string]string
-	if err := json.Unmarshal([]byte(s.run(t, bin, "env", "--init", "--name", lab, "--artifacts", "airgap", "--output", "json")), &settings); err != nil {
+	var document struct{ Environment map[string]string }
+	if err := json.Unmarshal([]byte(s.run(t, bin, "env", "--init", "--name", lab, "--artifacts", "airgap", "--output", "json")), &document); err != nil {
 		t.Fatal(err)
 	}
+	settings := document.Environment
 	driver := s
 	for k, v := range settings {
 		if k == "PATH" {
