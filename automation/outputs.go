@@ -22,8 +22,8 @@ type Outputs struct {
 	MeshID   string
 	Clusters []Cluster
 	Sample   *stacks.SampleOutputs
-	// Traffic is the sample's rule with its defaults filled in; nil for mode none.
-	Traffic *sample.Traffic
+	// Traffic is the sample's rule with its defaults filled in; zero for mode none.
+	Traffic sample.Traffic
 }
 
 // Cluster is one cluster of a lab that is up. It holds a kubeconfig, which is

@@ -90,17 +90,7 @@ func (l *Lab) scenarioOf(v verify.Scenario) stacks.Scenario {
 	return stacks.Scenario{
 		Name: v.Name, Namespace: namespace, Host: sample.FullName(namespace),
 		Labels: map[string]string{scenarioLab: l.o.Name, scenarioLabel: v.Name},
-		MTLS:   v.MTLS, Outsiders: v.Outsiders, Traffic: trafficOf(v.Traffic),
-	}
-}
-
-// trafficOf is a check's rule as the sample takes it; nil for none.
-func trafficOf(r verify.TrafficRule) *sample.Traffic {
-	if r.Mode != sample.ModeDistribute && r.Mode != sample.ModeFailover {
-		return nil
-	}
-	return &sample.Traffic{
-		Mode: r.Mode, Profile: r.Profile, Weights: r.Weights, Failover: r.Failover, Tuning: (*sample.Tuning)(r.Tuning),
+		MTLS:   v.MTLS, Outsiders: v.Outsiders, Traffic: v.Traffic,
 	}
 }
 

@@ -18,7 +18,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/automation/verify"
-	"github.com/meshwright/meshwright/components/sample"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/stacks"
 )
@@ -258,23 +257,6 @@ func TestScenarioNeedsALab(t *testing.T) {
 	}
 }
 
-func TestTrafficOfAScenario(t *testing.T) {
-	for _, mode := range []string{"", "none"} {
-		if got := trafficOf(verify.TrafficRule{Mode: mode}); got != nil {
-			t.Errorf("mode %q: %+v", mode, got)
-		}
-	}
-	got := trafficOf(verify.TrafficRule{
-		Mode: "distribute", Profile: "article", Weights: map[string]map[string]int{"a": {"a": 100}}, Tuning: &verify.Tuning{Retries: true},
-	})
-	want := &sample.Traffic{
-		Mode: "distribute", Profile: "article", Weights: map[string]map[string]int{"a": {"a": 100}}, Tuning: &sample.Tuning{Retries: true},
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-}
-
 func TestRules(t *testing.T) {
 	cluster := func(name, region string, versions ...string) Cluster {
 		return Cluster{stacks.ClusterOutputs{Name: name, Network: "n", ControlPlane: name, Region: region, HelloWorld: versions}}
@@ -285,7 +267,7 @@ func TestRules(t *testing.T) {
 	declared := map[string]map[string]int{"a": {"a": 70, "b": 30}, "b": {"b": 100}}
 	for name, test := range map[string]struct {
 		clusters []Cluster
-		traffic  *sample.Traffic
+		traffic  verify.TrafficRule
 		want     verify.Rules
 	}{
 		"nothing declared": {clusters: two, want: verify.Rules{
@@ -293,7 +275,7 @@ func TestRules(t *testing.T) {
 			Failover:   verify.TrafficRule{Mode: "failover", Profile: "zero-loss", Failover: failover},
 		}},
 		"declared weights": {
-			clusters: two, traffic: &sample.Traffic{Mode: "distribute", Profile: "article", Weights: declared},
+			clusters: two, traffic: verify.TrafficRule{Mode: "distribute", Profile: "article", Weights: declared},
 			want: verify.Rules{
 				Distribute: verify.TrafficRule{Mode: "distribute", Profile: "article", Weights: declared},
 				Failover:   verify.TrafficRule{Mode: "failover", Profile: "zero-loss", Failover: failover},

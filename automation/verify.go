@@ -5,8 +5,6 @@ import (
 	"fmt"
 
 	"github.com/meshwright/meshwright/automation/verify"
-	"github.com/meshwright/meshwright/components/sample"
-	"github.com/meshwright/meshwright/stacks"
 	"github.com/meshwright/meshwright/stacks/topology"
 )
 
@@ -35,21 +33,12 @@ func (o *Outputs) Workload() verify.Workload {
 	}
 	w := verify.Workload{
 		Namespace: o.Sample.Namespace, Service: o.Sample.Service, Port: o.Sample.Port, Path: o.Sample.Path,
-		ClientLabel: o.Sample.ClientLabel, Versions: map[string][]string{},
+		ClientLabel: o.Sample.ClientLabel, Versions: map[string][]string{}, Traffic: o.Traffic,
 	}
 	for _, c := range o.Clusters {
 		w.Versions[c.Name] = c.HelloWorld
 	}
-	w.Traffic = ruleOf(o.Traffic)
 	return w
-}
-
-// ruleOf is the sample's rule as checks take it.
-func ruleOf(t *sample.Traffic) verify.TrafficRule {
-	if t == nil {
-		return verify.TrafficRule{}
-	}
-	return verify.TrafficRule{Mode: t.Mode, Profile: t.Profile, Weights: t.Weights, Failover: t.Failover}
 }
 
 // Rules are what the timed checks hold the mesh to: the rule that the lab declares,
@@ -60,8 +49,8 @@ func (o *Outputs) Rules() verify.Rules {
 }
 
 func (o *Outputs) rule(mode topology.TrafficMode) verify.TrafficRule {
-	if o.Traffic != nil && o.Traffic.Mode == string(mode) {
-		return ruleOf(o.Traffic)
+	if o.Traffic.Mode == string(mode) {
+		return o.Traffic
 	}
 	c := &topology.Config{Traffic: topology.Traffic{Mode: mode}}
 	for _, m := range o.Clusters {
@@ -74,7 +63,7 @@ func (o *Outputs) rule(mode topology.TrafficMode) verify.TrafficRule {
 	if err != nil {
 		return verify.TrafficRule{} // the regions do not suffice: all else was valid when the lab was made
 	}
-	return ruleOf(stacks.TrafficOf(plan.Sample.Traffic))
+	return plan.Sample.Traffic
 }
 
 // Verify checks the lab that is up. What to check is filled in from its

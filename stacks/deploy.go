@@ -296,7 +296,7 @@ func (l *lab) deploySample(ctx *pulumi.Context, m *member) error {
 		return err
 	}
 	_, err = sample.NewRoutes(ctx, m.Name+"-routes", &sample.RoutesArgs{
-		Namespace: l.plan.Sample.Namespace, Traffic: TrafficOf(l.plan.Sample.Traffic),
+		Namespace: l.plan.Sample.Namespace, Traffic: l.plan.Sample.Traffic,
 	}, m.inside, after(m.controlPlane.Base, app.Namespace))
 	return err
 }

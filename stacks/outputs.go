@@ -19,8 +19,8 @@ type Outputs struct {
 	Clusters []ClusterOutputs `json:"clusters"`
 	// Sample is nil when it is switched off.
 	Sample *SampleOutputs `json:"sample,omitempty"`
-	// Traffic is the sample's rule with its defaults filled in; nil for mode none.
-	Traffic *sample.Traffic `json:"traffic,omitempty"`
+	// Traffic is the sample's rule with its defaults filled in; zero for mode none.
+	Traffic sample.Traffic `json:"traffic,omitzero"`
 }
 
 // ClusterOutputs is what a stack hands back of one cluster.
@@ -74,11 +74,26 @@ func (l *lab) export(ctx *pulumi.Context) error {
 			"path":        pulumi.String(sample.Path),
 			"clientLabel": pulumi.String(sample.ClientLabel),
 		})
-		if rule := TrafficOf(l.plan.Sample.Traffic); rule != nil {
+		if rule := l.plan.Sample.Traffic; rule.Regional() {
 			ctx.Export("traffic", trafficOutput(rule))
 		}
 	}
 	return nil
+}
+
+func trafficOutput(t sample.Traffic) pulumi.Map {
+	out := pulumi.Map{"mode": pulumi.String(t.Mode), "profile": pulumi.String(t.Profile)}
+	weights := pulumi.Map{}
+	for from, to := range t.Weights {
+		weights[from] = pulumi.ToIntMap(to)
+	}
+	if len(weights) > 0 {
+		out["weights"] = weights
+	}
+	if len(t.Failover) > 0 {
+		out["failover"] = pulumi.ToStringMap(t.Failover)
+	}
+	return out
 }
 
 func (m *member) outputs(index int) pulumi.Map {
@@ -119,7 +134,7 @@ func DecodeOutputs(values map[string]any) (*Outputs, error) {
 		MeshID   string                    `json:"meshID"`
 		Clusters map[string]ClusterOutputs `json:"clusters"`
 		Sample   *SampleOutputs            `json:"sample"`
-		Traffic  *sample.Traffic           `json:"traffic"`
+		Traffic  sample.Traffic            `json:"traffic"`
 	}
 	text, err := json.Marshal(values)
 	if err != nil {

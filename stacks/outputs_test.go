@@ -38,14 +38,14 @@ func exportsOf(t *testing.T, settings map[string]string) *Outputs {
 func TestTrafficIsExported(t *testing.T) {
 	for name, test := range map[string]struct {
 		traffic string
-		want    *sample.Traffic
+		want    sample.Traffic
 	}{
-		"none": {`{"mode":"none"}`, nil},
-		"distribute": {`{"mode":"distribute","profile":"article"}`, &sample.Traffic{
+		"none": {`{"mode":"none"}`, sample.Traffic{}},
+		"distribute": {`{"mode":"distribute","profile":"article"}`, sample.Traffic{
 			Mode: "distribute", Profile: "article",
 			Weights: map[string]map[string]int{"region1": {"region1": 80, "region2": 20}, "region2": {"region1": 20, "region2": 80}},
 		}},
-		"failover": {`{"mode":"failover"}`, &sample.Traffic{
+		"failover": {`{"mode":"failover"}`, sample.Traffic{
 			Mode: "failover", Profile: "zero-loss", Failover: map[string]string{"region1": "region2", "region2": "region1"},
 		}},
 	} {

@@ -19,7 +19,7 @@ type Scenario struct {
 	Labels map[string]string
 	// Host is what the sample answers to on the ingress gateways.
 	Host      string
-	Traffic   *sample.Traffic
+	Traffic   sample.Traffic
 	MTLS      string
 	Outsiders bool
 }

@@ -16,7 +16,7 @@ func TestScenario(t *testing.T) {
 	r := graphFrom(t, ScenarioProgram(testArtifacts(), clusters, Scenario{
 		Name: "failover", Namespace: "meshwright-failover", Labels: map[string]string{"scenario": "failover"},
 		Host: "failover.example", MTLS: "STRICT", Outsiders: true,
-		Traffic: &sample.Traffic{Mode: sample.ModeFailover, Profile: sample.ProfileArticle, Failover: map[string]string{"a": "b"}},
+		Traffic: sample.Traffic{Mode: sample.ModeFailover, Profile: sample.ProfileArticle, Failover: map[string]string{"a": "b"}},
 	}), nil)
 	compareGraph(t, "scenario", r)
 	if len(r.plain) > 0 {

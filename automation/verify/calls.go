@@ -16,6 +16,7 @@ import (
 
 	"github.com/meshwright/meshwright/automation/verify/call"
 	"github.com/meshwright/meshwright/automation/verify/probe"
+	"github.com/meshwright/meshwright/internal/regional"
 )
 
 // CallsData is what check "calls" measured.
@@ -91,16 +92,12 @@ func checkCalls(ctx context.Context, m *mesh, out *outcome) {
 	}
 	out.data = data
 	who := strings.Join(m.workload.allVersions(), ", ")
-	if m.workload.Traffic.regional() {
+	if m.workload.Traffic.Regional() {
 		who = "the versions that the " + m.workload.Traffic.Mode + " rule leaves to it"
 	}
 	out.summary = fmt.Sprintf("%s answered all of %s (%s), 0 errors in %d requests",
 		who, count(len(batches), "client"), sharesOf(data.Clients), requests)
 }
-
-// regional reports whether the rule sends a region's requests elsewhere than
-// Istio would.
-func (r TrafficRule) regional() bool { return r.Mode == "distribute" || r.Mode == "failover" }
 
 // expected lists the versions that must answer a client in c, sorted: all of
 // them, unless the rule for traffic keeps some regions out of its reach.
@@ -121,9 +118,9 @@ func (m *mesh) expected(c *member) []string {
 // rule says so.
 func (m *mesh) reach(c *member) map[string]int {
 	switch rule := m.workload.Traffic; rule.Mode {
-	case "distribute":
+	case regional.Distribute:
 		return rule.Weights[c.Region]
-	case "failover":
+	case regional.Failover:
 		for _, peer := range m.members {
 			if peer.Region == c.Region && len(m.workload.Versions[peer.Name]) > 0 {
 				return map[string]int{c.Region: 100}

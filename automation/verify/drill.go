@@ -85,8 +85,8 @@ func spread(of []float64) Spread {
 	return Spread{Min: s[0], P50: rank(0.5), P99: rank(0.99), Max: s[len(s)-1]}
 }
 
-// Label names the rule: its profile, or the parts that it is made of.
-func (r TrafficRule) Label() string {
+// label names a rule: its profile, or the parts that it is made of.
+func label(r TrafficRule) string {
 	if r.Tuning == nil {
 		return r.Profile
 	}
@@ -173,13 +173,13 @@ func drill(ctx context.Context, m *mesh, o DrillOptions) (*DrillReport, error) {
 	}
 	for _, rule := range o.Rules {
 		out := &outcome{}
-		progress(rule.Label() + ": deploying")
+		progress(label(rule) + ": deploying")
 		m.inScenario(ctx, Scenario{Name: "drill", Traffic: rule}, out, func(m *mesh) {
 			for n := range max(1, o.Repeat) {
-				progress(fmt.Sprintf("%s: run %d of %d", rule.Label(), n+1, max(1, o.Repeat)))
+				progress(fmt.Sprintf("%s: run %d of %d", label(rule), n+1, max(1, o.Repeat)))
 				each := &outcome{}
 				data := m.failover(ctx, plan, each)
-				report.Runs = append(report.Runs, DrillRun{Rule: rule.Label(), Data: data, Findings: each.findings})
+				report.Runs = append(report.Runs, DrillRun{Rule: label(rule), Data: data, Findings: each.findings})
 				if ctx.Err() != nil || data == nil {
 					return
 				}
@@ -194,9 +194,9 @@ func drill(ctx context.Context, m *mesh, o DrillOptions) (*DrillReport, error) {
 		}
 		if len(out.findings) > 0 {
 			f := out.findings[0]
-			return nil, fmt.Errorf("rule %s: %s%s", rule.Label(), f.where(), f.Message)
+			return nil, fmt.Errorf("rule %s: %s%s", label(rule), f.where(), f.Message)
 		}
-		report.Rules = append(report.Rules, report.sum(rule.Label()))
+		report.Rules = append(report.Rules, report.sum(label(rule)))
 	}
 	report.Seconds = seconds(time.Since(report.Started))
 	return report, nil

@@ -1,6 +1,10 @@
 package verify
 
-import "context"
+import (
+	"context"
+
+	"github.com/meshwright/meshwright/internal/regional"
+)
 
 // Deployer brings up the workloads of timed checks. They live in namespaces of
 // their own, so that a check changes nothing of the user's.
@@ -25,31 +29,15 @@ type Scenario struct {
 // TrafficRule is how a workload's requests are spread over regions, as the
 // configuration's key "traffic" describes it, with its defaults filled in. The
 // zero rule leaves the choice to Istio.
-type TrafficRule struct {
-	Mode    string `json:"mode,omitempty"`    // "none", "distribute" or "failover"
-	Profile string `json:"profile,omitempty"` // "zero-loss" or "article"
-	// Weights of mode distribute: percent by the client's region and the server's.
-	Weights map[string]map[string]int `json:"weights,omitempty"`
-	// Failover of mode failover: the region that takes over, by region.
-	Failover map[string]string `json:"failover,omitempty"`
-	// Tuning overrides the profile, for measuring what each part of it adds.
-	Tuning *Tuning `json:"tuning,omitempty"`
-}
+type TrafficRule = regional.Rule
 
 // Tuning is what profile zero-loss adds to the article's rule, part by part.
-type Tuning struct {
-	MaxEjection   bool `json:"maxEjection"`   // eject every endpoint of a region, if need be
-	GatewayErrors bool `json:"gatewayErrors"` // eject for gateway errors alone, not for the application's own
-	Retries       bool `json:"retries"`       // retry resets, where the method is safe to repeat
-	RetryRemote   bool `json:"retryRemote"`   // retry in other regions
-	FastConnect   bool `json:"fastConnect"`   // give a connection that nobody answers up after a second
-	NoPanic       bool `json:"noPanic"`       // never fall back on endpoints known to be ill
-}
+type Tuning = regional.Tuning
 
 // Profiles of a TrafficRule.
 const (
-	ProfileZeroLoss = "zero-loss"
-	ProfileArticle  = "article"
+	ProfileZeroLoss = regional.ZeroLoss
+	ProfileArticle  = regional.Article
 )
 
 // Rules are the rules of the timed checks, with all defaults filled in.

@@ -32,8 +32,8 @@ type RoutesArgs struct {
 	// Host is what the sample answers to on the ingress gateways; anything if it is
 	// empty. They are shared: a second sample in the mesh needs a host of its own.
 	Host string
-	// Traffic leaves the choice of endpoint to Istio if it is nil.
-	Traffic *Traffic
+	// Traffic leaves the choice of endpoint to Istio if it is zero.
+	Traffic Traffic
 	// MTLS is the mode of mutual TLS, such as "STRICT"; the mesh's own if it is empty.
 	MTLS string
 }
@@ -75,9 +75,9 @@ func (a *RoutesArgs) objects() []object {
 		}},
 	}
 	host := FullName(a.Namespace)
-	if a.Traffic != nil {
-		objects = append(objects, object{"traffic", networkingAPI, "DestinationRule", Service, a.Traffic.destinationRule(host)})
-		if a.Traffic.retries() {
+	if a.Traffic.Regional() {
+		objects = append(objects, object{"traffic", networkingAPI, "DestinationRule", Service, destinationRule(a.Traffic, host)})
+		if tuning := tuningOf(a.Traffic); tuning.Retries || tuning.RetryRemote {
 			// One for both would need a host that both know, and the mesh refuses "*".
 			objects = append(objects, object{"mesh", networkingAPI, "VirtualService", Service + "-mesh", pulumi.Map{
 				"hosts":    pulumi.ToStringArray([]string{host}),
@@ -126,12 +126,8 @@ type httpRule struct {
 
 // http is the rule as often as the traffic rule wants it.
 func (a *RoutesArgs) http(rule httpRule) pulumi.Array {
-	rules := []httpRule{rule}
-	if a.Traffic != nil {
-		rules = a.Traffic.retried(rule)
-	}
 	var out pulumi.Array
-	for _, r := range rules {
+	for _, r := range retried(tuningOf(a.Traffic), rule) {
 		out = append(out, r.spec())
 	}
 	return out

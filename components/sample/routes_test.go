@@ -58,14 +58,14 @@ func TestRoutes(t *testing.T) {
 	failover := map[string]string{"region1": "region2", "region2": "region1"}
 	for name, args := range map[string]RoutesArgs{
 		"none":                 {Namespace: "sample"},
-		"distribute-article":   {Namespace: "sample", Traffic: &Traffic{Mode: ModeDistribute, Profile: ProfileArticle, Weights: weights}},
-		"distribute-zero-loss": {Namespace: "sample", Traffic: &Traffic{Mode: ModeDistribute, Profile: ProfileZeroLoss, Weights: weights}},
-		"failover-article":     {Namespace: "sample", Traffic: &Traffic{Mode: ModeFailover, Profile: ProfileArticle, Failover: failover}},
-		"failover-zero-loss":   {Namespace: "sample", Traffic: &Traffic{Mode: ModeFailover, Profile: ProfileZeroLoss, Failover: failover}},
-		"failover-three-regions": {Namespace: "sample", Traffic: &Traffic{
+		"distribute-article":   {Namespace: "sample", Traffic: Traffic{Mode: ModeDistribute, Profile: ProfileArticle, Weights: weights}},
+		"distribute-zero-loss": {Namespace: "sample", Traffic: Traffic{Mode: ModeDistribute, Profile: ProfileZeroLoss, Weights: weights}},
+		"failover-article":     {Namespace: "sample", Traffic: Traffic{Mode: ModeFailover, Profile: ProfileArticle, Failover: failover}},
+		"failover-zero-loss":   {Namespace: "sample", Traffic: Traffic{Mode: ModeFailover, Profile: ProfileZeroLoss, Failover: failover}},
+		"failover-three-regions": {Namespace: "sample", Traffic: Traffic{
 			Mode: ModeFailover, Profile: ProfileArticle, Failover: map[string]string{"a": "b", "b": "c", "c": "a"},
 		}},
-		"retry-remote-alone": {Namespace: "sample", Traffic: &Traffic{
+		"retry-remote-alone": {Namespace: "sample", Traffic: Traffic{
 			Mode: ModeFailover, Profile: ProfileArticle, Failover: failover, Tuning: &Tuning{RetryRemote: true},
 		}},
 		"beside-another": {Namespace: "second", Host: "second.example", MTLS: "STRICT"},
@@ -101,7 +101,7 @@ func TestRoutes(t *testing.T) {
 func TestTuning(t *testing.T) {
 	objects := func(tuning *Tuning, profile string) map[string]map[string]any {
 		return record(t, func(ctx *pulumi.Context) error {
-			_, err := NewRoutes(ctx, "c", &RoutesArgs{Namespace: "sample", Traffic: &Traffic{
+			_, err := NewRoutes(ctx, "c", &RoutesArgs{Namespace: "sample", Traffic: Traffic{
 				Mode: ModeFailover, Profile: profile, Failover: map[string]string{"a": "b", "b": "a"}, Tuning: tuning,
 			}})
 			return err
@@ -147,8 +147,7 @@ func TestTuning(t *testing.T) {
 // TestUnsafeMethodsAreNotRepeated: what is retried for any method is only what no
 // server has seen.
 func TestUnsafeMethodsAreNotRepeated(t *testing.T) {
-	traffic := &Traffic{Mode: ModeFailover, Profile: ProfileZeroLoss}
-	rules := traffic.retried(httpRule{path: Path})
+	rules := retried(tuningOf(Traffic{Mode: ModeFailover, Profile: ProfileZeroLoss}), httpRule{path: Path})
 	if len(rules) != 2 || rules[0].methods != "GET|HEAD|OPTIONS" || rules[1].methods != "" {
 		t.Fatalf("rules %+v", rules)
 	}

@@ -5,59 +5,31 @@ import (
 	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/meshwright/meshwright/internal/regional"
 )
 
-// Traffic is how requests to the sample are spread over regions.
-type Traffic struct {
-	// Mode is ModeDistribute or ModeFailover.
-	Mode string `json:"mode"`
-	// Profile is ProfileZeroLoss or ProfileArticle; it says what Tuning is if that
-	// is nil.
-	Profile string `json:"profile"`
-	// Weights of ModeDistribute: percent, summing to 100, by the client's region and
-	// the server's.
-	Weights map[string]map[string]int `json:"weights,omitempty"`
-	// Failover of ModeFailover: the region that takes over, by region.
-	Failover map[string]string `json:"failover,omitempty"`
-	// Tuning overrides the profile.
-	Tuning *Tuning `json:"-"`
-}
+// Traffic is how requests to the sample are spread over regions. The zero value
+// leaves the choice of endpoint to Istio.
+type Traffic = regional.Rule
+
+// Tuning is what ProfileZeroLoss adds to the article's rule, part by part.
+type Tuning = regional.Tuning
 
 // Modes and profiles of Traffic.
 const (
-	ModeDistribute  = "distribute"
-	ModeFailover    = "failover"
-	ProfileZeroLoss = "zero-loss"
-	ProfileArticle  = "article"
+	ModeDistribute  = regional.Distribute
+	ModeFailover    = regional.Failover
+	ProfileZeroLoss = regional.ZeroLoss
+	ProfileArticle  = regional.Article
 )
 
-// Tuning is what ProfileZeroLoss adds to the article's rule, part by part.
-type Tuning struct {
-	// MaxEjection lets every endpoint of a region be ejected. Envoy stops at a tenth
-	// of them otherwise, which of one or two is none.
-	MaxEjection bool
-	// GatewayErrors ejects for 502, 503, 504 and broken connections alone. A remote
-	// region is a single endpoint, its gateway: an application that answers 500 must
-	// not take it away.
-	GatewayErrors bool
-	// Retries repeats what was cut off, where the method is safe to repeat.
-	Retries bool
-	// RetryRemote lets the retries leave the region within the failing request.
-	RetryRemote bool
-	// FastConnect gives a connection that nobody answers up after a second, for the
-	// retry and the ejection to begin. A pod that is gone refuses nothing: its address
-	// just falls silent, and Istio's own bound is ten seconds.
-	FastConnect bool
-	// NoPanic never sends to endpoints known to be ill, however few are well. Istio
-	// does so for whoever detects outliers; saying it keeps it so.
-	NoPanic bool
-}
-
-func (t *Traffic) tuning() Tuning {
+// tuningOf is what a rule adds to the article's.
+func tuningOf(t Traffic) Tuning {
 	switch {
 	case t.Tuning != nil:
 		return *t.Tuning
-	case t.Profile == ProfileArticle:
+	case !t.Regional() || t.Profile == ProfileArticle:
 		return Tuning{}
 	}
 	return Tuning{MaxEjection: true, GatewayErrors: true, Retries: true, RetryRemote: true, FastConnect: true, NoPanic: true}
@@ -65,14 +37,14 @@ func (t *Traffic) tuning() Tuning {
 
 // destinationRule is the article's, tuned. What Istio makes of its fields is in its
 // pilot/pkg/networking/core/cluster_traffic_policy.go and loadbalancer/loadbalancer.go.
-func (t *Traffic) destinationRule(host string) pulumi.Map {
-	tuning := t.tuning()
+func destinationRule(t Traffic, host string) pulumi.Map {
+	tuning := tuningOf(t)
 	locality := pulumi.Map{"enabled": pulumi.Bool(true)}
 	switch t.Mode {
 	case ModeDistribute:
-		locality["distribute"] = t.distribute()
+		locality["distribute"] = distribute(t.Weights)
 	case ModeFailover:
-		locality["failover"] = t.failover()
+		locality["failover"] = failover(t.Failover)
 	}
 	outliers := pulumi.Map{
 		"consecutive5xxErrors": pulumi.Int(1),
@@ -104,11 +76,11 @@ func (t *Traffic) destinationRule(host string) pulumi.Map {
 	}
 }
 
-func (t *Traffic) distribute() pulumi.Array {
+func distribute(weights map[string]map[string]int) pulumi.Array {
 	var rules pulumi.Array
-	for _, from := range slices.Sorted(maps.Keys(t.Weights)) {
+	for _, from := range slices.Sorted(maps.Keys(weights)) {
 		to := pulumi.Map{}
-		for region, percent := range t.Weights[from] {
+		for region, percent := range weights[from] {
 			to[anywhereIn(region)] = pulumi.Int(percent)
 		}
 		rules = append(rules, pulumi.Map{"from": pulumi.String(anywhereIn(from)), "to": to})
@@ -116,10 +88,10 @@ func (t *Traffic) distribute() pulumi.Array {
 	return rules
 }
 
-func (t *Traffic) failover() pulumi.Array {
+func failover(to map[string]string) pulumi.Array {
 	var rules pulumi.Array
-	for _, from := range slices.Sorted(maps.Keys(t.Failover)) {
-		rules = append(rules, pulumi.StringMap{"from": pulumi.String(from), "to": pulumi.String(t.Failover[from])})
+	for _, from := range slices.Sorted(maps.Keys(to)) {
+		rules = append(rules, pulumi.StringMap{"from": pulumi.String(from), "to": pulumi.String(to[from])})
 	}
 	return rules
 }
@@ -146,8 +118,7 @@ const (
 
 // retried is the route split by what may be repeated: first the rule for safe
 // methods, if they differ, then the one for all that remain.
-func (t *Traffic) retried(rule httpRule) []httpRule {
-	tuning := t.tuning()
+func retried(tuning Tuning, rule httpRule) []httpRule {
 	policy := func(attempts int, on string) pulumi.Map {
 		p := pulumi.Map{"attempts": pulumi.Int(attempts), "retryOn": pulumi.String(on)}
 		if tuning.RetryRemote {
@@ -166,10 +137,4 @@ func (t *Traffic) retried(rule httpRule) []httpRule {
 		rule.retries = policy(defaultAttempts, onDefault)
 	}
 	return []httpRule{rule}
-}
-
-// retries says whether the rule says anything about retries at all.
-func (t *Traffic) retries() bool {
-	tuning := t.tuning()
-	return tuning.Retries || tuning.RetryRemote
 }

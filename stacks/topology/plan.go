@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strconv"
+
+	"github.com/meshwright/meshwright/internal/regional"
 )
 
 // Labels that the plan puts on nodes, and Istio reads localities from.
@@ -78,8 +80,9 @@ type Node struct {
 // SamplePlan is the plan of the helloworld application.
 type SamplePlan struct {
 	Namespace string
-	// Traffic has a rule for every region, whatever the configuration leaves out.
-	Traffic Traffic
+	// Traffic has a rule for every region, whatever the configuration leaves out; it
+	// is zero for mode none.
+	Traffic regional.Rule
 }
 
 // NewPlan validates the configuration for a lab of that name and plans it. The

@@ -32,7 +32,7 @@ func TestPlanOfTheArticle(t *testing.T) {
 	want := &Plan{
 		Lab: "dev", MeshID: "mesh1", Artifacts: "registry",
 		Subnet: prefix("10.219.192.0/20"), NodeRange: prefix("10.219.192.0/21"),
-		Sample: &SamplePlan{Namespace: "sample", Traffic: Traffic{Mode: TrafficNone}},
+		Sample: &SamplePlan{Namespace: "sample"},
 		Clusters: []Member{
 			{
 				Name: "cluster1", KindName: "dev-cluster1", Network: "network1", ControlPlane: "cluster1",

@@ -3,6 +3,8 @@ package topology
 import (
 	"maps"
 	"slices"
+
+	"github.com/meshwright/meshwright/internal/regional"
 )
 
 // Traffic configures regional load balancing of the sample.
@@ -43,9 +45,9 @@ const (
 	// TrafficNone leaves the choice of endpoint to Istio's default.
 	TrafficNone TrafficMode = "none"
 	// TrafficDistribute spreads each region's requests by weight.
-	TrafficDistribute TrafficMode = "distribute"
+	TrafficDistribute TrafficMode = regional.Distribute
 	// TrafficFailover keeps requests in their region while it answers.
-	TrafficFailover TrafficMode = "failover"
+	TrafficFailover TrafficMode = regional.Failover
 )
 
 // TrafficProfile is what happens to requests while a region fails.
@@ -54,9 +56,9 @@ type TrafficProfile string
 // The profiles.
 const (
 	// ProfileZeroLoss adds to the article's rule what keeps requests from being lost.
-	ProfileZeroLoss TrafficProfile = "zero-loss"
+	ProfileZeroLoss TrafficProfile = regional.ZeroLoss
 	// ProfileArticle is the source article's rule and nothing else.
-	ProfileArticle TrafficProfile = "article"
+	ProfileArticle TrafficProfile = regional.Article
 )
 
 // Percent of a region's requests that leave it, where nothing else is configured.
@@ -94,29 +96,29 @@ func regionsOf(clusters []Cluster) regions {
 	return r
 }
 
-// resolve is the rule with an entry for every region, in the order of clusters. The
-// configuration is known to be valid.
-func (t Traffic) resolve(r regions) Traffic {
-	out := Traffic{Mode: t.Mode, Profile: t.Profile}
-	for _, region := range r.all {
-		switch t.Mode {
-		case TrafficDistribute:
-			rule := RegionWeights{From: region}
-			if i := slices.IndexFunc(t.Weights, func(w RegionWeights) bool { return w.From == region }); i >= 0 {
-				rule.To = maps.Clone(t.Weights[i].To)
-			} else {
-				rule.To = defaultWeights(region, r.serving)
-			}
-			out.Weights = append(out.Weights, rule)
-		case TrafficFailover:
-			rule := RegionFailover{From: region}
-			if i := slices.IndexFunc(t.Failover, func(f RegionFailover) bool { return f.From == region }); i >= 0 {
-				rule.To = t.Failover[i].To
-			} else {
-				rule.To = r.next(region)
-			}
-			out.Failover = append(out.Failover, rule)
+// resolve is the rule with an entry for every region. The configuration is known to be
+// valid.
+func (t Traffic) resolve(r regions) regional.Rule {
+	out := regional.Rule{Mode: string(t.Mode), Profile: string(t.Profile)}
+	switch t.Mode {
+	case TrafficDistribute:
+		out.Weights = map[string]map[string]int{}
+		for _, region := range r.all {
+			out.Weights[region] = defaultWeights(region, r.serving)
 		}
+		for _, w := range t.Weights {
+			out.Weights[w.From] = maps.Clone(w.To)
+		}
+	case TrafficFailover:
+		out.Failover = map[string]string{}
+		for _, region := range r.all {
+			out.Failover[region] = r.next(region)
+		}
+		for _, f := range t.Failover {
+			out.Failover[f.From] = f.To
+		}
+	default:
+		return regional.Rule{}
 	}
 	return out
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/meshwright/meshwright/internal/regional"
 )
 
 func TestBadTraffic(t *testing.T) {
@@ -133,53 +135,53 @@ func TestResolvedRule(t *testing.T) {
 	for name, test := range map[string]struct {
 		clusters []Cluster
 		traffic  Traffic
-		want     Traffic
+		want     regional.Rule
 	}{
 		"the article's weights": {
 			three[:2],
 			Traffic{Mode: TrafficDistribute},
-			Traffic{Mode: TrafficDistribute, Profile: ProfileZeroLoss, Weights: []RegionWeights{
-				{"b", map[string]int{"b": 80, "a": 20}}, {"a", map[string]int{"a": 80, "b": 20}},
+			regional.Rule{Mode: regional.Distribute, Profile: regional.ZeroLoss, Weights: map[string]map[string]int{
+				"b": {"b": 80, "a": 20}, "a": {"a": 80, "b": 20},
 			}},
 		},
 		"three regions": {
 			three,
 			Traffic{Mode: TrafficDistribute},
-			Traffic{Mode: TrafficDistribute, Profile: ProfileZeroLoss, Weights: []RegionWeights{
-				{"b", map[string]int{"b": 80, "a": 10, "c": 10}}, {"a", map[string]int{"a": 80, "b": 10, "c": 10}}, {"c", map[string]int{"c": 80, "b": 10, "a": 10}},
+			regional.Rule{Mode: regional.Distribute, Profile: regional.ZeroLoss, Weights: map[string]map[string]int{
+				"b": {"b": 80, "a": 10, "c": 10}, "a": {"a": 80, "b": 10, "c": 10}, "c": {"c": 80, "b": 10, "a": 10},
 			}},
 		},
 		"one declared, the rest by default": {
 			three[:2],
 			Traffic{Mode: TrafficDistribute, Profile: ProfileArticle, Weights: []RegionWeights{{"a", map[string]int{"b": 100}}}},
-			Traffic{Mode: TrafficDistribute, Profile: ProfileArticle, Weights: []RegionWeights{
-				{"b", map[string]int{"b": 80, "a": 20}}, {"a", map[string]int{"b": 100}},
+			regional.Rule{Mode: regional.Distribute, Profile: regional.Article, Weights: map[string]map[string]int{
+				"b": {"b": 80, "a": 20}, "a": {"b": 100},
 			}},
 		},
 		"a region in which nothing answers": {
 			inert,
 			Traffic{Mode: TrafficDistribute},
-			Traffic{Mode: TrafficDistribute, Profile: ProfileZeroLoss, Weights: []RegionWeights{
-				{"b", map[string]int{"b": 80, "a": 10, "c": 10}},
-				{"x", map[string]int{"b": 34, "a": 33, "c": 33}},
-				{"a", map[string]int{"a": 80, "b": 10, "c": 10}},
-				{"c", map[string]int{"c": 80, "b": 10, "a": 10}},
+			regional.Rule{Mode: regional.Distribute, Profile: regional.ZeroLoss, Weights: map[string]map[string]int{
+				"b": {"b": 80, "a": 10, "c": 10},
+				"x": {"b": 34, "a": 33, "c": 33},
+				"a": {"a": 80, "b": 10, "c": 10},
+				"c": {"c": 80, "b": 10, "a": 10},
 			}},
 		},
 		"a ring": {
 			inert,
 			Traffic{Mode: TrafficFailover},
-			Traffic{Mode: TrafficFailover, Profile: ProfileZeroLoss, Failover: []RegionFailover{{"b", "a"}, {"x", "a"}, {"a", "c"}, {"c", "b"}}},
+			regional.Rule{Mode: regional.Failover, Profile: regional.ZeroLoss, Failover: map[string]string{"b": "a", "x": "a", "a": "c", "c": "b"}},
 		},
 		"one declared, the ring for the rest": {
 			three,
 			Traffic{Mode: TrafficFailover, Failover: []RegionFailover{{"c", "a"}}},
-			Traffic{Mode: TrafficFailover, Profile: ProfileZeroLoss, Failover: []RegionFailover{{"b", "a"}, {"a", "c"}, {"c", "a"}}},
+			regional.Rule{Mode: regional.Failover, Profile: regional.ZeroLoss, Failover: map[string]string{"b": "a", "a": "c", "c": "a"}},
 		},
 		"two clusters of a region": {
 			[]Cluster{at("b", "v1"), {Name: "other", Network: "n", Locality: Locality{Region: "b"}}, at("a", "v2")},
 			Traffic{Mode: TrafficFailover},
-			Traffic{Mode: TrafficFailover, Profile: ProfileZeroLoss, Failover: []RegionFailover{{"b", "a"}, {"a", "b"}}},
+			regional.Rule{Mode: regional.Failover, Profile: regional.ZeroLoss, Failover: map[string]string{"b": "a", "a": "b"}},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -194,8 +196,8 @@ func TestResolvedRule(t *testing.T) {
 	}
 }
 
-// regional draws valid configurations whose clusters stand in two regions or more.
-func regional(t *rapid.T, mode TrafficMode) *Config {
+// inRegions draws valid configurations whose clusters stand in two regions or more.
+func inRegions(t *rapid.T, mode TrafficMode) *Config {
 	n := rapid.IntRange(2, MaxClusters).Draw(t, "clusters")
 	places := rapid.IntRange(2, n).Draw(t, "regions")
 	c := &Config{Traffic: Traffic{Mode: mode}}
@@ -211,7 +213,7 @@ func regional(t *rapid.T, mode TrafficMode) *Config {
 
 func TestWeightsSumToAHundred(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c := regional(t, TrafficDistribute)
+		c := inRegions(t, TrafficDistribute)
 		p, err := NewPlan("dev", c)
 		if err != nil {
 			t.Fatal(err)
@@ -220,26 +222,28 @@ func TestWeightsSumToAHundred(t *testing.T) {
 		if len(p.Sample.Traffic.Weights) != len(r.all) {
 			t.Fatalf("%d rules for %d regions", len(p.Sample.Traffic.Weights), len(r.all))
 		}
-		for _, w := range p.Sample.Traffic.Weights {
+		for from, to := range p.Sample.Traffic.Weights {
 			sum, least, most := 0, 100, 0
-			for region, percent := range w.To {
+			for region, percent := range to {
 				if percent < 1 || !slices.Contains(r.serving, region) {
-					t.Fatalf("from %s: %d percent to %s", w.From, percent, region)
+					t.Fatalf("from %s: %d percent to %s", from, percent, region)
 				}
 				sum += percent
-				if region != w.From {
+				if region != from {
 					least, most = min(least, percent), max(most, percent)
 				}
 			}
 			if sum != 100 {
-				t.Fatalf("from %s: %v sums to %d", w.From, w.To, sum)
+				t.Fatalf("from %s: %v sums to %d", from, to, sum)
 			}
 			if most-least > 1 {
-				t.Fatalf("from %s: %v is not even", w.From, w.To)
+				t.Fatalf("from %s: %v is not even", from, to)
 			}
 		}
 		// What a plan resolves is itself a configuration, and stays as it is.
-		c.Traffic = p.Sample.Traffic
+		for from, to := range p.Sample.Traffic.Weights {
+			c.Traffic.Weights = append(c.Traffic.Weights, RegionWeights{from, to})
+		}
 		again, err := NewPlan("dev", c)
 		if err != nil {
 			t.Fatal(err)
@@ -252,18 +256,18 @@ func TestWeightsSumToAHundred(t *testing.T) {
 
 func TestFailoverReachesEveryRegionThatServes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c := regional(t, TrafficFailover)
+		c := inRegions(t, TrafficFailover)
 		p, err := NewPlan("dev", c)
 		if err != nil {
 			t.Fatal(err)
 		}
 		r := regionsOf(c.Clusters)
 		taken := map[string]bool{}
-		for _, f := range p.Sample.Traffic.Failover {
-			if f.From == f.To || !slices.Contains(r.serving, f.To) {
-				t.Fatalf("%s fails over to %s", f.From, f.To)
+		for from, to := range p.Sample.Traffic.Failover {
+			if from == to || !slices.Contains(r.serving, to) {
+				t.Fatalf("%s fails over to %s", from, to)
 			}
-			taken[f.To] = true
+			taken[to] = true
 		}
 		if len(taken) != len(r.serving) {
 			t.Fatalf("%d of %d regions take over for another", len(taken), len(r.serving))

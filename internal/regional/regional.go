@@ -1,0 +1,54 @@
+// Package regional is the rule by which requests to the sample are spread over
+// regions: a plan resolves one from the configuration, the sample's objects carry it
+// out, and the checks hold the mesh to it.
+package regional
+
+// Rule spreads requests over regions. The zero rule leaves the choice of endpoint to
+// Istio.
+type Rule struct {
+	// Mode is Distribute or Failover.
+	Mode string `json:"mode,omitempty"`
+	// Profile is ZeroLoss or Article; it says what Tuning is if that is nil.
+	Profile string `json:"profile,omitempty"`
+	// Weights of Distribute: percent, summing to 100, by the client's region and the
+	// server's.
+	Weights map[string]map[string]int `json:"weights,omitempty"`
+	// Failover of mode Failover: the region that takes over, by region.
+	Failover map[string]string `json:"failover,omitempty"`
+	// Tuning overrides the profile, for measuring what each part of it adds.
+	Tuning *Tuning `json:"tuning,omitempty"`
+}
+
+// Modes and profiles of a Rule.
+const (
+	Distribute = "distribute"
+	Failover   = "failover"
+	ZeroLoss   = "zero-loss"
+	Article    = "article"
+)
+
+// Regional reports whether the rule sends a region's requests elsewhere than Istio
+// would.
+func (r Rule) Regional() bool { return r.Mode == Distribute || r.Mode == Failover }
+
+// Tuning is what ZeroLoss adds to the article's rule, part by part.
+type Tuning struct {
+	// MaxEjection lets every endpoint of a region be ejected. Envoy stops at a tenth
+	// of them otherwise, which of one or two is none.
+	MaxEjection bool `json:"maxEjection"`
+	// GatewayErrors ejects for 502, 503, 504 and broken connections alone. A remote
+	// region is a single endpoint, its gateway: an application that answers 500 must
+	// not take it away.
+	GatewayErrors bool `json:"gatewayErrors"`
+	// Retries repeats what was cut off, where the method is safe to repeat.
+	Retries bool `json:"retries"`
+	// RetryRemote lets the retries leave the region within the failing request.
+	RetryRemote bool `json:"retryRemote"`
+	// FastConnect gives a connection that nobody answers up after a second, for the
+	// retry and the ejection to begin. A pod that is gone refuses nothing: its address
+	// just falls silent, and Istio's own bound is ten seconds.
+	FastConnect bool `json:"fastConnect"`
+	// NoPanic never sends to endpoints known to be ill, however few are well. Istio
+	// does so for whoever detects outliers; saying it keeps it so.
+	NoPanic bool `json:"noPanic"`
+}
