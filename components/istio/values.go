@@ -5,6 +5,7 @@ import (
 
 	"github.com/meshwright/meshwright/components/loadbalancer"
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/component"
 )
 
 // ifNotPresent is the pull policy everywhere: an airgap image is in the node and
@@ -99,9 +100,7 @@ func gatewayValues(args *GatewayArgs) pulumi.Map {
 			"httpGet":       pulumi.Map{"path": pulumi.String("/healthz/ready"), "port": pulumi.Int(15021)},
 			"periodSeconds": pulumi.Int(1), "timeoutSeconds": pulumi.Int(3), "failureThreshold": pulumi.Int(30),
 		},
-		// Istio's proxies do not count their retries otherwise, and the load that a
-		// drill puts on an ingress is judged by them.
-		"podAnnotations": pulumi.Map{"sidecar.istio.io/statsInclusionSuffixes": pulumi.String("upstream_rq_retry")},
+		"podAnnotations": component.CountRetries(),
 		"service": pulumi.Map{
 			"annotations": pulumi.Map{loadbalancer.AddressAnnotation: pulumi.String(args.Address)},
 		},

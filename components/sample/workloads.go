@@ -7,6 +7,8 @@ import (
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
+
+	"github.com/meshwright/meshwright/internal/component"
 )
 
 // Names and ports of the sample, as in Istio's own samples.
@@ -65,8 +67,7 @@ func (w workload) podMetadata() metav1.ObjectMetaArgs {
 	case w.noProxy:
 		labels["sidecar.istio.io/inject"] = pulumi.String("false")
 	case w.name == loader:
-		// Its proxy counts the requests that it repeats: Istio leaves that out.
-		m.Annotations = pulumi.StringMap{"sidecar.istio.io/statsInclusionSuffixes": pulumi.String("upstream_rq_retry")}
+		m.Annotations = component.CountRetries()
 	}
 	return m
 }

@@ -1,4 +1,4 @@
-// Package component holds what all components of the program share: how they end.
+// Package component holds what all components of the program share: how they end, and what they tell proxies.
 package component
 
 import "github.com/pulumi/pulumi/sdk/v3/go/pulumi"
