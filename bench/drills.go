@@ -46,10 +46,10 @@ func drillPlan(repeat int) []*drill {
 // the first drill, one for each profile, are drawn beside svg.
 func (l *lab) drills(ctx context.Context, plan []*drill, svg string) (err error) {
 	defer func() {
-		_, derr := l.meshwright(context.WithoutCancel(ctx), nil, "destroy")
+		_, derr := l.meshwright(context.WithoutCancel(ctx), "destroy")
 		err = errors.Join(err, derr)
 	}()
-	if _, err := l.meshwright(ctx, nil, "up"); err != nil {
+	if _, err := l.meshwright(ctx, "up"); err != nil {
 		return err
 	}
 	for i, d := range plan {
@@ -57,15 +57,14 @@ func (l *lab) drills(ctx context.Context, plan []*drill, svg string) (err error)
 		if i == 0 {
 			args = append(args, "--svg", svg)
 		}
-		var out bytes.Buffer
-		took, err := l.meshwright(ctx, &out, args...)
+		done, err := l.meshwright(ctx, args...)
 		if err != nil {
 			return err
 		}
-		if err := json.Unmarshal(out.Bytes(), &d.report); err != nil {
+		if err := json.Unmarshal(done.Stdout, &d.report); err != nil {
 			return fmt.Errorf("drill drain --output json: %w", err)
 		}
-		fmt.Fprintf(os.Stderr, "drill  %6.1f s  %s\n", took.Seconds(), d.title)
+		fmt.Fprintf(os.Stderr, "drill  %6.1f s  %s\n", done.Took.Seconds(), d.title)
 	}
 	return nil
 }

@@ -1,27 +1,23 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/executable"
 )
 
-// lab measures the executable, with a state directory of its own.
+// lab measures the executable.
 type lab struct {
-	executable string
-	state      string
-	set        *artifacts.Set
-	docker     []string
+	*executable.Executable
+	set *artifacts.Set
 	// figures of a running lab by operation.
 	figures map[string][]time.Duration
 	// memory of each node in bytes, one figure for each run.
@@ -40,30 +36,23 @@ type timing struct {
 
 const labName = "mwbench"
 
-func newLab(executable string, set *artifacts.Set, docker []string) (*lab, error) {
-	state, err := os.MkdirTemp("", "mwbench-")
-	if err != nil {
-		return nil, err
-	}
-	executable, err = filepath.Abs(executable)
-	return &lab{executable: executable, state: state, set: set, docker: docker, figures: map[string][]time.Duration{}, memory: map[string][]float64{}}, err
+func newLab(path string, set *artifacts.Set, client *docker.Client) (*lab, error) {
+	e, err := executable.New(path, client)
+	return &lab{Executable: e, set: set, figures: map[string][]time.Duration{}, memory: map[string][]float64{}}, err
 }
-
-func (l *lab) close() { _ = os.RemoveAll(l.state) }
 
 // fromNothing measures `up` until both versions answer in both clusters, then,
 // outside that time, the operations on a running lab, and destroys it.
 func (l *lab) fromNothing(ctx context.Context) (_ time.Duration, _ map[string]time.Duration, err error) {
 	defer func() {
-		took, derr := l.meshwright(context.WithoutCancel(ctx), nil, "destroy")
+		destroyed, derr := l.meshwright(context.WithoutCancel(ctx), "destroy")
 		if err == nil {
-			l.figures["destroy"] = append(l.figures["destroy"], took)
+			l.figures["destroy"] = append(l.figures["destroy"], destroyed.Took)
 		}
 		err = errors.Join(err, derr)
 	}()
-	var out bytes.Buffer
 	start := time.Now()
-	up, err := l.meshwright(ctx, &out, "up", "--output", "json")
+	up, err := l.meshwright(ctx, "up", "--output", "json")
 	if err != nil {
 		return 0, nil, err
 	}
@@ -71,9 +60,9 @@ func (l *lab) fromNothing(ctx context.Context) (_ time.Duration, _ map[string]ti
 		return 0, nil, err
 	}
 	wall := time.Since(start)
-	parts := map[string]time.Duration{"first answers": wall - up}
+	parts := map[string]time.Duration{"first answers": wall - up.Took}
 	var document struct{ Timeline []timing }
-	if err := json.Unmarshal(out.Bytes(), &document); err != nil {
+	if err := json.Unmarshal(up.Stdout, &document); err != nil {
 		return 0, nil, fmt.Errorf("up --output json: %w", err)
 	}
 	l.timeline = document.Timeline
@@ -90,22 +79,18 @@ func (l *lab) fromNothing(ctx context.Context) (_ time.Duration, _ map[string]ti
 		{"up, nothing to do", []string{"up", "--expect-no-changes"}},
 		{"verify", []string{"verify"}},
 	} {
-		took, err := l.meshwright(ctx, nil, op.args...)
+		done, err := l.meshwright(ctx, op.args...)
 		if err != nil {
 			return 0, nil, err
 		}
-		l.figures[op.name] = append(l.figures[op.name], took)
+		l.figures[op.name] = append(l.figures[op.name], done.Took)
 	}
 	return wall, parts, l.measureMemory(ctx)
 }
 
 // measureMemory notes what each node uses, without the page cache.
 func (l *lab) measureMemory(ctx context.Context) error {
-	client, err := docker.Find(ctx)
-	if err != nil {
-		return err
-	}
-	usage, err := client.Memory(ctx)
+	usage, err := l.Docker.Memory(ctx)
 	if err != nil {
 		return err
 	}
@@ -137,28 +122,16 @@ func partOf(kind, name string) string {
 }
 
 func (l *lab) bothAnswer(ctx context.Context) error {
-	kubeconfig := filepath.Join(l.state, "meshwright", "labs", labName, "kubeconfig")
 	return bothAnswer(ctx, func(ctx context.Context, cluster string) ([]byte, error) {
 		kubectl, err := l.set.BinaryPath("kubectl")
 		if err != nil {
 			return nil, err
 		}
-		return exec.CommandContext(ctx, kubectl, "--kubeconfig", kubeconfig, "--context", cluster,
+		return exec.CommandContext(ctx, kubectl, "--kubeconfig", l.Kubeconfig(labName), "--context", cluster,
 			"exec", "-n", "sample", "deploy/sleep", "-c", "sleep", "--", "curl", "-s", "helloworld.sample:5000/hello").Output()
 	})
 }
 
-func (l *lab) meshwright(ctx context.Context, stdout *bytes.Buffer, args ...string) (time.Duration, error) {
-	cmd := exec.CommandContext(ctx, l.executable, append(args, "--name", labName)...)
-	cmd.Env = append(append(os.Environ(), "XDG_STATE_HOME="+l.state), l.docker...)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	if stdout != nil {
-		cmd.Stdout = stdout
-	}
-	start := time.Now()
-	if err := cmd.Run(); err != nil {
-		return 0, fmt.Errorf("meshwright %s: %w\n%s", strings.Join(args, " "), err, stderr.String())
-	}
-	return time.Since(start), nil
+func (l *lab) meshwright(ctx context.Context, args ...string) (executable.Result, error) {
+	return l.Run(ctx, append(args, "--name", labName)...)
 }

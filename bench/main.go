@@ -49,22 +49,22 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	env, err := docker.Env(ctx)
+	client, err := docker.Find(ctx)
 	if err != nil {
 		return err
 	}
 	hand := func(nodeImage string, load, parallel bool) func(context.Context) (time.Duration, map[string]time.Duration, error) {
 		return func(ctx context.Context) (time.Duration, map[string]time.Duration, error) {
-			h := &byHand{set: set, docker: env, nodeImage: nodeImage, loadImage: load, parallel: parallel}
+			h := &byHand{set: set, docker: client.Env(), nodeImage: nodeImage, loadImage: load, parallel: parallel}
 			wall, err := h.run(ctx)
 			return wall, h.parts, err
 		}
 	}
-	lab, err := newLab(o.executable, set, env)
+	lab, err := newLab(o.executable, set, client)
 	if err != nil {
 		return err
 	}
-	defer lab.close()
+	defer lab.Close()
 	plan := drillPlan(o.drills)
 	if o.onlyDrills {
 		if err := lab.drills(ctx, plan, o.svg); err != nil {

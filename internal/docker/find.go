@@ -20,16 +20,6 @@ func Find(ctx context.Context) (*Client, error) {
 	})
 }
 
-// Env finds the daemon and returns the settings to hand to child processes
-// ("DOCKER_HOST=..."), empty when they find it by themselves.
-func Env(ctx context.Context) ([]string, error) {
-	client, err := Find(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return client.Env(), nil
-}
-
 // find takes the environment and the probe as arguments for the tests' sake.
 func find(ctx context.Context, host, socket string, ping func(context.Context, *Client) error) (*Client, error) {
 	if host != "" {

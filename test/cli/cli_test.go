@@ -7,6 +7,7 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"os"
 	"os/exec"
@@ -15,15 +16,13 @@ import (
 	"testing"
 
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/executable"
 )
 
 const lab = "plain"
 
 // shell runs commands in the settings of `meshwright env`.
-type shell struct {
-	bin string
-	env []string
-}
+type shell struct{ env []string }
 
 func (s shell) run(t *testing.T, name string, args ...string) string {
 	t.Helper()
@@ -44,24 +43,22 @@ func TestPlainCommandLineOnClusters(t *testing.T) {
 	if os.Getenv("MESHWRIGHT_E2E") == "" {
 		t.Skip("set MESHWRIGHT_E2E=1 to run on real clusters")
 	}
-	bin, err := filepath.Abs("../../bin/meshwright")
-	if err != nil {
-		t.Fatal(err)
-	}
 	client, err := docker.Find(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	state := t.TempDir()
-	base := append(os.Environ(), "XDG_STATE_HOME="+state, "KUBECONFIG="+filepath.Join(state, "none"), "NO_COLOR=1")
-	s := shell{bin: bin, env: append(base, client.Env()...)}
+	e, err := executable.New("../../bin/meshwright", client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bin, state := e.Path, e.State
 	t.Cleanup(func() { // after a failure; a lab that is gone is no error
-		cmd := exec.Command(bin, "destroy", "--name", lab)
-		cmd.Env = append(base, client.Env()...)
-		if out, err := cmd.CombinedOutput(); err != nil {
-			t.Errorf("destroy: %v\n%s", err, out)
+		defer e.Close()
+		if _, err := e.Run(context.Background(), "destroy", "--name", lab); err != nil {
+			t.Error(err)
 		}
 	})
+	s := shell{env: e.Environment()}
 
 	var document struct{ Environment map[string]string }
 	if err := json.Unmarshal([]byte(s.run(t, bin, "env", "--init", "--name", lab, "--artifacts", "airgap", "--output", "json")), &document); err != nil {

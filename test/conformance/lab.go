@@ -1,19 +1,17 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/meshwright/meshwright/automation/verify"
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/executable"
 )
 
 // labName is the lab's, of whatever stack.
@@ -22,13 +20,10 @@ const labName = "conformance"
 // stepLimit bounds one command: a lab that takes longer will not come any more.
 const stepLimit = 15 * time.Minute
 
-// lab drives the executable, with a state directory of its own.
+// lab drives the executable.
 type lab struct {
-	executable string
-	state      string
-	docker     *docker.Client
-	full       bool // verify knows --full
-	started    time.Time
+	*executable.Executable
+	started time.Time
 }
 
 // result is what became of one stack.
@@ -65,7 +60,7 @@ func (l *lab) take(ctx context.Context, s stack, short bool) *result {
 	defer cancel()
 	l.say(s, "destroy")
 	out, err := l.meshwright(fresh, s, "destroy")
-	r.Destroy = out.took
+	r.Destroy = out.Took
 	if err != nil {
 		r.fail("%v", err)
 	}
@@ -81,14 +76,11 @@ func (l *lab) take(ctx context.Context, s stack, short bool) *result {
 // examine checks and measures a lab that is up.
 func (l *lab) examine(ctx context.Context, r *result, d *upDocument, short bool) error {
 	l.say(r.Stack, "verify")
-	args := []string{"verify"}
-	switch {
-	case short:
-		args = append(args, "--only", strings.Join([]string{
+	args := []string{"verify", "--full"}
+	if short {
+		args = []string{"verify", "--only", strings.Join([]string{
 			verify.CheckPlanes, verify.CheckTrust, verify.CheckDiscovery, verify.CheckCalls, verify.CheckNetworks,
-		}, ","))
-	case l.full:
-		args = append(args, "--full")
+		}, ",")}
 	}
 	report, took, err := l.verify(ctx, r.Stack, args...)
 	r.Report, r.Verify = report, took
@@ -149,84 +141,52 @@ type upDocument struct {
 func (l *lab) up(ctx context.Context, s stack) (*upDocument, time.Duration, error) {
 	out, err := l.meshwright(ctx, s, "up", "--output", "json")
 	if err != nil {
-		return nil, out.took, err
+		return nil, out.Took, err
 	}
 	var d upDocument
-	if err := json.Unmarshal(out.stdout, &d); err != nil {
-		return nil, out.took, fmt.Errorf("up --output json: %w", err)
+	if err := json.Unmarshal(out.Stdout, &d); err != nil {
+		return nil, out.Took, fmt.Errorf("up --output json: %w", err)
 	}
-	return &d, out.took, nil
+	return &d, out.Took, nil
 }
 
 // verify returns the report whether or not it is a good one.
 func (l *lab) verify(ctx context.Context, s stack, args ...string) (*verify.Report, time.Duration, error) {
 	out, err := l.meshwright(ctx, s, append(args, "--output", "json")...)
 	var report verify.Report
-	if derr := json.Unmarshal(out.stdout, &report); derr != nil {
-		return nil, out.took, errors.Join(err, fmt.Errorf("verify --output json: %w", derr))
+	if derr := json.Unmarshal(out.Stdout, &report); derr != nil {
+		return nil, out.Took, errors.Join(err, fmt.Errorf("verify --output json: %w", derr))
 	}
-	return &report, out.took, nil
+	return &report, out.Took, nil
 }
 
-// output is what a command left behind.
-type output struct {
-	stdout []byte
-	took   time.Duration
-}
-
-// meshwright runs the executable on the lab.
-func (l *lab) meshwright(ctx context.Context, s stack, args ...string) (output, error) {
+// meshwright runs a command on the lab.
+func (l *lab) meshwright(ctx context.Context, s stack, args ...string) (executable.Result, error) {
 	ctx, cancel := context.WithTimeout(ctx, stepLimit)
 	defer cancel()
 	args = append(args, "--stack", s.name, "--name", labName)
 	if s.project != "" {
 		args = append(args, "--project", s.project)
 	}
-	cmd := exec.CommandContext(ctx, l.executable, args...)
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
-	cmd.WaitDelay = time.Minute
-	cmd.Env = append(append(os.Environ(), "XDG_STATE_HOME="+l.state, "KUBECONFIG="+filepath.Join(l.state, "no-kubeconfig"), "NO_COLOR=1"), l.docker.Env()...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	began := time.Now()
-	err := cmd.Run()
-	out := output{stdout: stdout.Bytes(), took: time.Since(began)}
-	if err != nil {
-		err = fmt.Errorf("meshwright %s: %w\n%s", strings.Join(args, " "), err, stderr.String())
-	}
-	return out, err
-}
-
-// hasFlag reports whether a command of the executable knows a flag.
-func (l *lab) hasFlag(ctx context.Context, command, flag string) (bool, error) {
-	out, err := exec.CommandContext(ctx, l.executable, command, "--help").Output()
-	if err != nil {
-		return false, fmt.Errorf("%s %s --help: %w; run `make build`", l.executable, command, err)
-	}
-	return bytes.Contains(out, []byte(flag+" ")), nil
-}
-
-// kubeconfig is the lab's merged file, a context per cluster.
-func (l *lab) kubeconfig() string {
-	return filepath.Join(l.state, "meshwright", "labs", labName, "kubeconfig")
+	return l.Run(ctx, args...)
 }
 
 // nothingLeft looks for what a destroyed lab must not leave.
 func (l *lab) nothingLeft(ctx context.Context) error {
 	var errs []error
-	containers, err := l.docker.Containers(ctx, docker.Filter{})
+	containers, err := l.Docker.Containers(ctx, docker.Filter{})
 	errs = append(errs, err)
 	for _, c := range containers {
 		if strings.HasPrefix(c.Name, labName+"-") {
 			errs = append(errs, fmt.Errorf("container %s is left", c.Name))
 		}
 	}
-	networks, err := l.docker.Networks(ctx, map[string]string{"dev.meshwright.lab": labName})
+	networks, err := l.Docker.Networks(ctx, map[string]string{"dev.meshwright.lab": labName})
 	errs = append(errs, err)
 	for _, n := range networks {
 		errs = append(errs, fmt.Errorf("network %s is left", n.Name))
 	}
-	if _, err := os.Stat(filepath.Join(l.state, "meshwright", "labs", labName)); !os.IsNotExist(err) {
+	if _, err := os.Stat(l.LabDir(labName)); !os.IsNotExist(err) {
 		errs = append(errs, fmt.Errorf("the lab's directory is left (%v)", err))
 	}
 	return errors.Join(errs...)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/executable"
 	"github.com/meshwright/meshwright/internal/paths"
 )
 
@@ -21,17 +21,17 @@ func main() {
 	short := flag.Bool("short", false, "up, the quick checks and destroy of the stacks other than dev; writes no report")
 	only := flag.String("only", "", "take these stacks alone (comma-separated); writes no report unless -out is given too")
 	out := flag.String("out", "", "report to write (default docs/conformance.md, which also brings docs/models.md up to date)")
-	executable := flag.String("meshwright", "bin/meshwright", "the executable to take them with")
+	path := flag.String("meshwright", "bin/meshwright", "the executable to take them with")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *short, *only, *out, *executable); err != nil {
+	if err := run(ctx, *short, *only, *out, *path); err != nil {
 		fmt.Fprintln(os.Stderr, "conformance:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, short bool, only, out, executable string) error {
+func run(ctx context.Context, short bool, only, out, path string) error {
 	chosen, err := choose(short, only)
 	if err != nil {
 		return err
@@ -44,18 +44,12 @@ func run(ctx context.Context, short bool, only, out, executable string) error {
 	if err != nil {
 		return err
 	}
-	state, err := os.MkdirTemp("", "conformance-")
+	e, err := executable.New(path, client)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(state)
-	if executable, err = filepath.Abs(executable); err != nil {
-		return err
-	}
-	l := &lab{executable: executable, state: state, docker: client, started: time.Now()}
-	if l.full, err = l.hasFlag(ctx, "verify", "--full"); err != nil {
-		return err
-	}
+	defer e.Close()
+	l := &lab{Executable: e, started: time.Now()}
 	var results []*result
 	for _, s := range chosen {
 		r := l.take(ctx, s, short)

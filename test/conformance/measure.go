@@ -35,7 +35,7 @@ type site struct {
 
 // sites opens the lab's clusters.
 func (l *lab) sites(ctx context.Context, d *upDocument) ([]*site, error) {
-	merged, err := clientcmd.LoadFromFile(l.kubeconfig())
+	merged, err := clientcmd.LoadFromFile(l.Kubeconfig(labName))
 	if err != nil {
 		return nil, err
 	}
@@ -126,5 +126,5 @@ func (l *lab) memory(ctx context.Context, d *upDocument) ([]docker.Usage, error)
 	for _, c := range d.Clusters {
 		nodes = append(nodes, c.Nodes...)
 	}
-	return l.docker.Memory(ctx, nodes...)
+	return l.Docker.Memory(ctx, nodes...)
 }

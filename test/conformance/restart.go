@@ -78,7 +78,7 @@ func (l *lab) restartNodes(ctx context.Context, s stack, sites []*site) (*restar
 	var wg sync.WaitGroup
 	errs := make([]error, len(nodes))
 	for i, n := range nodes {
-		wg.Go(func() { errs[i] = l.docker.Stop(ctx, n, 30*time.Second) })
+		wg.Go(func() { errs[i] = l.Docker.Stop(ctx, n, 30*time.Second) })
 	}
 	wg.Wait()
 	if err := errors.Join(errs...); err != nil {
@@ -89,7 +89,7 @@ func (l *lab) restartNodes(ctx context.Context, s stack, sites []*site) (*restar
 	slices.SortFunc(nodes, func(a, b string) int { return compareAddresses(r.Before[b], r.Before[a]) })
 	began = time.Now()
 	for _, n := range nodes {
-		if err := l.docker.Start(ctx, n); err != nil {
+		if err := l.Docker.Start(ctx, n); err != nil {
 			return nil, err
 		}
 	}
@@ -103,7 +103,7 @@ func (l *lab) restartNodes(ctx context.Context, s stack, sites []*site) (*restar
 func (l *lab) addresses(ctx context.Context, nodes []string) (map[string]string, error) {
 	out := map[string]string{}
 	for _, n := range nodes {
-		c, err := l.docker.Container(ctx, n)
+		c, err := l.Docker.Container(ctx, n)
 		if err != nil {
 			return nil, err
 		}

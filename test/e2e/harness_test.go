@@ -24,6 +24,7 @@ import (
 
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/executable"
 	"github.com/meshwright/meshwright/internal/paths"
 )
 
@@ -158,10 +159,8 @@ func (h *harness) tool(t *testing.T, env []string, name string, args ...string) 
 	return string(out)
 }
 
-// environment is the caller's, with nothing ambient that leads to a cluster.
 func (h *harness) environment() []string {
-	env := append(os.Environ(), "XDG_STATE_HOME="+h.state, "KUBECONFIG="+filepath.Join(h.state, "no-kubeconfig"), "NO_COLOR=1")
-	return append(env, h.docker.Env()...)
+	return (&executable.Executable{State: h.state, Docker: h.docker}).Environment()
 }
 
 func (h *harness) remember(outputs ...string) {
