@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -14,15 +13,13 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"sigs.k8s.io/yaml"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // registered is one resource as the program registers it.
 type registered struct {
@@ -242,19 +239,7 @@ func compareGraph(t *testing.T, name string, r *recorder) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	golden := filepath.Join("testdata", name+".json")
-	if *update {
-		if err := os.WriteFile(golden, append(got, '\n'), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatalf("%v; run the test with -update", err)
-	}
-	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got)+"\n", "\n")); diff != "" {
-		t.Errorf("the graph changed; look, then run the test with -update:\n%s", diff)
-	}
+	golden.Compare(t, filepath.Join("testdata", name+".json"), append(got, '\n'))
 }
 
 func TestNothingPrivateIsPlain(t *testing.T) {

@@ -3,7 +3,6 @@ package verify
 import (
 	"bytes"
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -11,6 +10,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/meshwright/meshwright/internal/golden"
 )
 
 func TestTable(t *testing.T) {
@@ -32,20 +33,7 @@ func TestTable(t *testing.T) {
 			if err := report.Table(&b, false); err != nil {
 				t.Fatal(err)
 			}
-			got := times.ReplaceAllString(b.String(), "T")
-			golden := filepath.Join("testdata", "table-"+name+".txt")
-			if os.Getenv("UPDATE_GOLDEN") != "" {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("table (-want +got; UPDATE_GOLDEN=1 rewrites it):\n%s", diff)
-			}
+			golden.Compare(t, filepath.Join("testdata", "table-"+name+".txt"), times.ReplaceAll(b.Bytes(), []byte("T")))
 		})
 	}
 }

@@ -3,8 +3,6 @@ package sample
 import (
 	"encoding/json"
 	"errors"
-	"flag"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,9 +15,8 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/golden"
 )
-
-var update = flag.Bool("update", false, "write the golden files anew")
 
 // recorder is an engine that remembers the objects that are registered, by name.
 type recorder struct {
@@ -79,19 +76,7 @@ func TestRoutes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden := filepath.Join("testdata", name+".yaml")
-			if *update {
-				if err := os.WriteFile(golden, got, 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatalf("%v; run the test with -update", err)
-			}
-			if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(string(got), "\n")); diff != "" {
-				t.Errorf("the objects changed; look, then run the test with -update:\n%s", diff)
-			}
+			golden.Compare(t, filepath.Join("testdata", name+".yaml"), got)
 		})
 	}
 }

@@ -2,20 +2,18 @@ package topology
 
 import (
 	"encoding/json"
-	"flag"
 	"maps"
 	"os"
 	"path/filepath"
 	"slices"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/invopop/jsonschema"
 	checked "github.com/santhosh-tekuri/jsonschema/v6"
 	"sigs.k8s.io/yaml"
-)
 
-var update = flag.Bool("update", false, "write the schema anew")
+	"github.com/meshwright/meshwright/internal/golden"
+)
 
 // schemaFile describes a Pulumi.<stack>.yaml for editors and for the test below.
 const schemaFile = "../../docs/stack.schema.json"
@@ -58,19 +56,7 @@ func schema(t *testing.T) []byte {
 }
 
 func TestSchemaIsWhatTheTypesSay(t *testing.T) {
-	got := schema(t)
-	if *update {
-		if err := os.WriteFile(schemaFile, got, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(schemaFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), string(got)); diff != "" {
-		t.Errorf("run the test with -update:\n%s", diff)
-	}
+	golden.Compare(t, schemaFile, schema(t))
 }
 
 func TestStackFilesMatchTheSchema(t *testing.T) {

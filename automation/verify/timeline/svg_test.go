@@ -6,7 +6,6 @@ import (
 	"errors"
 	"io"
 	"math"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -14,6 +13,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/meshwright/meshwright/internal/golden"
 )
 
 func draw(t *testing.T, c Chart) string {
@@ -59,19 +60,7 @@ func TestGolden(t *testing.T) {
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			got := draw(t, c)
-			golden := filepath.Join("testdata", name+".svg")
-			if os.Getenv("UPDATE_GOLDEN") != "" {
-				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(string(want), got); diff != "" {
-				t.Errorf("drawing (-want +got; UPDATE_GOLDEN=1 rewrites it):\n%s", diff)
-			}
+			golden.Compare(t, filepath.Join("testdata", name+".svg"), []byte(got))
 			if got != draw(t, c) {
 				t.Error("equal charts are drawn differently")
 			}

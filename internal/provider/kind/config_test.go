@@ -1,19 +1,17 @@
 package kind
 
 import (
-	"flag"
 	"os"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 	"sigs.k8s.io/yaml"
-)
 
-var update = flag.Bool("update", false, "write the golden files")
+	"github.com/meshwright/meshwright/internal/golden"
+)
 
 func parseConfig(t *testing.T, text string) v1alpha4.Cluster {
 	t.Helper()
@@ -45,19 +43,7 @@ func TestRenderConfig(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			golden := "testdata/" + name + ".yaml"
-			if *update {
-				if err := os.WriteFile(golden, got, 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(golden)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d := cmp.Diff(string(want), string(got)); d != "" {
-				t.Error(d)
-			}
+			golden.Compare(t, "testdata/"+name+".yaml", got)
 		})
 	}
 }
