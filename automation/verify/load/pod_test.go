@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -163,11 +164,12 @@ func TestPodEndsItsProcessesWhenCancelled(t *testing.T) {
 	}
 }
 
-// local runs the command on this machine, as a container runtime would: in a
-// session of its own.
+// local runs commands on this machine as a container runtime would: in a session of
+// their own.
 func local(t *testing.T) Streamer {
 	return stream(func(ctx context.Context, argv []string, stdout, stderr io.Writer) (int, error) {
-		cmd := exec.Command("setsid", append([]string{"--wait"}, argv...)...) //nolint:gosec // the test's own
+		cmd := exec.Command(argv[0], argv[1:]...) //nolint:gosec // the test's own
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
 		cmd.Stdout, cmd.Stderr = stdout, stderr
 		if err := cmd.Start(); err != nil {
 			t.Error(err)
@@ -184,22 +186,37 @@ func local(t *testing.T) Streamer {
 	})
 }
 
-// TestPodScript runs the script with Vegeta itself, where it is installed.
+// TestPodScript runs the script with a stand-in for Vegeta, and with Vegeta itself
+// where it is installed.
 func TestPodScript(t *testing.T) {
-	if _, err := exec.LookPath("vegeta"); err != nil {
-		t.Skip("no vegeta on PATH; `meshwright airgap build` makes one")
+	t.Run("stand-in", func(t *testing.T) {
+		standIn(t)
+		podScript(t)
+	})
+	if _, err := exec.LookPath("vegeta"); err == nil {
+		t.Run("installed", podScript)
 	}
+}
+
+func podScript(t *testing.T) {
 	release := make(chan struct{})
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path != "/stall" && r.Host != "sample.test" {
-			http.Error(w, "host", http.StatusMisdirectedRequest)
-			return
-		}
-		if r.URL.Path == "/stall" {
+	var server *httptest.Server
+	server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host := "sample.test"
+		switch r.URL.Path {
+		case "/stall":
 			select {
 			case <-release:
 			case <-r.Context().Done():
 			}
+			return
+		case "/moved":
+			host = strings.TrimPrefix(server.URL, "http://")
+			w.Header().Set("Location", "/elsewhere")
+			w.WriteHeader(http.StatusFound)
+		}
+		if r.Host != host {
+			t.Errorf("%s was asked of host %q", r.URL, r.Host)
 		}
 		fmt.Fprint(w, hello) //nolint:errcheck // the client checks
 	}))
@@ -215,6 +232,26 @@ func TestPodScript(t *testing.T) {
 			}
 		}
 	})
+	for name, c := range map[string]struct {
+		path string
+		want string // error of every record
+	}{
+		"no redirects": {"/moved", "302 Found: Hello"},
+		"time out":     {"/stall", "Client.Timeout exceeded"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := Plan{URL: server.URL + c.path, Rate: 20, Duration: 200 * time.Millisecond, Timeout: 150 * time.Millisecond}
+			got := collect(t, FromPod(local(t), pod, "load"), p)
+			if len(got) != 4 {
+				t.Errorf("%d records", len(got))
+			}
+			for _, r := range got {
+				if !strings.Contains(r.Error, c.want) {
+					t.Errorf("record %+v", r)
+				}
+			}
+		})
+	}
 	t.Run("cancelled", func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
 		defer cancel()
@@ -239,6 +276,20 @@ func TestPodScript(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestPodScriptOfABrokenVegeta: what it said is in the error.
+func TestPodScriptOfABrokenVegeta(t *testing.T) {
+	dir := t.TempDir()
+	text := "#!/bin/sh\necho \"$1: out of order\" >&2\nexit 2\n"
+	if err := os.WriteFile(filepath.Join(dir, "vegeta"), []byte(text), 0o700); err != nil { //nolint:gosec // it is to be run
+		t.Fatal(err)
+	}
+	t.Setenv("PATH", dir+string(os.PathListSeparator)+os.Getenv("PATH"))
+	err := FromPod(local(t), pod, "load").Run(t.Context(), threeRequests(), func(Record) { t.Error("a record") })
+	if err == nil || !strings.Contains(err.Error(), "0 requests were recorded, not 3") || !strings.Contains(err.Error(), "attack: out of order") {
+		t.Error(err)
+	}
 }
 
 // members lists the processes of a group.
