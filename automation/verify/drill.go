@@ -109,7 +109,8 @@ var tunings = []struct {
 	{"retries", func(t *Tuning) *bool { return &t.Retries }},
 	{"retry-remote", func(t *Tuning) *bool { return &t.RetryRemote }},
 	{"fast-connect", func(t *Tuning) *bool { return &t.FastConnect }},
-	{"no-panic", func(t *Tuning) *bool { return &t.NoPanic }},
+	{"local-errors", func(t *Tuning) *bool { return &t.LocalErrors }},
+	{"last-resort", func(t *Tuning) *bool { return &t.LastResort }},
 }
 
 // TuningNames lists the parts of profile zero-loss.

@@ -96,7 +96,7 @@ func TestTuning(t *testing.T) {
 	if diff := cmp.Diff(article, objects(&Tuning{}, ProfileZeroLoss)); diff != "" {
 		t.Errorf("no part at all is not the article's rule:\n%s", diff)
 	}
-	all := Tuning{MaxEjection: true, GatewayErrors: true, Retries: true, RetryRemote: true, FastConnect: true, NoPanic: true}
+	all := Tuning{MaxEjection: true, GatewayErrors: true, Retries: true, RetryRemote: true, FastConnect: true, LocalErrors: true, LastResort: true}
 	if diff := cmp.Diff(objects(nil, ProfileZeroLoss), objects(&all, ProfileArticle)); diff != "" {
 		t.Errorf("every part is not the profile:\n%s", diff)
 	}
@@ -107,7 +107,8 @@ func TestTuning(t *testing.T) {
 		"max ejection":   {Tuning{MaxEjection: true}, []string{`"maxEjectionPercent":100`}},
 		"gateway errors": {Tuning{GatewayErrors: true}, []string{`"consecutive5xxErrors":0`, `"consecutiveGatewayErrors":1`}},
 		"fast connect":   {Tuning{FastConnect: true}, []string{`"connectTimeout":"1s"`}},
-		"no panic":       {Tuning{NoPanic: true}, []string{`"minHealthPercent":0`}},
+		"local errors":   {Tuning{LocalErrors: true}, []string{`"splitExternalLocalOriginErrors":true`, `"consecutiveLocalOriginFailures":5`}},
+		"last resort":    {Tuning{LastResort: true}, []string{`"minHealthPercent":1`}},
 		"retries":        {Tuning{Retries: true}, []string{`"regex":"GET|HEAD|OPTIONS"`, `,503,reset"`, `"perTryTimeout":"2s"`}},
 		"retry remote":   {Tuning{RetryRemote: true}, []string{`"retryRemoteLocalities":true`}},
 	} {

@@ -32,7 +32,7 @@ func tuningOf(t Traffic) Tuning {
 	case !t.Regional() || t.Profile == ProfileArticle:
 		return Tuning{}
 	}
-	return Tuning{MaxEjection: true, GatewayErrors: true, Retries: true, RetryRemote: true, FastConnect: true, NoPanic: true}
+	return Tuning{MaxEjection: true, GatewayErrors: true, Retries: true, RetryRemote: true, FastConnect: true, LocalErrors: true, LastResort: true}
 }
 
 // destinationRule is the article's, tuned. What Istio makes of its fields is in its
@@ -59,8 +59,12 @@ func destinationRule(t Traffic, host string) pulumi.Map {
 	if tuning.MaxEjection {
 		outliers["maxEjectionPercent"] = pulumi.Int(100)
 	}
-	if tuning.NoPanic {
-		outliers["minHealthPercent"] = pulumi.Int(0)
+	if tuning.LocalErrors {
+		outliers["splitExternalLocalOriginErrors"] = pulumi.Bool(true)
+		outliers["consecutiveLocalOriginFailures"] = pulumi.Int(5)
+	}
+	if tuning.LastResort {
+		outliers["minHealthPercent"] = pulumi.Int(1)
 	}
 	pool := pulumi.Map{"http": pulumi.Map{"maxRequestsPerConnection": pulumi.Int(1)}}
 	if tuning.FastConnect {

@@ -48,7 +48,12 @@ type Tuning struct {
 	// retry and the ejection to begin. A pod that is gone refuses nothing: its address
 	// just falls silent, and Istio's own bound is ten seconds.
 	FastConnect bool `json:"fastConnect"`
-	// NoPanic never sends to endpoints known to be ill, however few are well. Istio
-	// does so for whoever detects outliers; saying it keeps it so.
-	NoPanic bool `json:"noPanic"`
+	// LocalErrors counts connections that failed apart from answers, and ejects after
+	// five in a row. When a region's requests all leave at once, a handshake may well
+	// take longer than FastConnect grants, and one slow handshake must not eject the
+	// single endpoint that another region is.
+	LocalErrors bool `json:"localErrors"`
+	// LastResort tries endpoints known to be ill when every one of them is. Istio
+	// answers 503 by itself then, and by its rule a minute long.
+	LastResort bool `json:"lastResort"`
 }
