@@ -52,15 +52,16 @@ func TestEveryStackFileIsTaken(t *testing.T) {
 
 func TestChoose(t *testing.T) {
 	for name, c := range map[string]struct {
-		short bool
-		only  string
-		want  []string
+		extent extent
+		only   string
+		want   []string
 	}{
-		"all":   {false, "", []string{"dev", "flat-multi-primary", "primary-remote", "flat-primary-remote", "three-region", "pair-and-remote", "remote-beside-primary"}},
-		"short": {true, "", []string{"flat-multi-primary", "primary-remote", "flat-primary-remote", "three-region"}},
-		"some":  {true, "dev,three-region", []string{"dev", "three-region"}},
+		"all":     {extent{}, "", []string{"dev", "flat-multi-primary", "primary-remote", "flat-primary-remote", "three-region", "pair-and-remote", "remote-beside-primary"}},
+		"short":   {extent{short: true}, "", []string{"flat-multi-primary", "primary-remote", "flat-primary-remote", "three-region"}},
+		"restart": {extent{restart: true}, "", []string{"dev", "flat-multi-primary"}},
+		"some":    {extent{short: true}, "dev,three-region", []string{"dev", "three-region"}},
 	} {
-		chosen, err := choose(c.short, c.only)
+		chosen, err := choose(c.extent, c.only)
 		var got []string
 		for _, s := range chosen {
 			got = append(got, s.name)
@@ -69,7 +70,7 @@ func TestChoose(t *testing.T) {
 			t.Errorf("%s: %v; -want +got:\n%s", name, err, diff)
 		}
 	}
-	if _, err := choose(false, "devel"); err == nil {
+	if _, err := choose(extent{}, "devel"); err == nil {
 		t.Error("an unknown stack was chosen")
 	}
 }

@@ -44,13 +44,13 @@ func (r *result) fail(format string, args ...any) {
 
 // take takes a stack from nothing to nothing. What goes wrong is in the result;
 // the lab is destroyed in any case.
-func (l *lab) take(ctx context.Context, s stack, short bool) *result {
+func (l *lab) take(ctx context.Context, s stack, e extent) *result {
 	r := &result{Stack: s}
 	l.say(s, "up")
 	document, took, err := l.up(ctx, s)
 	r.Up = took
 	if err == nil {
-		err = l.examine(ctx, r, document, short)
+		err = l.examine(ctx, r, document, e)
 	}
 	if err != nil {
 		r.fail("%v", err)
@@ -74,38 +74,25 @@ func (l *lab) take(ctx context.Context, s stack, short bool) *result {
 }
 
 // examine checks and measures a lab that is up.
-func (l *lab) examine(ctx context.Context, r *result, d *upDocument, short bool) error {
-	l.say(r.Stack, "verify")
-	args := []string{"verify", "--full"}
-	if short {
-		args = []string{"verify", "--only", strings.Join([]string{
-			verify.CheckPlanes, verify.CheckTrust, verify.CheckDiscovery, verify.CheckCalls, verify.CheckNetworks,
-		}, ",")}
-	}
-	report, took, err := l.verify(ctx, r.Stack, args...)
-	r.Report, r.Verify = report, took
-	if err != nil {
-		return err
-	}
-	for _, c := range report.Checks {
-		if c.Status == verify.Failed {
-			r.fail("check %s: %s: %s", c.ID, c.Reason, c.Summary)
+func (l *lab) examine(ctx context.Context, r *result, d *upDocument, e extent) error {
+	if !e.restart {
+		if err := l.check(ctx, r, e); err != nil || e.short {
+			return err
 		}
-	}
-	if short {
-		return nil
 	}
 	sites, err := l.sites(ctx, d)
 	if err != nil {
 		return err
 	}
 	defer closeSites(sites)
-	l.say(r.Stack, "measure")
-	if r.Memory, err = l.memory(ctx, d); err != nil {
-		return err
-	}
-	if r.Local, r.Cross, err = measureLatency(ctx, sites); err != nil {
-		return err
+	if !e.restart {
+		l.say(r.Stack, "measure")
+		if r.Memory, err = l.memory(ctx, d); err != nil {
+			return err
+		}
+		if r.Local, r.Cross, err = measureLatency(ctx, sites); err != nil {
+			return err
+		}
 	}
 	if !r.Stack.restart {
 		return nil
@@ -122,12 +109,34 @@ func (l *lab) examine(ctx context.Context, r *result, d *upDocument, short bool)
 	if err != nil {
 		return fmt.Errorf("after the restart: %w", err)
 	}
-	for _, c := range after.Checks {
+	r.judge("after the restart, ", after)
+	return nil
+}
+
+// check runs the checks that belong to the extent.
+func (l *lab) check(ctx context.Context, r *result, e extent) error {
+	l.say(r.Stack, "verify")
+	args := []string{"verify", "--full"}
+	if e.short {
+		args = []string{"verify", "--only", strings.Join([]string{
+			verify.CheckPlanes, verify.CheckTrust, verify.CheckDiscovery, verify.CheckCalls, verify.CheckNetworks,
+		}, ",")}
+	}
+	var err error
+	if r.Report, r.Verify, err = l.verify(ctx, r.Stack, args...); err != nil {
+		return err
+	}
+	r.judge("", r.Report)
+	return nil
+}
+
+// judge takes over what a report finds wrong.
+func (r *result) judge(when string, report *verify.Report) {
+	for _, c := range report.Checks {
 		if c.Status == verify.Failed {
-			r.fail("after the restart, check %s: %s: %s", c.ID, c.Reason, c.Summary)
+			r.fail("%scheck %s: %s: %s", when, c.ID, c.Reason, c.Summary)
 		}
 	}
-	return nil
 }
 
 // upDocument is what `up --output json` says.

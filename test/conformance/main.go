@@ -19,20 +19,21 @@ import (
 
 func main() {
 	short := flag.Bool("short", false, "up, the quick checks and destroy of the stacks other than dev; writes no report")
+	restarts := flag.Bool("restart", false, "up, the restart and destroy of the stacks whose nodes are restarted; writes no report")
 	only := flag.String("only", "", "take these stacks alone (comma-separated); writes no report unless -out is given too")
 	out := flag.String("out", "", "report to write (default docs/conformance.md, which also brings docs/models.md up to date)")
 	path := flag.String("meshwright", "bin/meshwright", "the executable to take them with")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, *short, *only, *out, *path); err != nil {
+	if err := run(ctx, extent{*short, *restarts}, *only, *out, *path); err != nil {
 		fmt.Fprintln(os.Stderr, "conformance:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ctx context.Context, short bool, only, out, path string) error {
-	chosen, err := choose(short, only)
+func run(ctx context.Context, much extent, only, out, path string) error {
+	chosen, err := choose(much, only)
 	if err != nil {
 		return err
 	}
@@ -52,14 +53,14 @@ func run(ctx context.Context, short bool, only, out, path string) error {
 	l := &lab{Executable: e, started: time.Now()}
 	var results []*result
 	for _, s := range chosen {
-		r := l.take(ctx, s, short)
+		r := l.take(ctx, s, much)
 		results = append(results, r)
 		if ctx.Err() != nil {
 			return fmt.Errorf("interrupted: %w", context.Cause(ctx))
 		}
 	}
 	fmt.Print("\n" + summary(results))
-	if !short && (only == "" || out != "") {
+	if much == (extent{}) && (only == "" || out != "") {
 		if err := writeReports(ctx, out, results, set); err != nil {
 			return err
 		}
@@ -76,10 +77,14 @@ func run(ctx context.Context, short bool, only, out, path string) error {
 	return nil
 }
 
+// extent is how much of a stack's life is taken: all of it, the quick checks, or
+// the restart of its nodes.
+type extent struct{ short, restart bool }
+
 // choose returns the stacks to take.
-func choose(short bool, only string) ([]stack, error) {
+func choose(e extent, only string) ([]stack, error) {
 	if only == "" {
-		return slices.DeleteFunc(stacks(), func(s stack) bool { return short && !s.short }), nil
+		return slices.DeleteFunc(stacks(), func(s stack) bool { return e.short && !s.short || e.restart && !s.restart }), nil
 	}
 	var out []stack
 	for _, name := range strings.Split(only, ",") {
