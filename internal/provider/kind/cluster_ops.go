@@ -68,7 +68,7 @@ func (t *twin) createCluster(ctx context.Context, req plugin.CreateRequest) (plu
 	if err != nil {
 		return plugin.CreateResponse{}, err
 	}
-	if err := t.describe(ctx, d, nodes, in, outputs); err != nil {
+	if err := errors.Join(easeRestarts(ctx, d, nodes), t.describe(ctx, d, nodes, in, outputs)); err != nil {
 		return plugin.CreateResponse{}, errors.Join(err, t.cleanUp(ctx, d, o, in, false))
 	}
 	id := resource.ID(in.Name)

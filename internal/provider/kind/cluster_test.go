@@ -58,6 +58,13 @@ func TestClusterLife(t *testing.T) {
 	if d := cmp.Diff([]string{"lab-c1-control-plane", "lab-c1-worker"}, b.names()); d != "" {
 		t.Error(d)
 	}
+	for _, node := range b.names() {
+		if !slices.ContainsFunc(b.commands, func(c string) bool {
+			return strings.HasPrefix(c, node+": ") && strings.Contains(c, "systemctl enable --quiet forget-network.service")
+		}) {
+			t.Errorf("node %s is not prepared for restarts", node)
+		}
+	}
 	if left, _ := filepath.Glob(filepath.Join(b.labDir("lab"), "kind-*")); len(left) > 0 {
 		t.Errorf("kind's kubeconfig was left: %v", left)
 	}
