@@ -65,6 +65,18 @@ var versions = []string{"v1", "v2"}
 // reserved namespaces belong to the lab's own components.
 var reserved = []string{"default", "istio-system", "kube-node-lease", "kube-public", "kube-system", "local-path-storage", "metallb-system"}
 
+// special ranges are not for nodes, pods or services (RFC 6890, RFC 5771).
+var special = []struct {
+	prefix netip.Prefix
+	what   string
+}{
+	{netip.MustParsePrefix("0.0.0.0/8"), "unspecified"},
+	{netip.MustParsePrefix("127.0.0.0/8"), "loopback"},
+	{netip.MustParsePrefix("169.254.0.0/16"), "link-local"},
+	{netip.MustParsePrefix("224.0.0.0/4"), "multicast"},
+	{netip.MustParsePrefix("240.0.0.0/4"), "reserved"},
+}
+
 // Validate reports every mistake as an *InvalidError, or nil. It looks at the
 // configuration alone: what the machine already uses is the driver's to check.
 func (c *Config) Validate(lab string) error {
@@ -226,6 +238,12 @@ func (v *validator) prefix(key, text string, min, max int) (netip.Prefix, bool) 
 	case p.Bits() < min:
 		v.add(key, OutOfBounds, fmt.Sprintf("use a prefix of /%d to /%d", min, max), "%s is too large", p)
 	default:
+		for _, s := range special {
+			if p.Overlaps(s.prefix) {
+				v.add(key, Reserved, "choose a private range, inside 10.0.0.0/8 for example", "%s holds %s addresses, %s", p, s.what, s.prefix)
+				return netip.Prefix{}, false
+			}
+		}
 		return p, true
 	}
 	return netip.Prefix{}, false
