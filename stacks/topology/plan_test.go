@@ -1,6 +1,7 @@
 package topology
 
 import (
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -120,9 +121,11 @@ func TestModels(t *testing.T) {
 	}
 }
 
-// configs draws valid configurations of any shape, primaries and remotes in any order.
-func configs(t *rapid.T) *Config {
-	n := rapid.IntRange(1, 8).Draw(t, "clusters")
+// drawLab draws a lab of at most max clusters whose configuration is valid: primaries
+// and remotes in any order, some with ranges of their own.
+func drawLab(t *rapid.T, max int) (lab string, c *Config) {
+	lab = rapid.StringMatching(`[a-z]([a-z0-9]{0,8}[a-z0-9])?`).Draw(t, "lab")
+	n := rapid.IntRange(1, max).Draw(t, "clusters")
 	primary := rapid.SliceOfN(rapid.Bool(), n, n).Draw(t, "primary")
 	primary[rapid.IntRange(0, n-1).Draw(t, "first primary")] = true
 	var primaries []string
@@ -131,7 +134,7 @@ func configs(t *rapid.T) *Config {
 			primaries = append(primaries, fmt.Sprintf("c%d", i))
 		}
 	}
-	c := &Config{}
+	c = &Config{}
 	for i := range n {
 		cluster := Cluster{
 			Name:    fmt.Sprintf("c%d", i),
@@ -143,24 +146,58 @@ func configs(t *rapid.T) *Config {
 		}
 		c.Clusters = append(c.Clusters, cluster)
 	}
-	return c
+	for range rapid.IntRange(0, 8).Draw(t, "ranges") {
+		cluster := &c.Clusters[rapid.IntRange(0, n-1).Draw(t, "of cluster")]
+		fields := map[string]*string{"subnet": &c.Subnet, "podSubnet": &cluster.PodSubnet, "serviceSubnet": &cluster.ServiceSubnet}
+		field := fields[rapid.SampledFrom([]string{"subnet", "podSubnet", "serviceSubnet"}).Draw(t, "field")]
+		before := *field
+		if *field = drawRange(t); c.Validate(lab) != nil {
+			*field = before
+		}
+	}
+	return lab, c
 }
 
-var labs = rapid.StringMatching(`[a-z]([a-z0-9]{0,8}[a-z0-9])?`)
+// drawRange draws a CIDR out of those that RFC 1918 leaves to private networks.
+func drawRange(t *rapid.T) string {
+	from := netip.MustParsePrefix(rapid.SampledFrom([]string{"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}).Draw(t, "from"))
+	at := offset(from.Addr(), rapid.Uint32Range(0, 1<<(32-from.Bits())-1).Draw(t, "offset"))
+	return netip.PrefixFrom(at, rapid.IntRange(from.Bits(), 24).Draw(t, "bits")).Masked().String()
+}
 
 func TestAddressesAreDisjoint(t *testing.T) {
+	type held struct {
+		cluster, network string
+		prefix           netip.Prefix
+		picked           bool // by the plan
+	}
 	rapid.Check(t, func(t *rapid.T) {
-		p, err := NewPlan(labs.Draw(t, "lab"), configs(t))
+		lab, c := drawLab(t, MaxClusters)
+		p, err := NewPlan(lab, c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !netip.MustParsePrefix("10.192.0.0/11").Contains(p.Subnet.Addr()) || p.Subnet != p.Subnet.Masked() {
+		if c.Subnet == "" && !netip.MustParsePrefix("10.192.0.0/11").Contains(p.Subnet.Addr()) || p.Subnet != p.Subnet.Masked() {
 			t.Fatalf("lab subnet %s", p.Subnet)
 		}
-		ranges := []netip.Prefix{p.Subnet}
+		if c.Subnet != "" && p.Subnet.String() != c.Subnet {
+			t.Fatalf("lab subnet %s, not %s as configured", p.Subnet, c.Subnet)
+		}
+		var ranges []held
 		used := map[netip.Addr]string{}
-		for _, m := range p.Clusters {
-			ranges = append(ranges, m.PodSubnet, m.ServiceSubnet)
+		for i, m := range p.Clusters {
+			for _, r := range []struct {
+				prefix     netip.Prefix
+				configured string
+			}{{m.PodSubnet, c.Clusters[i].PodSubnet}, {m.ServiceSubnet, c.Clusters[i].ServiceSubnet}} {
+				if r.configured != "" && r.prefix.String() != r.configured {
+					t.Fatalf("%s of %s, not %s as configured", r.prefix, m.Name, r.configured)
+				}
+				if r.prefix.Overlaps(p.Subnet) {
+					t.Fatalf("%s of %s overlaps the lab's %s", r.prefix, m.Name, p.Subnet)
+				}
+				ranges = append(ranges, held{m.Name, m.Network, r.prefix, r.configured == ""})
+			}
 			for what, a := range map[string]netip.Addr{"ingress": m.IngressAddress, "east-west": m.EastWestAddress} {
 				if other, ok := used[a]; ok {
 					t.Fatalf("%s of %s has the address of %s", what, m.Name, other)
@@ -183,8 +220,9 @@ func TestAddressesAreDisjoint(t *testing.T) {
 		}
 		for i, a := range ranges {
 			for _, b := range ranges[:i] {
-				if a.Overlaps(b) {
-					t.Fatalf("%s overlaps %s", a, b)
+				meet := a.cluster == b.cluster || a.network == b.network
+				if (meet || a.picked && b.picked) && a.prefix.Overlaps(b.prefix) {
+					t.Fatalf("%+v overlaps %+v", a, b)
 				}
 			}
 		}
@@ -193,7 +231,7 @@ func TestAddressesAreDisjoint(t *testing.T) {
 
 func TestEveryClusterIsWatchedByTheControlPlanesItNeeds(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		p, err := NewPlan(labs.Draw(t, "lab"), configs(t))
+		p, err := NewPlan(drawLab(t, MaxClusters))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -224,7 +262,7 @@ func TestEveryClusterIsWatchedByTheControlPlanesItNeeds(t *testing.T) {
 
 func TestPlanIsAFunction(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c, lab := configs(t), labs.Draw(t, "lab")
+		lab, c := drawLab(t, MaxClusters)
 		before := c.withDefaults()
 		first, err := NewPlan(lab, c)
 		if err != nil {
@@ -247,13 +285,17 @@ func TestPlanIsAFunction(t *testing.T) {
 // but for whom they know.
 func TestAppendingMovesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		c, lab := configs(t), labs.Draw(t, "lab")
+		lab, c := drawLab(t, MaxClusters-1)
 		before, err := NewPlan(lab, c)
 		if err != nil {
 			t.Fatal(err)
 		}
 		c.Clusters = append(c.Clusters, Cluster{Name: "added", Network: "n1"})
 		after, err := NewPlan(lab, c)
+		var invalid *InvalidError
+		if errors.As(err, &invalid) && !slices.ContainsFunc(invalid.Problems, func(p Problem) bool { return p.Reason != Overlap && p.Reason != TooSmall }) {
+			t.Skip("the configured ranges leave the added one no room")
+		}
 		if err != nil {
 			t.Fatal(err)
 		}
