@@ -174,7 +174,7 @@ func graphFrom(t *testing.T, program pulumi.RunFunc, settings map[string]string)
 // stackConfig reads a committed stack file as the engine hands it to the program.
 func stackConfig(t *testing.T, stack string) map[string]string {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "Pulumi."+stack+".yaml"))
+	text, err := os.ReadFile(stackFiles(t)[stack])
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,22 +210,29 @@ func testArtifacts() *artifacts.Set {
 	return set
 }
 
-// stackFiles are the stacks that the program deploys as they are committed.
-func stackFiles(t *testing.T) []string {
+// stackFiles are the stacks that the program deploys as they are committed, by
+// name: the project's, and the mixtures that the conformance run adds.
+func stackFiles(t *testing.T) map[string]string {
 	t.Helper()
-	paths, err := filepath.Glob("../Pulumi.*.yaml")
-	if err != nil || len(paths) == 0 {
-		t.Fatalf("no stack files: %v", err)
+	files := map[string]string{}
+	for _, dir := range []string{"..", "../test/conformance"} {
+		paths, err := filepath.Glob(filepath.Join(dir, "Pulumi.*.yaml"))
+		if err != nil || len(paths) == 0 {
+			t.Fatalf("no stack files in %s: %v", dir, err)
+		}
+		for _, p := range paths {
+			stack := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(p), "Pulumi."), ".yaml")
+			if files[stack] != "" {
+				t.Fatalf("stack %s is both %s and %s", stack, files[stack], p)
+			}
+			files[stack] = p
+		}
 	}
-	var stacks []string
-	for _, p := range paths {
-		stacks = append(stacks, strings.TrimSuffix(strings.TrimPrefix(filepath.Base(p), "Pulumi."), ".yaml"))
-	}
-	return stacks
+	return files
 }
 
 func TestGraphOfEveryStack(t *testing.T) {
-	for _, stack := range stackFiles(t) {
+	for stack := range stackFiles(t) {
 		t.Run(stack, func(t *testing.T) {
 			compareGraph(t, stack, graph(t, stack))
 		})
@@ -243,7 +250,7 @@ func compareGraph(t *testing.T, name string, r *recorder) {
 }
 
 func TestNothingPrivateIsPlain(t *testing.T) {
-	for _, stack := range stackFiles(t) {
+	for stack := range stackFiles(t) {
 		t.Run(stack, func(t *testing.T) {
 			r := graph(t, stack)
 			if len(r.plain) > 0 {
@@ -285,7 +292,7 @@ func hasSecret(v any) bool {
 // TestEverythingInAClusterGoesThroughItsProvider: nothing is left to a default
 // provider, nothing of one cluster is deployed through another's.
 func TestEverythingInAClusterGoesThroughItsProvider(t *testing.T) {
-	for _, stack := range stackFiles(t) {
+	for stack := range stackFiles(t) {
 		for _, s := range graph(t, stack).seen {
 			if !strings.HasPrefix(s.Type, "kubernetes:") {
 				continue

@@ -26,7 +26,7 @@ func registryArtifacts() *artifacts.Set {
 // resources, in the same order of dependence; the golden files hold those that
 // differ in what they are made of.
 func TestRegistryGraphOfEveryStack(t *testing.T) {
-	for _, stack := range stackFiles(t) {
+	for stack := range stackFiles(t) {
 		t.Run(stack, func(t *testing.T) {
 			airgap := graph(t, stack).seen
 			registry := graphFrom(t, ProgramWith(registryArtifacts()), stackConfig(t, stack)).seen
@@ -54,7 +54,7 @@ func TestRegistryGraphOfEveryStack(t *testing.T) {
 // switched off for it alone.
 func TestTelemetryIsOnWithOfficialProxies(t *testing.T) {
 	switches := []string{"telemetry", "PILOT_ENABLE_METADATA_EXCHANGE", "PILOT_ENABLE_ALPN_FILTER"}
-	for _, stack := range stackFiles(t) {
+	for stack := range stackFiles(t) {
 		for source, set := range map[string]*artifacts.Set{"airgap": testArtifacts(), "registry": registryArtifacts()} {
 			istiods := 0
 			for _, r := range graphFrom(t, ProgramWith(set), stackConfig(t, stack)).seen {
