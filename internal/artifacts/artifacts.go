@@ -82,6 +82,9 @@ type Image struct {
 	Digest string `json:"digest,omitempty"`
 	// Size is in bytes; zero when it is not known.
 	Size int64 `json:"size,omitempty"`
+	// Architecture is the only one that the image is published for, as Go names
+	// it; empty where nothing is known of such a limit.
+	Architecture string `json:"architecture,omitempty"`
 }
 
 // Chart names a Helm chart, by repository or by file.

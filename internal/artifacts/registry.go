@@ -41,7 +41,7 @@ func Registry() *Set {
 			// Vegeta's authors publish no image by exact version. This one, on Alpine
 			// and so with a shell, is amd64 alone and older than the kit's 12.12.0;
 			// the flags and the JSON that load uses are the same in both.
-			"load": {Name: "docker.io/peterevans/vegeta:6.8.1-vegeta12.8.3"},
+			"load": {Name: "docker.io/peterevans/vegeta:6.8.1-vegeta12.8.3", Architecture: "amd64"},
 		},
 		IstioHub: istioHub,
 		IstioTag: istioVersion,

@@ -102,6 +102,7 @@ func diagnose(ctx context.Context, lab *automation.Lab) (*diagnosis, error) {
 	d.tools(tools)
 	if !airgap {
 		d.registries(ctx)
+		d.architecture(machine)
 	}
 	d.kit(machine, airgap)
 	d.room(machine)
@@ -167,6 +168,19 @@ func (d *diagnosis) registries(ctx context.Context) {
 		f.Status, f.Mend = findingFail, "meshwright airgap build, then meshwright up --artifacts airgap"
 	}
 	d.add(f)
+}
+
+// architecture warns where the nodes cannot run the official load generator.
+func (d *diagnosis) architecture(m *setup.Examination) {
+	load := artifacts.Registry().Images["load"]
+	if m.Docker == nil || m.Docker.Docker.Arch == load.Architecture {
+		return
+	}
+	d.add(finding{
+		ID: "architecture", Title: "timed checks and drills", Status: findingWarn,
+		Found: fmt.Sprintf("%s is for %s alone, Docker here is for %s", load.Name, load.Architecture, m.Docker.Docker.Arch),
+		Mend:  "verify without --full and leave out drills, or use a machine with " + load.Architecture,
+	})
 }
 
 // kit says whether there is one, and fails where one is needed: then the finding

@@ -17,6 +17,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/meshwright/meshwright/automation"
+	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/setup"
 	"github.com/meshwright/meshwright/internal/ui"
 )
 
@@ -101,6 +103,28 @@ func TestAddContexts(t *testing.T) {
 			t.Errorf("%v, %+v", err, user.Contexts["cluster1"])
 		}
 	})
+}
+
+// TestDoctorKnowsTheNodesArchitecture: where a lab comes up and timed checks do not.
+func TestDoctorKnowsTheNodesArchitecture(t *testing.T) {
+	for arch, want := range map[string]string{"amd64": "", "arm64": findingWarn} {
+		d := &diagnosis{}
+		d.architecture(&setup.Examination{Docker: &setup.Result{Docker: docker.Version{Arch: arch}}})
+		got := ""
+		for _, f := range d.Findings {
+			got += f.Status
+			if !strings.Contains(f.Found, arch) || !strings.Contains(f.Mend, "--full") {
+				t.Errorf("%s: %+v", arch, f)
+			}
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", arch, got, want)
+		}
+	}
+	d := &diagnosis{}
+	if d.architecture(&setup.Examination{}); len(d.Findings) > 0 {
+		t.Errorf("without Docker: %+v", d.Findings)
+	}
 }
 
 func TestProgress(t *testing.T) {
