@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -64,7 +65,30 @@ func (l *lab) drills(ctx context.Context, plan []*drill, svg string) (err error)
 		if err := json.Unmarshal(done.Stdout, &d.report); err != nil {
 			return fmt.Errorf("drill drain --output json: %w", err)
 		}
+		if err := complete(d.report); err != nil {
+			return fmt.Errorf("%s: %w", d.title, err)
+		}
 		fmt.Fprintf(os.Stderr, "drill  %6.1f s  %s\n", done.Took.Seconds(), d.title)
+	}
+	return nil
+}
+
+// complete refuses figures of a drill that did not go as planned.
+func complete(r *verify.DrillReport) error {
+	if r.Requests == 0 || len(r.Rules) == 0 {
+		return errors.New("nothing was measured")
+	}
+	for _, s := range r.Rules {
+		if s.Runs < r.Repeat {
+			return fmt.Errorf("rule %s: %d of %d runs", s.Rule, s.Runs, r.Repeat)
+		}
+	}
+	findings := slices.Clone(r.Findings)
+	for _, run := range r.Runs {
+		findings = append(findings, run.Findings...)
+	}
+	if len(findings) > 0 {
+		return fmt.Errorf("%s: %s", findings[0].Reason, findings[0].Message)
 	}
 	return nil
 }

@@ -40,11 +40,15 @@ type DrillReport struct {
 	Seconds  float64        `json:"seconds"`
 	Requests int            `json:"requests"` // from each loader in each run
 	Rate     int            `json:"rate"`
+	Repeat   int            `json:"repeat"` // runs asked for of each rule
 	Rules    []DrillSummary `json:"rules"`
 	Runs     []DrillRun     `json:"runs"`
+	// Findings are warnings about the drill as a whole.
+	Findings []Finding `json:"findings,omitempty"`
 }
 
-// DrillRun is one failover.
+// DrillRun is one failover. With findings it is none: it could not be made, or a
+// record of it is missing, and no summary counts it.
 type DrillRun struct {
 	Rule     string        `json:"rule"` // Label of the rule
 	Findings []Finding     `json:"findings,omitempty"`
@@ -54,7 +58,7 @@ type DrillRun struct {
 // DrillSummary sums up the runs of one rule, over all loaders. Times are seconds.
 type DrillSummary struct {
 	Rule     string   `json:"rule"`
-	Runs     int      `json:"runs"`
+	Runs     int      `json:"runs"` // without findings
 	Requests int      `json:"requests"`
 	Lost     int      `json:"lost"`
 	Retries  *int     `json:"retries,omitempty"` // of the loaders whose proxy counts them
@@ -136,7 +140,9 @@ func ParseTuning(names []string) (*Tuning, error) {
 }
 
 // Drill makes a region fail under load as often as asked, under every rule, and
-// reports what was measured. It judges nothing but what makes a figure worthless.
+// reports what was measured. It judges nothing but what makes a figure worthless:
+// a run that could not be made, or of which a record is missing, ends the drill
+// with an error. What was measured until then is reported with it.
 func Drill(ctx context.Context, o DrillOptions) (*DrillReport, error) {
 	if err := validate(Options{Targets: o.Targets, Workload: o.Workload}); err != nil {
 		return nil, err
@@ -170,37 +176,52 @@ func drill(ctx context.Context, m *mesh, o DrillOptions) (*DrillReport, error) {
 	}
 	report := &DrillReport{
 		Version: DrillVersion, Drill: plan.Fault, Clusters: clustersOf(o.Targets), Started: time.Now(),
-		Requests: plan.load(0).Scheduled(), Rate: plan.Rate,
+		Requests: plan.load(0).Scheduled(), Rate: plan.Rate, Repeat: max(1, o.Repeat),
 	}
+	var err error
 	for _, rule := range o.Rules {
-		out := &outcome{}
-		progress(label(rule) + ": deploying")
-		m.inScenario(ctx, Scenario{Name: "drill", Traffic: rule}, out, func(m *mesh) {
-			for n := range max(1, o.Repeat) {
-				progress(fmt.Sprintf("%s: run %d of %d", label(rule), n+1, max(1, o.Repeat)))
-				each := &outcome{}
-				data := m.failover(ctx, plan, each)
-				report.Runs = append(report.Runs, DrillRun{Rule: label(rule), Data: data, Findings: each.findings})
-				if ctx.Err() != nil || data == nil {
-					return
-				}
-				if findings := m.settle(ctx); len(findings) > 0 {
-					out.findings = append(out.findings, findings...)
-					return
-				}
-			}
-		})
-		if ctx.Err() != nil {
-			return nil, fmt.Errorf("drill stopped: %w", context.Cause(ctx))
+		if err = report.measure(ctx, m, plan, rule, progress); err != nil {
+			break
 		}
-		if len(out.findings) > 0 {
-			f := out.findings[0]
-			return nil, fmt.Errorf("rule %s: %s%s", label(rule), f.where(), f.Message)
-		}
-		report.Rules = append(report.Rules, report.sum(label(rule)))
 	}
 	report.Seconds = seconds(time.Since(report.Started))
-	return report, nil
+	return report, err
+}
+
+// measure adds the runs of one rule to the report, and their summary.
+func (r *DrillReport) measure(ctx context.Context, m *mesh, plan FailoverPlan, rule TrafficRule, progress func(string)) error {
+	name, out := label(rule), &outcome{}
+	progress(name + ": deploying")
+	m.inScenario(ctx, Scenario{Name: "drill", Traffic: rule}, out, func(m *mesh) {
+		for n := range r.Repeat {
+			if n > 0 { // the pods are new ones
+				out.findings = append(out.findings, m.settle(ctx)...)
+			}
+			if len(out.findings) > 0 {
+				return
+			}
+			progress(fmt.Sprintf("%s: run %d of %d", name, n+1, r.Repeat))
+			run := &outcome{}
+			data := m.failover(ctx, plan, run)
+			r.Runs = append(r.Runs, DrillRun{Rule: name, Data: data, Findings: run.findings})
+			out.findings = append(out.findings, run.findings...)
+		}
+	})
+	r.Rules = append(r.Rules, r.sum(name))
+	out.sort(nil)
+	for _, f := range out.findings {
+		if f.Warning {
+			r.Findings = append(r.Findings, f)
+		}
+	}
+	if ctx.Err() != nil {
+		return fmt.Errorf("drill stopped: %w", context.Cause(ctx))
+	}
+	if out.failed() {
+		f := out.findings[0] // failures come first
+		return fmt.Errorf("rule %s: %s%s", name, f.where(), f.Message)
+	}
+	return nil
 }
 
 func (r *DrillReport) sum(rule string) DrillSummary {
@@ -208,7 +229,7 @@ func (r *DrillReport) sum(rule string) DrillSummary {
 	var shifted, failback []float64
 	kinds := map[string]bool{}
 	for _, run := range r.Runs {
-		if run.Rule != rule || run.Data == nil {
+		if run.Rule != rule || len(run.Findings) > 0 {
 			continue
 		}
 		s.Runs++
@@ -255,13 +276,16 @@ func (r *DrillReport) JSON(w io.Writer) error {
 func (r *DrillReport) Table(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %d requests at %d/s from each loader in each run; seconds since the fault (shifted) and since the repair began (failback)\n\n", r.Drill, r.Requests, r.Rate)
-	fmt.Fprintf(&b, "%-44s %4s %8s %6s %8s  %-22s %-22s\n", "RULE", "RUNS", "REQUESTS", "LOST", "RETRIED", "SHIFTED p50/p99/max", "FAILBACK p50/p99/max")
+	fmt.Fprintf(&b, "%-44s %7s %8s %6s %8s  %-22s %-22s\n", "RULE", "RUNS", "REQUESTS", "LOST", "RETRIED", "SHIFTED p50/p99/max", "FAILBACK p50/p99/max")
 	for _, s := range r.Rules {
-		retries := "?"
+		runs, retries := fmt.Sprint(s.Runs), "?"
+		if s.Runs < r.Repeat {
+			runs = fmt.Sprintf("%d of %d", s.Runs, r.Repeat)
+		}
 		if s.Retries != nil {
 			retries = fmt.Sprint(*s.Retries)
 		}
-		fmt.Fprintf(&b, "%-44s %4d %8d %6d %8s  %-22s %-22s\n", s.Rule, s.Runs, s.Requests, s.Lost, retries, s.Shifted, s.Failback)
+		fmt.Fprintf(&b, "%-44s %7s %8d %6d %8s  %-22s %-22s\n", s.Rule, runs, s.Requests, s.Lost, retries, s.Shifted, s.Failback)
 	}
 	for _, s := range r.Rules {
 		for _, e := range s.Errors {
@@ -270,6 +294,9 @@ func (r *DrillReport) Table(w io.Writer) error {
 		if s.NotBack > 0 {
 			fmt.Fprintf(&b, "\n%s: %s did not get its requests back before the run ended", s.Rule, count(s.NotBack, "loader"))
 		}
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(&b, "\nwarning: %s%s; %s", f.where(), f.Message, hints[f.Reason])
 	}
 	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
 	return err

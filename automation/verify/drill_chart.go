@@ -17,7 +17,7 @@ func (r *DrillReport) Charts() []RuleChart {
 	var out []RuleChart
 	for _, s := range r.Rules {
 		for i := len(r.Runs) - 1; i >= 0; i-- {
-			if run := r.Runs[i]; run.Rule == s.Rule && run.Data != nil && len(run.Data.Loaders) > 0 {
+			if run := r.Runs[i]; run.Rule == s.Rule && len(run.Findings) == 0 {
 				out = append(out, RuleChart{Rule: s.Rule, Chart: run.Data.chart(s.Rule)})
 				break
 			}

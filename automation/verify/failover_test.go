@@ -1,8 +1,10 @@
 package verify
 
 import (
+	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -226,6 +228,60 @@ func TestDrill(t *testing.T) {
 	}
 	var b strings.Builder
 	if err := report.Table(&b); err != nil || !strings.Contains(b.String(), "article+max-ejection+retries") {
+		t.Errorf("table %v:\n%s", err, b.String())
+	}
+}
+
+// TestDrillThatIsNone: a run with a record missing is no run, and no figure.
+func TestDrillThatIsNone(t *testing.T) {
+	f, o, d := timedMesh(t)
+	good, runs := shaped(f, clean), map[string]int{}
+	var mu sync.Mutex
+	f.load = func(c *member, via string, p load.Plan, on func(load.Record)) error {
+		mu.Lock()
+		if p.Duration != warmUp {
+			runs[via]++
+		}
+		second := runs["mesh"] == 2
+		mu.Unlock()
+		return good(c, via, p, func(r load.Record) {
+			if !second || via != "mesh" || r.Seq != 7 {
+				on(r)
+			}
+		})
+	}
+	report, err := drill(t.Context(), f.mesh(o), DrillOptions{
+		Targets: o.Targets, Workload: o.Workload, Deployer: d, Repeat: 3,
+		Plan: FailoverPlan{Rate: 100, Requests: 100}, Rules: []TrafficRule{failoverRule},
+	})
+	if err == nil || !strings.Contains(err.Error(), "100 requests scheduled, 99 recorded") {
+		t.Errorf("error %v", err)
+	}
+	if report == nil || len(report.Runs) != 2 || len(report.Runs[1].Findings) != 1 || len(report.Rules) != 1 {
+		t.Fatalf("report %+v", report)
+	}
+	if s := report.Rules[0]; s.Runs != 1 || s.Requests != 200 {
+		t.Errorf("the summary counts a run that was none: %+v", s)
+	}
+	var b strings.Builder
+	if err := report.Table(&b); err != nil || !strings.Contains(b.String(), "1 of 3") {
+		t.Errorf("table %v:\n%s", err, b.String())
+	}
+}
+
+// TestDrillLeavesSomething: what could not be removed is a warning beside the figures.
+func TestDrillLeavesSomething(t *testing.T) {
+	f, o, d := timedMesh(t)
+	f.load, d.residue = shaped(f, clean), errors.New("namespace is stuck")
+	report, err := drill(t.Context(), f.mesh(o), DrillOptions{
+		Targets: o.Targets, Workload: o.Workload, Deployer: d,
+		Plan: FailoverPlan{Rate: 100, Requests: 100}, Rules: []TrafficRule{failoverRule},
+	})
+	if err != nil || len(report.Rules) != 1 || report.Rules[0].Runs != 1 {
+		t.Fatalf("report %+v, %v", report, err)
+	}
+	var b strings.Builder
+	if err := report.Table(&b); err != nil || !strings.Contains(b.String(), "namespace is stuck") || !strings.Contains(b.String(), "verify --cleanup") {
 		t.Errorf("table %v:\n%s", err, b.String())
 	}
 }

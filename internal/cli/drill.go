@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -144,11 +145,16 @@ func (a *App) drain(ctx context.Context, f *labFlags, d drain, output string) er
 			step.Done("")
 		}
 	}
-	if err != nil {
+	if report == nil {
 		return err
 	}
-	if d.svg != "" {
-		if err := a.draw(d.svg, report); err != nil {
+	return errors.Join(err, a.showDrill(report, d.svg, output))
+}
+
+// showDrill shows what was measured, also when a drill ended early.
+func (a *App) showDrill(report *verify.DrillReport, svg, output string) error {
+	if svg != "" {
+		if err := a.draw(svg, report); err != nil {
 			return err
 		}
 	}
