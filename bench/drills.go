@@ -112,7 +112,9 @@ func writeDrills(b *bytes.Buffer, plan []*drill) {
 		return
 	}
 	b.WriteString("\n" + drillsTitle + "\n\nA client in the failing region and its ingress, open loop; see failover.md for the method. " +
-		"Seconds since the fault until all requests had moved, and since the repair began until all were back.\n")
+		"Moved: since the fault, until the last request that was lost or answered by a failed pod; back: since the repair began " +
+		"(of a killed pod: since the fault), until the last one that was not answered at home. \"Not seen\": not before the " +
+		"repair, or the end of the run; p50 and p99 are of the loaders that saw it.\n")
 	for _, d := range plan {
 		fmt.Fprintf(b, "\n### %s\n\n%d requests at %d/s from each of two loaders in each run.\n\n", d.title, d.report.Requests, d.report.Rate)
 		b.WriteString("| rule | runs | requests | lost | retried | first error | moved, p50 / p99 | back, p50 / p99 | slowest |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|\n")
@@ -124,8 +126,20 @@ func writeDrills(b *bytes.Buffer, plan []*drill) {
 			if s.FirstError != nil {
 				first = fmt.Sprintf("%.2f s", *s.FirstError)
 			}
-			fmt.Fprintf(b, "| %s | %d | %d | %d | %s | %s | %.2f / %.2f s | %.2f / %.2f s | %.0f ms |\n",
-				s.Rule, s.Runs, s.Requests, s.Lost, retried, first, s.Shifted.P50, s.Shifted.P99, s.Failback.P50, s.Failback.P99, s.Slowest)
+			fmt.Fprintf(b, "| %s | %d | %d | %d | %s | %s | %s | %s | %.0f ms |\n",
+				s.Rule, s.Runs, s.Requests, s.Lost, retried, first, times(s.Shifted, s.NotShifted, s.Loaders), times(s.Failback, s.NotBack, s.Loaders), s.Slowest)
 		}
 	}
+}
+
+// times renders a cell: the figures of the loaders that saw the end of a change,
+// and how many of them all did not.
+func times(s *verify.Spread, not, loaders int) string {
+	switch {
+	case s == nil:
+		return "not seen"
+	case not > 0:
+		return fmt.Sprintf("%.2f / %.2f s; %d of %d not seen", s.P50, s.P99, not, loaders)
+	}
+	return fmt.Sprintf("%.2f / %.2f s", s.P50, s.P99)
 }

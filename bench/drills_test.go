@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/meshwright/meshwright/automation/verify"
@@ -33,5 +35,24 @@ func TestComplete(t *testing.T) {
 				t.Error("its figures are taken")
 			}
 		})
+	}
+}
+
+// TestTimesThatWereNotSeen: what did not happen in time is no figure.
+func TestTimesThatWereNotSeen(t *testing.T) {
+	seen := &verify.Spread{P50: 0.14, P99: 0.16}
+	plan := []*drill{{title: "drained", report: &verify.DrillReport{Rules: []verify.DrillSummary{
+		{Rule: "article", Runs: 2, Loaders: 4, NotShifted: 4, NotBack: 1, Failback: seen},
+		{Rule: "zero-loss", Runs: 2, Loaders: 4, Shifted: seen, NotBack: 4},
+	}}}}
+	var b bytes.Buffer
+	writeDrills(&b, plan)
+	for _, row := range []string{
+		"| article | 2 | 0 | 0 | not counted | – | not seen | 0.14 / 0.16 s; 1 of 4 not seen | 0 ms |",
+		"| zero-loss | 2 | 0 | 0 | not counted | – | 0.14 / 0.16 s | not seen | 0 ms |",
+	} {
+		if !strings.Contains(b.String(), row) {
+			t.Errorf("no row %q in\n%s", row, b.String())
+		}
 	}
 }

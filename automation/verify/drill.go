@@ -58,15 +58,18 @@ type DrillRun struct {
 // DrillSummary sums up the runs of one rule, over all loaders. Times are seconds.
 type DrillSummary struct {
 	Rule     string   `json:"rule"`
-	Runs     int      `json:"runs"` // without findings
+	Runs     int      `json:"runs"`    // without findings
+	Loaders  int      `json:"loaders"` // in all these runs
 	Requests int      `json:"requests"`
 	Lost     int      `json:"lost"`
 	Retries  *int     `json:"retries,omitempty"` // of the loaders whose proxy counts them
 	Errors   []string `json:"errors,omitempty"`
-	Shifted  Spread   `json:"shifted"`
-	Failback Spread   `json:"failback"`
-	// NotBack counts loaders whose requests did not come back.
-	NotBack int `json:"notBack,omitempty"`
+	// Shifted and Failback are of the loaders that saw the end of it; left out when
+	// none did. NotShifted and NotBack count the others.
+	Shifted    *Spread `json:"shifted,omitempty"`
+	Failback   *Spread `json:"failback,omitempty"`
+	NotShifted int     `json:"notShifted,omitempty"`
+	NotBack    int     `json:"notBack,omitempty"`
 	// FirstError is the earliest loss after the fault; left out when there was none.
 	FirstError *float64 `json:"firstError,omitempty"`
 	Slowest    float64  `json:"slowestMilliseconds"`
@@ -80,13 +83,13 @@ type Spread struct {
 	Max float64 `json:"max"`
 }
 
-func spread(of []float64) Spread {
+func spread(of []float64) *Spread {
 	if len(of) == 0 {
-		return Spread{}
+		return nil
 	}
 	s := slices.Sorted(slices.Values(of))
 	rank := func(q float64) float64 { return s[nearestRank(len(s), q)] }
-	return Spread{Min: s[0], P50: rank(0.5), P99: rank(0.99), Max: s[len(s)-1]}
+	return &Spread{Min: s[0], P50: rank(0.5), P99: rank(0.99), Max: s[len(s)-1]}
 }
 
 // label names a rule: its profile, or the parts that it is made of.
@@ -234,9 +237,14 @@ func (r *DrillReport) sum(rule string) DrillSummary {
 		}
 		s.Runs++
 		for _, f := range run.Data.Loaders {
+			s.Loaders++
 			s.Requests, s.Lost = s.Requests+f.Recorded, s.Lost+f.Lost
-			shifted = append(shifted, f.Shifted)
 			s.Slowest = max(s.Slowest, f.Slowest)
+			if f.Shifted == nil {
+				s.NotShifted++
+			} else {
+				shifted = append(shifted, *f.Shifted)
+			}
 			if f.Failback == nil {
 				s.NotBack++
 			} else {
@@ -275,6 +283,10 @@ func (r *DrillReport) JSON(w io.Writer) error {
 // Table writes the summary of every rule for a person.
 func (r *DrillReport) Table(w io.Writer) error {
 	var b strings.Builder
+	moving := "the repair began"
+	if r.Drill == FaultKill {
+		moving = "the run ended"
+	}
 	fmt.Fprintf(&b, "%s: %d requests at %d/s from each loader in each run; seconds since the fault (shifted) and since the repair began (failback)\n\n", r.Drill, r.Requests, r.Rate)
 	fmt.Fprintf(&b, "%-44s %7s %8s %6s %8s  %-22s %-22s\n", "RULE", "RUNS", "REQUESTS", "LOST", "RETRIED", "SHIFTED p50/p99/max", "FAILBACK p50/p99/max")
 	for _, s := range r.Rules {
@@ -291,8 +303,11 @@ func (r *DrillReport) Table(w io.Writer) error {
 		for _, e := range s.Errors {
 			fmt.Fprintf(&b, "\n%s lost: %s", s.Rule, e)
 		}
+		if s.NotShifted > 0 {
+			fmt.Fprintf(&b, "\n%s: %s of %d still lost requests, or got answers of a failed pod, when %s", s.Rule, count(s.NotShifted, "loader"), s.Loaders, moving)
+		}
 		if s.NotBack > 0 {
-			fmt.Fprintf(&b, "\n%s: %s did not get its requests back before the run ended", s.Rule, count(s.NotBack, "loader"))
+			fmt.Fprintf(&b, "\n%s: %s of %d did not get its requests back before the run ended", s.Rule, count(s.NotBack, "loader"), s.Loaders)
 		}
 	}
 	for _, f := range r.Findings {
@@ -302,4 +317,9 @@ func (r *DrillReport) Table(w io.Writer) error {
 	return err
 }
 
-func (s Spread) String() string { return fmt.Sprintf("%.2f / %.2f / %.2f", s.P50, s.P99, s.Max) }
+func (s *Spread) String() string {
+	if s == nil {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f / %.2f / %.2f", s.P50, s.P99, s.Max)
+}

@@ -38,6 +38,10 @@ const (
 // shiftWithin is how long a drained region's requests may take to move.
 const shiftWithin = 5 * time.Second
 
+// settled is the part of a stretch of time, at its end, in which nothing of a
+// change may be left: otherwise it was not seen to its end.
+const settled = 0.1
+
 // localShare is the least share of requests that must be answered where they belong.
 const localShare = 0.99
 
@@ -69,6 +73,7 @@ type FailoverData struct {
 	Region  string      `json:"region"` // the failing one
 	To      string      `json:"to"`     // the one that the rule names
 	Fault   string      `json:"fault"`
+	Failed  []string    `json:"failed"` // the pods that it struck
 	Rate    int         `json:"rate"`
 	Started time.Time   `json:"started"`
 	Events  []Moment    `json:"events"`
@@ -102,13 +107,17 @@ type Failover struct {
 	// the share answered elsewhere while it lasted, from Settled on.
 	Local  float64 `json:"local"`
 	Remote float64 `json:"remote"`
-	// FirstError is when the first request was lost, Shifted when the last one
-	// was that was lost or still answered in the failing region: both since the
-	// fault began, FirstError left out when none was lost.
+	// FirstError is when the first request was lost, since the fault began; left
+	// out when none was.
 	FirstError *float64 `json:"firstError,omitempty"`
-	Shifted    float64  `json:"shifted"`
-	// Failback is when the last request was answered elsewhere, since the repair
-	// began; left out when requests did not come back.
+	// Shifted is when the last request was sent that was lost or still answered by
+	// a failed pod, since the fault began; left out when there were such requests
+	// to the last: until the repair, or the end of the run where the fault (kill)
+	// repairs itself.
+	Shifted *float64 `json:"shifted,omitempty"`
+	// Failback is when the last request was sent that was not answered in the
+	// region, since the repair began (for kill: the fault); left out when requests
+	// did not come back.
 	Failback *float64 `json:"failback,omitempty"`
 	P50      float64  `json:"p50Milliseconds"`
 	P99      float64  `json:"p99Milliseconds"`
@@ -206,14 +215,15 @@ func (t *trace) failover(d *FailoverData, plan load.Plan, where map[string]strin
 		From: t.member.Name, Via: t.via, Scheduled: plan.Scheduled(), Recorded: len(t.records),
 		Retries: t.retries, Errors: map[string]int{},
 	}
+	end := t.records[len(t.records)-1].At.Sub(d.Started).Seconds()
 	fault, restore := d.moment(MomentFault), d.moment(MomentRestore)
+	moving := restore // until then
 	if d.Fault == FaultKill {
-		restore = fault // its own repair begins with it
+		restore, moving = fault, end // its own repair begins with it
 	}
 	var took []time.Duration
 	before, local, during, remote := 0, 0, 0, 0
-	var lastElsewhere float64
-	back := false
+	var lastFailed, lastElsewhere float64
 	for _, r := range t.records {
 		p := RequestPoint{At: r.At.Sub(d.Started).Seconds(), Latency: float64(r.Latency.Microseconds()) / 1000}
 		if r.OK() {
@@ -229,6 +239,9 @@ func (t *trace) failover(d *FailoverData, plan load.Plan, where map[string]strin
 			}
 		}
 		f.Points = append(f.Points, p)
+		if p.At >= fault && p.At <= moving && (p.Lost != "" || slices.Contains(d.Failed, r.Instance)) {
+			lastFailed = p.At - fault
+		}
 		here, elsewhere := p.Region == d.Region, p.Lost == "" && p.Region != d.Region
 		switch {
 		case p.At < fault:
@@ -237,9 +250,6 @@ func (t *trace) failover(d *FailoverData, plan load.Plan, where map[string]strin
 				local++
 			}
 		case p.At < restore:
-			if !elsewhere {
-				f.Shifted = p.At - fault
-			}
 			if p.At >= fault+shiftWithin.Seconds() {
 				during++
 				if elsewhere {
@@ -251,17 +261,23 @@ func (t *trace) failover(d *FailoverData, plan load.Plan, where map[string]strin
 			if !here {
 				lastElsewhere = p.At - restore
 			}
-			back = here
 			f.Slowest = max(f.Slowest, p.Latency)
 		}
 	}
-	if back {
-		f.Failback = &lastElsewhere
-	}
+	f.Shifted, f.Failback = over(lastFailed, moving-fault), over(lastElsewhere, end-restore)
 	f.Local, f.Remote = share(local, before), share(remote, during)
 	slices.Sort(took)
 	f.P50, f.P99 = Quantile(took, 0.50), Quantile(took, 0.99)
 	return f
+}
+
+// over is when a change was over of which the last trace was seen then, nil when
+// that was too late within the time in which it was looked for.
+func over(last, within float64) *float64 {
+	if last > (1-settled)*within {
+		return nil
+	}
+	return &last
 }
 
 func share(part, whole int) float64 {
@@ -281,8 +297,7 @@ func (f *Failover) judge(d *FailoverData, out *outcome) {
 		report(ReasonNotLocal, "before the fault %.1f%% of the answers came from %s itself", 100*f.Local, d.Region)
 	}
 	if d.Fault == FaultDrain && f.Remote < localShare {
-		report(ReasonNotShifted, "from %s after the fault %.1f%% of the requests were answered in another region; the last one that was not came at %.1f s",
-			shiftWithin, 100*f.Remote, f.Shifted)
+		report(ReasonNotShifted, "from %s after the fault %.1f%% of the requests were answered in another region", shiftWithin, 100*f.Remote)
 	}
 	if d.Rule.Profile != ProfileArticle && f.Lost > 0 {
 		report(ReasonRequestsLost, "%d of %d requests were lost: %s", f.Lost, f.Recorded, f.losses())
@@ -313,10 +328,15 @@ func (f *Failover) losses() string {
 
 func (d *FailoverData) summary() string {
 	lost, sent, retries := 0, 0, 0
+	moved := true
 	var shifted, failback float64
 	for _, f := range d.Loaders {
 		lost, sent = lost+f.Lost, sent+f.Recorded
-		shifted = max(shifted, f.Shifted)
+		if f.Shifted == nil {
+			moved = false
+		} else {
+			shifted = max(shifted, *f.Shifted)
+		}
 		if f.Failback != nil {
 			failback = max(failback, *f.Failback)
 		}
@@ -324,6 +344,10 @@ func (d *FailoverData) summary() string {
 			retries += *f.Retries
 		}
 	}
-	return fmt.Sprintf("%s failed (%s): all requests moved to %s after %.2f s and came back %.1f s after the repair began; %d of %d lost, %d retried",
-		d.Region, d.Fault, d.To, shifted, failback, lost, sent, retries)
+	when := fmt.Sprintf("after %.2f s", shifted)
+	if !moved {
+		when = "but for some before the repair"
+	}
+	return fmt.Sprintf("%s failed (%s): all requests moved to %s %s and came back %.1f s after the repair began; %d of %d lost, %d retried",
+		d.Region, d.Fault, d.To, when, failback, lost, sent, retries)
 }

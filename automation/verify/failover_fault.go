@@ -14,7 +14,7 @@ import (
 )
 
 // breakAndMend makes the region fail and restores it, each at its time, and
-// notes the moments.
+// notes the pods and the moments.
 func (m *mesh) breakAndMend(ctx context.Context, p FailoverPlan, plan load.Plan, data *FailoverData) error {
 	var mu sync.Mutex
 	note := func(what string) {
@@ -33,6 +33,9 @@ func (m *mesh) breakAndMend(ctx context.Context, p FailoverPlan, plan load.Plan,
 	victims, err := m.victims(ctx, p.Region)
 	if err != nil {
 		return err
+	}
+	for _, v := range victims {
+		data.Failed = append(data.Failed, v.pod.Name)
 	}
 	if err := at(partBefore); err != nil {
 		return err

@@ -73,7 +73,7 @@ func TestFailover(t *testing.T) {
 	}{
 		"moves and comes back": {clean, ProfileZeroLoss, nil},
 		"was never local": {func(part float64) (string, string) {
-			if int(part*100)%2 == 0 {
+			if part < partBefore && int(part*100)%2 == 0 {
 				return "region2", ""
 			}
 			return clean(part)
@@ -138,45 +138,49 @@ func TestFailover(t *testing.T) {
 	}
 }
 
-// TestFailoverFigures evaluates records whose times are known.
-func TestFailoverFigures(t *testing.T) {
+// failed evaluates forty records, one in the midst of each second, of a region that
+// fails from 10 s to 30 s. answer says which pod answered, or how the request was lost.
+func failed(t *testing.T, fault string, answer func(second float64) (pod, failure string)) (*FailoverData, Failover) {
+	t.Helper()
 	start := time.Now()
 	d := &FailoverData{
-		Region: "region1", To: "region2", Fault: FaultDrain, Started: start, Rule: failoverRule,
+		Region: "region1", To: "region2", Fault: fault, Failed: []string{"old"}, Started: start, Rule: failoverRule,
 		Events: []Moment{{10, MomentFault}, {10.1, MomentFaulted}, {30, MomentRestore}, {33, MomentRestored}},
 	}
+	if fault == FaultKill {
+		d.Events = []Moment{{10, MomentFault}, {10.1, MomentFaulted}, {17, MomentRestored}}
+	}
 	tr := trace{loader: loader{member: &member{Target: Target{Name: "cluster1", Region: "region1"}}, via: "mesh"}}
-	at := func(second float64, region, failure string) {
-		r := load.Record{At: start.Add(time.Duration(second * float64(time.Second))), Latency: 5 * time.Millisecond, Error: failure}
-		if failure == "" {
-			r.Status, r.Version, r.Instance = 200, "v", serverOf(region)
+	for s := 0.5; s < 40; s++ {
+		r := load.Record{At: start.Add(time.Duration(s * float64(time.Second))), Latency: 5 * time.Millisecond}
+		if r.Instance, r.Error = answer(s); r.Error == "" {
+			r.Status, r.Version = 200, "v"
 		}
 		tr.records = append(tr.records, r)
 	}
-	for s := 0.5; s < 40; s++ {
-		switch {
-		case s < 10:
-			at(s, "region1", "")
-		case s < 12: // 10.5 lost, 11.5 still local
-			if s == 10.5 {
-				at(s, "", "503 Service Unavailable")
-			} else {
-				at(s, "region1", "")
-			}
-		case s < 32:
-			at(s, "region2", "")
-		default:
-			at(s, "region1", "")
-		}
-	}
-	where := map[string]string{serverOf("region1"): "region1", serverOf("region2"): "region2"}
-	f := tr.failover(d, load.Plan{Rate: 1, Duration: 40 * time.Second}, where)
+	f := tr.failover(d, load.Plan{Rate: 1, Duration: 40 * time.Second}, map[string]string{"old": "region1", "new": "region1", "remote": "region2"})
 	f.Points = nil
-	first, back := 0.5, 1.5
+	return d, f
+}
+
+// TestFailoverFigures evaluates records whose times are known.
+func TestFailoverFigures(t *testing.T) {
+	d, f := failed(t, FaultDrain, func(s float64) (string, string) {
+		switch {
+		case s == 10.5:
+			return "", "503 Service Unavailable"
+		case s < 12: // 11.5 still local
+			return "old", ""
+		case s < 32:
+			return "remote", ""
+		}
+		return "new", ""
+	})
+	first, moved, back := 0.5, 1.5, 1.5
 	want := Failover{
 		From: "cluster1", Via: "mesh", Scheduled: 40, Recorded: 40, Lost: 1,
 		Errors: map[string]int{"503 Service Unavailable": 1}, Local: 1, Remote: 1,
-		FirstError: &first, Shifted: 1.5, Failback: &back, P50: 5, P99: 5, Slowest: 5,
+		FirstError: &first, Shifted: &moved, Failback: &back, P50: 5, P99: 5, Slowest: 5,
 	}
 	if diff := cmp.Diff(want, f); diff != "" {
 		t.Errorf("figures (-want +got):\n%s", diff)
@@ -186,6 +190,90 @@ func TestFailoverFigures(t *testing.T) {
 		if got := d.summary(); !strings.Contains(got, part) {
 			t.Errorf("summary %q lacks %q", got, part)
 		}
+	}
+}
+
+// TestMovedAndBack looks at the two times alone; -1 is for one that was not seen.
+func TestMovedAndBack(t *testing.T) {
+	const lost = "connection refused"
+	cases := map[string]struct {
+		fault       string
+		answer      func(second float64) (pod, failure string)
+		moved, back float64
+	}{
+		"drained, and never moves": {FaultDrain, func(s float64) (string, string) {
+			switch {
+			case s < 10:
+				return "old", ""
+			case s < 32:
+				return "", lost
+			}
+			return "new", ""
+		}, -1, 1.5},
+		"drained, and half of it never moves": {FaultDrain, func(s float64) (string, string) {
+			switch {
+			case s < 10:
+				return "old", ""
+			case s < 30 && int(s)%2 == 0:
+				return "", lost
+			case s < 30:
+				return "remote", ""
+			}
+			return "new", ""
+		}, -1, 0},
+		"killed, and no request hurt": {FaultKill, func(s float64) (string, string) {
+			switch {
+			case s < 10:
+				return "old", ""
+			case s < 17:
+				return "remote", ""
+			}
+			return "new", ""
+		}, 0, 6.5},
+		"killed, lost and still answered": {FaultKill, func(s float64) (string, string) {
+			switch {
+			case s < 11: // 10.5 was on its way
+				return "old", ""
+			case s == 13.5:
+				return "", lost
+			case s < 17:
+				return "remote", ""
+			}
+			return "new", ""
+		}, 3.5, 6.5},
+		"killed, and losing to the end": {FaultKill, func(s float64) (string, string) {
+			if s < 10 {
+				return "old", ""
+			}
+			return "", lost
+		}, -1, -1},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			d, f := failed(t, c.fault, c.answer)
+			seen := func(s *float64) float64 {
+				if s == nil {
+					return -1
+				}
+				return *s
+			}
+			if moved, back := seen(f.Shifted), seen(f.Failback); moved != c.moved || back != c.back {
+				t.Errorf("moved %g, back %g; want %g and %g", moved, back, c.moved, c.back)
+			}
+			r := &DrillReport{Drill: c.fault, Runs: []DrillRun{{Data: &FailoverData{Loaders: []Failover{f}}}}}
+			r.Rules = []DrillSummary{r.sum("")}
+			if s := r.Rules[0]; (s.NotShifted == 1) != (c.moved < 0) || (s.Shifted == nil) != (c.moved < 0) {
+				t.Errorf("summary %+v", s)
+			}
+			var b strings.Builder
+			if err := r.Table(&b); err != nil || strings.Contains(b.String(), "still lost") != (c.moved < 0) {
+				t.Errorf("table %v:\n%s", err, b.String())
+			}
+			d.Loaders = []Failover{f}
+			if strings.Contains(d.summary(), "but for some") != (c.moved < 0) {
+				t.Errorf("summary %q", d.summary())
+			}
+		})
 	}
 }
 
@@ -219,7 +307,7 @@ func TestDrill(t *testing.T) {
 	var labels []string
 	for _, s := range report.Rules {
 		labels = append(labels, s.Rule)
-		if s.Runs != 2 || s.Requests != 400 || s.Lost != 0 || s.NotBack != 0 || s.Failback.Max > 0.5 {
+		if s.Runs != 2 || s.Requests != 400 || s.Lost != 0 || s.Loaders != 4 || s.NotBack != 0 || s.Failback == nil || s.Failback.Max > 0.35 {
 			t.Errorf("%s: %+v", s.Rule, s)
 		}
 	}
