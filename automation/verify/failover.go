@@ -104,15 +104,16 @@ type Failover struct {
 	Errors    map[string]int `json:"errors,omitempty"`  // lost requests by what became of them
 	Retries   *int           `json:"retries,omitempty"` // by Envoy, which hid so many failures; left out where it does not count
 	// Local is the share answered in the region itself before the fault, Remote
-	// the share answered elsewhere while it lasted, from Settled on.
+	// the share answered in the one that the rule names, from five seconds after
+	// the fault until the repair; 0 for a kill, which repairs itself.
 	Local  float64 `json:"local"`
 	Remote float64 `json:"remote"`
 	// FirstError is when the first request was lost, since the fault began; left
 	// out when none was.
 	FirstError *float64 `json:"firstError,omitempty"`
 	// Shifted is when the last request was sent that was lost or still answered by
-	// a failed pod, since the fault began; left out when there were such requests
-	// to the last: until the repair, or the end of the run where the fault (kill)
+	// a failed pod, or in a region that the rule does not name, since the fault
+	// began; left out when there were such requests to the last: until the repair, or the end of the run where the fault (kill)
 	// repairs itself.
 	Shifted *float64 `json:"shifted,omitempty"`
 	// Failback is when the last request was sent that was not answered in the
@@ -193,11 +194,29 @@ func (m *mesh) failover(ctx context.Context, p FailoverPlan, out *outcome) *Fail
 	}
 	for i := range traces {
 		t := &traces[i]
-		if t.complete(plan, out) {
+		if t.complete(plan, out) && t.placed(where, out) {
 			data.Loaders = append(data.Loaders, t.failover(data, plan, where))
 		}
 	}
 	return data
+}
+
+// placed reports answers of pods of which it is not known where they ran: they
+// are in nobody's favour.
+func (t *trace) placed(where map[string]string, out *outcome) bool {
+	strangers := map[string]int{}
+	for _, r := range t.records {
+		if r.OK() && where[r.Instance] == "" {
+			strangers[r.Instance]++
+		}
+	}
+	for pod, n := range strangers {
+		out.add(Finding{
+			Reason: ReasonLocalityUnknown, Cluster: t.member.Name, Object: t.where(),
+			Message: fmt.Sprintf("%s came from pod %q, which was in no known region when the run began or ended", count(n, "answer"), pod),
+		})
+	}
+	return len(strangers) == 0
 }
 
 func (d *FailoverData) moment(what string) float64 {
@@ -239,10 +258,11 @@ func (t *trace) failover(d *FailoverData, plan load.Plan, where map[string]strin
 			}
 		}
 		f.Points = append(f.Points, p)
-		if p.At >= fault && p.At <= moving && (p.Lost != "" || slices.Contains(d.Failed, r.Instance)) {
+		here, there := p.Region == d.Region, p.Region == d.To
+		moved := there || here && !slices.Contains(d.Failed, r.Instance)
+		if p.At >= fault && p.At <= moving && !moved {
 			lastFailed = p.At - fault
 		}
-		here, elsewhere := p.Region == d.Region, p.Lost == "" && p.Region != d.Region
 		switch {
 		case p.At < fault:
 			before++
@@ -252,7 +272,7 @@ func (t *trace) failover(d *FailoverData, plan load.Plan, where map[string]strin
 		case p.At < restore:
 			if p.At >= fault+shiftWithin.Seconds() {
 				during++
-				if elsewhere {
+				if there {
 					remote++
 				}
 			}
@@ -297,7 +317,7 @@ func (f *Failover) judge(d *FailoverData, out *outcome) {
 		report(ReasonNotLocal, "before the fault %.1f%% of the answers came from %s itself", 100*f.Local, d.Region)
 	}
 	if d.Fault == FaultDrain && f.Remote < localShare {
-		report(ReasonNotShifted, "from %s after the fault %.1f%% of the requests were answered in another region", shiftWithin, 100*f.Remote)
+		report(ReasonNotShifted, "from %s after the fault %.1f%% of the requests were answered in %s", shiftWithin, 100*f.Remote, d.To)
 	}
 	if d.Rule.Profile != ProfileArticle && f.Lost > 0 {
 		report(ReasonRequestsLost, "%d of %d requests were lost: %s", f.Lost, f.Recorded, f.losses())

@@ -158,7 +158,7 @@ func failed(t *testing.T, fault string, answer func(second float64) (pod, failur
 		}
 		tr.records = append(tr.records, r)
 	}
-	f := tr.failover(d, load.Plan{Rate: 1, Duration: 40 * time.Second}, map[string]string{"old": "region1", "new": "region1", "remote": "region2"})
+	f := tr.failover(d, load.Plan{Rate: 1, Duration: 40 * time.Second}, map[string]string{"old": "region1", "new": "region1", "remote": "region2", "third": "region3"})
 	f.Points = nil
 	return d, f
 }
@@ -221,6 +221,26 @@ func TestMovedAndBack(t *testing.T) {
 			}
 			return "new", ""
 		}, -1, 0},
+		"drained, and moves to a region that the rule does not name": {FaultDrain, func(s float64) (string, string) {
+			switch {
+			case s < 10:
+				return "old", ""
+			case s < 30:
+				return "third", ""
+			}
+			return "new", ""
+		}, -1, 0},
+		"killed, and answered for a while by a region that the rule does not name": {FaultKill, func(s float64) (string, string) {
+			switch {
+			case s < 10:
+				return "old", ""
+			case s < 13:
+				return "third", ""
+			case s < 17:
+				return "remote", ""
+			}
+			return "new", ""
+		}, 2.5, 6.5},
 		"killed, and no request hurt": {FaultKill, func(s float64) (string, string) {
 			switch {
 			case s < 10:
@@ -274,6 +294,44 @@ func TestMovedAndBack(t *testing.T) {
 				t.Errorf("summary %q", d.summary())
 			}
 		})
+	}
+}
+
+// TestShiftedElsewhere: of three regions the one that the rule names must answer.
+func TestShiftedElsewhere(t *testing.T) {
+	for pod, want := range map[string]float64{"remote": 1, "third": 0} {
+		_, f := failed(t, FaultDrain, func(s float64) (string, string) {
+			if s > 10 && s < 30 {
+				return pod, ""
+			}
+			return "old", ""
+		})
+		if f.Remote != want {
+			t.Errorf("%s: a share of %g, want %g", pod, f.Remote, want)
+		}
+	}
+}
+
+// TestStrangers: an answer of a pod that is nowhere is no answer of another region.
+func TestStrangers(t *testing.T) {
+	f, o, _ := timedMesh(t)
+	good := shaped(f, clean)
+	f.load = func(c *member, via string, p load.Plan, on func(load.Record)) error {
+		return good(c, via, p, func(r load.Record) {
+			if r.Seq == 40 && via == "mesh" {
+				r.Instance = "stranger"
+			}
+			on(r)
+		})
+	}
+	m, out := f.mesh(o), &outcome{}
+	m.workload.LoadLabel, m.workload.Traffic = "app=load", failoverRule
+	data := m.failover(t.Context(), FailoverPlan{Rate: 100, Requests: 100}.withDefaults(m), out)
+	if len(out.findings) != 1 || out.findings[0].Reason != ReasonLocalityUnknown || !strings.Contains(out.findings[0].Message, `"stranger"`) {
+		t.Errorf("findings %+v", out.findings)
+	}
+	if data == nil || len(data.Loaders) != 1 || data.Loaders[0].Via != "ingress" {
+		t.Errorf("data %+v", data)
 	}
 }
 
