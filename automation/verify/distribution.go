@@ -98,7 +98,7 @@ func checkDistribution(ctx context.Context, m *mesh, out *outcome) {
 		plan := load.Plan{Rate: rate, Duration: time.Duration(each) * time.Second / time.Duration(rate), Timeout: m.timeouts.Request}
 		m.drive(ctx, loaders, load.Plan{Rate: rate, Duration: warmUp, Timeout: m.timeouts.Request})
 		traces := m.drive(ctx, loaders, plan)
-		where := m.regions(ctx)
+		where := m.homes(ctx)
 		data := DistributionData{
 			Rule: rule, Rate: rate, Requests: n, FalseAlarm: falseAlarm,
 			Shift: distributionShift, Power: distributionPower,
@@ -145,7 +145,7 @@ func declared(rule TrafficRule, from, to string) float64 {
 	return float64(rule.Weights[from][to]) / 100
 }
 
-func (t *trace) distribution(rule TrafficRule, served []string, where map[string]string, alpha float64) Distribution {
+func (t *trace) distribution(rule TrafficRule, served []string, where map[string]Target, alpha float64) Distribution {
 	from := t.member.Region
 	d := Distribution{From: t.member.Name, Region: from, Via: t.via, Requests: len(t.records), Retries: t.retries}
 	answers := map[string]int{}
@@ -155,7 +155,7 @@ func (t *trace) distribution(rule TrafficRule, served []string, where map[string
 			d.Errors++
 			continue
 		}
-		region := where[r.Instance]
+		region := where[r.Instance].Region
 		answers[region]++
 		own = append(own, region == from)
 	}

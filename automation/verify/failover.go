@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -129,8 +130,12 @@ type Failover struct {
 
 // RequestPoint is one request of a timeline.
 type RequestPoint struct {
-	At      float64 `json:"at"`           // when it was sent, in seconds since the load began
-	Latency float64 `json:"milliseconds"` // until its answer, or its failure
+	At      float64 `json:"at"`               // when it was sent, in seconds since the load began
+	Latency float64 `json:"milliseconds"`     // until its answer, or its failure
+	Status  int     `json:"status,omitempty"` // of HTTP; left out without an answer
+	Version string  `json:"version,omitempty"`
+	Pod     string  `json:"pod,omitempty"` // that answered, of this cluster and region
+	Cluster string  `json:"cluster,omitempty"`
 	Region  string  `json:"region,omitempty"`
 	Lost    string  `json:"lost,omitempty"` // what became of it, when it got no answer
 }
@@ -173,7 +178,7 @@ func (m *mesh) failover(ctx context.Context, p FailoverPlan, out *outcome) *Fail
 	rule := m.workload.Traffic
 	data := &FailoverData{Rule: rule, Region: p.Region, To: rule.Failover[p.Region], Fault: p.Fault, Rate: p.Rate}
 	plan := p.load(m.timeouts.Request)
-	where := m.regions(ctx)
+	where := m.homes(ctx)
 
 	m.drive(ctx, loaders, load.Plan{Rate: p.Rate, Duration: warmUp, Timeout: m.timeouts.Request})
 	data.Started = time.Now()
@@ -189,9 +194,7 @@ func (m *mesh) failover(ctx context.Context, p FailoverPlan, out *outcome) *Fail
 		out.add(Finding{Reason: ReasonProbeFailed, Object: "region " + p.Region, Message: err.Error()})
 		return nil
 	}
-	for pod, region := range m.regions(ctx) { // the pods that came after the fault
-		where[pod] = region
-	}
+	maps.Copy(where, m.homes(ctx)) // of the pods that came after the fault
 	for i := range traces {
 		t := &traces[i]
 		if t.complete(plan, out) && t.placed(where, out) {
@@ -203,10 +206,10 @@ func (m *mesh) failover(ctx context.Context, p FailoverPlan, out *outcome) *Fail
 
 // placed reports answers of pods of which it is not known where they ran: they
 // are in nobody's favour.
-func (t *trace) placed(where map[string]string, out *outcome) bool {
+func (t *trace) placed(where map[string]Target, out *outcome) bool {
 	strangers := map[string]int{}
 	for _, r := range t.records {
-		if r.OK() && where[r.Instance] == "" {
+		if r.OK() && where[r.Instance].Region == "" {
 			strangers[r.Instance]++
 		}
 	}
@@ -229,7 +232,7 @@ func (d *FailoverData) moment(what string) float64 {
 }
 
 // failover evaluates one loader's records.
-func (t *trace) failover(d *FailoverData, plan load.Plan, where map[string]string) Failover {
+func (t *trace) failover(d *FailoverData, plan load.Plan, where map[string]Target) Failover {
 	f := Failover{
 		From: t.member.Name, Via: t.via, Scheduled: plan.Scheduled(), Recorded: len(t.records),
 		Retries: t.retries, Errors: map[string]int{},
@@ -244,9 +247,10 @@ func (t *trace) failover(d *FailoverData, plan load.Plan, where map[string]strin
 	before, local, during, remote := 0, 0, 0, 0
 	var lastFailed, lastElsewhere float64
 	for _, r := range t.records {
-		p := RequestPoint{At: r.At.Sub(d.Started).Seconds(), Latency: float64(r.Latency.Microseconds()) / 1000}
+		p := RequestPoint{At: r.At.Sub(d.Started).Seconds(), Latency: float64(r.Latency.Microseconds()) / 1000, Status: r.Status}
 		if r.OK() {
-			p.Region = where[r.Instance]
+			at := where[r.Instance]
+			p.Version, p.Pod, p.Cluster, p.Region = r.Version, r.Instance, at.Name, at.Region
 			took = append(took, r.Latency)
 		} else {
 			p.Lost = failure(r)

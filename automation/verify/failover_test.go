@@ -158,8 +158,10 @@ func failed(t *testing.T, fault string, answer func(second float64) (pod, failur
 		}
 		tr.records = append(tr.records, r)
 	}
-	f := tr.failover(d, load.Plan{Rate: 1, Duration: 40 * time.Second}, map[string]string{"old": "region1", "new": "region1", "remote": "region2", "third": "region3"})
-	f.Points = nil
+	f := tr.failover(d, load.Plan{Rate: 1, Duration: 40 * time.Second}, map[string]Target{
+		"old": {Name: "cluster1", Region: "region1"}, "new": {Name: "cluster1", Region: "region1"},
+		"remote": {Name: "cluster2", Region: "region2"}, "third": {Name: "cluster3", Region: "region3"},
+	})
 	return d, f
 }
 
@@ -176,6 +178,15 @@ func TestFailoverFigures(t *testing.T) {
 		}
 		return "new", ""
 	})
+	for at, want := range map[int]RequestPoint{
+		10: {At: 10.5, Latency: 5, Lost: "503 Service Unavailable"},
+		20: {At: 20.5, Latency: 5, Status: 200, Version: "v", Pod: "remote", Cluster: "cluster2", Region: "region2"},
+	} {
+		if diff := cmp.Diff(want, f.Points[at]); diff != "" {
+			t.Errorf("request %d (-want +got):\n%s", at, diff)
+		}
+	}
+	f.Points = nil
 	first, moved, back := 0.5, 1.5, 1.5
 	want := Failover{
 		From: "cluster1", Via: "mesh", Scheduled: 40, Recorded: 40, Lost: 1,

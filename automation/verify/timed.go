@@ -218,11 +218,11 @@ func (t *trace) complete(p load.Plan, out *outcome) bool {
 	return true
 }
 
-// regions maps the pods behind the workload to their regions.
-func (m *mesh) regions(ctx context.Context) map[string]string {
-	out := map[string]string{}
+// homes maps the pods behind the workload to their clusters.
+func (m *mesh) homes(ctx context.Context) map[string]Target {
+	out := map[string]Target{}
 	for pod, cluster := range m.instances(ctx) {
-		out[pod] = m.member(cluster).Region
+		out[pod] = m.member(cluster).Target
 	}
 	return out
 }
