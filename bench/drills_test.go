@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,6 +54,47 @@ func TestTimesThatWereNotSeen(t *testing.T) {
 	} {
 		if !strings.Contains(b.String(), row) {
 			t.Errorf("no row %q in\n%s", row, b.String())
+		}
+	}
+}
+
+// TestDrillPlan: every fault is measured with both profiles, the short drills as
+// often as asked, and no part that makes no difference.
+func TestDrillPlan(t *testing.T) {
+	faults := map[string]bool{}
+	for _, d := range drillPlan(2) {
+		args := strings.Join(d.args, " ")
+		if strings.Contains(args, "--profile article,zero-loss") {
+			fault := verify.FaultDrain
+			if i := slices.Index(d.args, "--fault"); i >= 0 {
+				fault = d.args[i+1]
+			}
+			faults[fault] = true
+		}
+		if long := strings.Contains(args, "10000"); long == strings.Contains(args, "--repeat 2") {
+			t.Errorf("%s: %s", d.title, args)
+		}
+		for i, arg := range d.args {
+			if arg != "--tuning" {
+				continue
+			}
+			names := strings.Split(d.args[i+1], ",")
+			if _, err := verify.ParseTuning(names); err != nil {
+				t.Errorf("%s: %v", d.title, err)
+			}
+			if slices.ContainsFunc(immeasurable, func(part string) bool { return slices.Contains(names, part) }) {
+				t.Errorf("%s: %s", d.title, d.args[i+1])
+			}
+		}
+	}
+	for _, fault := range verify.Faults() {
+		if !faults[fault] {
+			t.Errorf("fault %s is not measured with both profiles", fault)
+		}
+	}
+	for _, part := range immeasurable {
+		if !slices.Contains(verify.TuningNames(), part) {
+			t.Errorf("no part is called %s", part)
 		}
 	}
 }

@@ -17,7 +17,7 @@ import (
 func main() {
 	runs := flag.Int("runs", 3, "interleaved runs of each arm")
 	out := flag.String("out", "docs/benchmarks.md", "report to write")
-	drills := flag.Int("drills", 3, "runs of each failover rule; 0 measures no failover")
+	drills := flag.Int("drills", 2, "runs of each failover rule; 0 measures no failover")
 	only := flag.Bool("only-drills", false, "measure failover alone, and put its figures into the report in place of the old ones")
 	svg := flag.String("svg", "docs/failover.svg", "timeline of a failover to draw")
 	executable := flag.String("meshwright", "bin/meshwright", "the executable to measure")
