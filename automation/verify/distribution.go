@@ -88,9 +88,7 @@ func checkDistribution(ctx context.Context, m *mesh, out *outcome) {
 		for from, loaders := range of {
 			least = min(least, loaders)
 			for _, to := range served {
-				if p := declared(rule, from, to); p > 0 && p < 1 {
-					n = max(n, sampleSize(p, distributionShift, alpha, distributionPower))
-				}
+				n = max(n, sampleSize(declared(rule, from, to), distributionShift, alpha, distributionPower))
 			}
 		}
 		rate := max(1, distributionRate/len(loaders))

@@ -97,6 +97,9 @@ var (
 	weights = TrafficRule{Mode: "distribute", Profile: ProfileZeroLoss, Weights: map[string]map[string]int{
 		"region1": {"region1": 80, "region2": 20}, "region2": {"region1": 20, "region2": 80},
 	}}
+	atHome = TrafficRule{Mode: "distribute", Profile: ProfileZeroLoss, Weights: map[string]map[string]int{
+		"region1": {"region1": 100}, "region2": {"region2": 100},
+	}}
 	failoverRule = TrafficRule{Mode: "failover", Profile: ProfileZeroLoss, Failover: map[string]string{"region1": "region2", "region2": "region1"}}
 )
 
@@ -188,6 +191,12 @@ func TestDistribution(t *testing.T) {
 		},
 		"five points off": {
 			func(f *fakeMesh, _ *Options, _ *fakeDeployer) { f.load = weighted(75) }, ReasonShareOutOfBounds,
+		},
+		"all at home, as declared": {
+			func(f *fakeMesh, o *Options, _ *fakeDeployer) { f.load, o.Rules.Distribute = weighted(100), atHome }, "",
+		},
+		"five points off where all is declared to stay at home": {
+			func(f *fakeMesh, o *Options, _ *fakeDeployer) { f.load, o.Rules.Distribute = weighted(95), atHome }, ReasonShareOutOfBounds,
 		},
 		"a request without an answer": {
 			func(f *fakeMesh, _ *Options, _ *fakeDeployer) {
@@ -301,7 +310,7 @@ func TestTimedChecksAreAskedFor(t *testing.T) {
 }
 
 func TestBounds(t *testing.T) {
-	for _, p := range []float64{0.02, 0.1, 0.2, 0.5, 0.8} {
+	for _, p := range []float64{0, 0.02, 0.1, 0.2, 0.5, 0.8, 1} {
 		for _, alpha := range []float64{1e-6, 1e-6 / 12} {
 			t.Run(fmt.Sprintf("%g at %g", p, alpha), func(t *testing.T) {
 				n := sampleSize(p, distributionShift, alpha, distributionPower)
