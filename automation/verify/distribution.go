@@ -251,12 +251,16 @@ func (d *DistributionData) summary() string {
 	for _, r := range d.Regions {
 		var shares []string
 		for _, s := range r.Shares {
-			shares = append(shares, fmt.Sprintf("%s %.1f%%", s.Region, 100*s.Share))
+			shares = append(shares, fmt.Sprintf("%s %.1f%% (%d in [%d, %d])", s.Region, 100*s.Share, s.Answers, s.Least, s.Most))
 		}
-		parts = append(parts, fmt.Sprintf("from %s: %s", r.Region, strings.Join(shares, ", ")))
+		parts = append(parts, fmt.Sprintf("%d requests from %s: %s", r.Requests, r.Region, strings.Join(shares, ", ")))
 	}
-	return fmt.Sprintf("%s; %d requests from each region, a shift of %.0f points is seen with %.0f%% power at %.0e",
-		strings.Join(parts, "; "), d.Requests, 100*d.Shift, 100*d.Power, d.FalseAlarm)
+	most := 0.0
+	for _, l := range d.Loaders {
+		most = max(most, l.Dispersion)
+	}
+	return fmt.Sprintf("%s; dispersion up to %.2f; a shift of %.0f points is seen with %.0f%% power at %.0e",
+		strings.Join(parts, "; "), most, 100*d.Shift, 100*d.Power, d.FalseAlarm)
 }
 
 // judgeNodes compares the nodes' regions, where istiod reads those of pods, with

@@ -287,17 +287,21 @@ func (r *DrillReport) Table(w io.Writer) error {
 	if r.Drill == FaultKill {
 		moving = "the run ended"
 	}
-	fmt.Fprintf(&b, "%s: %d requests at %d/s from each loader in each run; seconds since the fault (shifted) and since the repair began (failback)\n\n", r.Drill, r.Requests, r.Rate)
-	fmt.Fprintf(&b, "%-44s %7s %8s %6s %8s  %-22s %-22s\n", "RULE", "RUNS", "REQUESTS", "LOST", "RETRIED", "SHIFTED p50/p99/max", "FAILBACK p50/p99/max")
+	fmt.Fprintf(&b, "%s: %d requests at %d/s from each loader in each run; seconds since the fault (first error, shifted) and since the repair began (failback)\n\n", r.Drill, r.Requests, r.Rate)
+	const row = "%-44s %7s %8s %6s %8s %11s  %-22s %-22s %8s\n"
+	fmt.Fprintf(&b, row, "RULE", "RUNS", "REQUESTS", "LOST", "RETRIED", "FIRST ERROR", "SHIFTED p50/p99/max", "FAILBACK p50/p99/max", "SLOWEST")
 	for _, s := range r.Rules {
-		runs, retries := fmt.Sprint(s.Runs), "?"
+		runs, retries, first := fmt.Sprint(s.Runs), "?", "–"
 		if s.Runs < r.Repeat {
 			runs = fmt.Sprintf("%d of %d", s.Runs, r.Repeat)
 		}
 		if s.Retries != nil {
 			retries = fmt.Sprint(*s.Retries)
 		}
-		fmt.Fprintf(&b, "%-44s %7s %8d %6d %8s  %-22s %-22s\n", s.Rule, runs, s.Requests, s.Lost, retries, s.Shifted, s.Failback)
+		if s.FirstError != nil {
+			first = fmt.Sprintf("%.2f", *s.FirstError)
+		}
+		fmt.Fprintf(&b, row, s.Rule, runs, fmt.Sprint(s.Requests), fmt.Sprint(s.Lost), retries, first, s.Shifted, s.Failback, fmt.Sprintf("%.0f ms", s.Slowest))
 	}
 	for _, s := range r.Rules {
 		for _, e := range s.Errors {
@@ -308,6 +312,11 @@ func (r *DrillReport) Table(w io.Writer) error {
 		}
 		if s.NotBack > 0 {
 			fmt.Fprintf(&b, "\n%s: %s of %d did not get its requests back before the run ended", s.Rule, count(s.NotBack, "loader"), s.Loaders)
+		}
+	}
+	for _, run := range r.Runs {
+		for _, f := range run.Findings {
+			fmt.Fprintf(&b, "\n%s, a run that does not count: %s%s", run.Rule, f.where(), f.Message)
 		}
 	}
 	for _, f := range r.Findings {

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -297,8 +298,11 @@ func TestMovedAndBack(t *testing.T) {
 				t.Errorf("summary %+v", s)
 			}
 			var b strings.Builder
-			if err := r.Table(&b); err != nil || strings.Contains(b.String(), "still lost") != (c.moved < 0) {
+			if err := r.Table(&b); err != nil || strings.Contains(b.String(), "still lost") != (c.moved < 0) || !strings.Contains(b.String(), "5 ms") {
 				t.Errorf("table %v:\n%s", err, b.String())
+			}
+			if f.FirstError != nil && !strings.Contains(b.String(), fmt.Sprintf(" %.2f ", *f.FirstError)) {
+				t.Errorf("no first error at %g in\n%s", *f.FirstError, b.String())
 			}
 			d.Loaders = []Failover{f}
 			if strings.Contains(d.summary(), "but for some") != (c.moved < 0) {
@@ -421,7 +425,7 @@ func TestDrillThatIsNone(t *testing.T) {
 		t.Errorf("the summary counts a run that was none: %+v", s)
 	}
 	var b strings.Builder
-	if err := report.Table(&b); err != nil || !strings.Contains(b.String(), "1 of 3") {
+	if err := report.Table(&b); err != nil || !strings.Contains(b.String(), "1 of 3") || !strings.Contains(b.String(), "does not count: cluster1: client pod: 100 requests scheduled") {
 		t.Errorf("table %v:\n%s", err, b.String())
 	}
 }

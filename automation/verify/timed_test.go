@@ -282,6 +282,15 @@ func TestDistributionData(t *testing.T) {
 	if len(data.Regions) != 2 || data.Regions[0].Requests < data.Requests || data.Regions[0].Shares[0].Share != 0.8 {
 		t.Errorf("regions %+v", data.Regions)
 	}
+	own := data.Regions[0].Shares[0]
+	for _, part := range []string{
+		fmt.Sprintf("%d requests from region1: region1 80.0%% (%d in [%d, %d])", data.Regions[0].Requests, own.Answers, own.Least, own.Most),
+		"dispersion up to 0.0",
+	} {
+		if !strings.Contains(result.Summary, part) {
+			t.Errorf("summary %q lacks %q", result.Summary, part)
+		}
+	}
 	for _, l := range data.Loaders {
 		if 2*l.Requests < data.Requests || l.Errors != 0 || len(l.Shares) != 2 {
 			t.Errorf("%s via %s: %+v", l.From, l.Via, l)
