@@ -194,7 +194,8 @@ func drill(ctx context.Context, m *mesh, o DrillOptions) (*DrillReport, error) {
 // measure adds the runs of one rule to the report, and their summary.
 func (r *DrillReport) measure(ctx context.Context, m *mesh, plan FailoverPlan, rule TrafficRule, progress func(string)) error {
 	name, out := label(rule), &outcome{}
-	progress(name + ": deploying")
+	m.say = func(step string) { progress(name + ": " + step) }
+	m.say("deploying")
 	m.inScenario(ctx, Scenario{Name: "drill", Traffic: rule}, out, func(m *mesh) {
 		for n := range r.Repeat {
 			if n > 0 { // the pods are new ones
@@ -203,7 +204,7 @@ func (r *DrillReport) measure(ctx context.Context, m *mesh, plan FailoverPlan, r
 			if len(out.findings) > 0 {
 				return
 			}
-			progress(fmt.Sprintf("%s: run %d of %d", name, n+1, r.Repeat))
+			m.say(fmt.Sprintf("run %d of %d", n+1, r.Repeat))
 			run := &outcome{}
 			data := m.failover(ctx, plan, run)
 			r.Runs = append(r.Runs, DrillRun{Rule: name, Data: data, Findings: run.findings})
@@ -218,7 +219,7 @@ func (r *DrillReport) measure(ctx context.Context, m *mesh, plan FailoverPlan, r
 		}
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("drill stopped: %w", context.Cause(ctx))
+		return fmt.Errorf("drill stopped: %w\n%s", context.Cause(ctx), remains(out.findings))
 	}
 	if out.failed() {
 		f := out.findings[0] // failures come first

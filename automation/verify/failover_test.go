@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -427,6 +428,37 @@ func TestDrillThatIsNone(t *testing.T) {
 	var b strings.Builder
 	if err := report.Table(&b); err != nil || !strings.Contains(b.String(), "1 of 3") || !strings.Contains(b.String(), "does not count: cluster1: client pod: 100 requests scheduled") {
 		t.Errorf("table %v:\n%s", err, b.String())
+	}
+}
+
+// TestDrillStopped: the rules that were measured before are reported.
+func TestDrillStopped(t *testing.T) {
+	f, o, d := timedMesh(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	good := shaped(f, clean)
+	f.load = func(c *member, via string, p load.Plan, on func(load.Record)) error {
+		d.mu.Lock()
+		second := len(d.deployed) == 2
+		d.mu.Unlock()
+		if second && p.Duration != warmUp {
+			stop()
+			return context.Canceled
+		}
+		return good(c, via, p, on)
+	}
+	d.residue = errors.New("namespace is stuck")
+	article := failoverRule
+	article.Profile = ProfileArticle
+	report, err := drill(ctx, f.mesh(o), DrillOptions{
+		Targets: o.Targets, Workload: o.Workload, Deployer: d,
+		Plan: FailoverPlan{Rate: 100, Requests: 100}, Rules: []TrafficRule{failoverRule, article, failoverRule},
+	})
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "left in the mesh: scenario drill: namespace is stuck") {
+		t.Errorf("error %v", err)
+	}
+	if report == nil || len(report.Rules) != 2 || report.Rules[0].Runs != 1 || report.Rules[1].Runs != 0 || len(d.deployed) != 2 {
+		t.Errorf("report %+v, deployed %v", report, d.deployed)
 	}
 }
 

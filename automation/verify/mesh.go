@@ -77,6 +77,7 @@ type mesh struct {
 	deployer  Deployer
 	rules     Rules
 	generator generator
+	say       func(step string) // hears what a timed check does now; may be nil
 }
 
 // each calls f for every member at the same time and waits.

@@ -11,6 +11,7 @@ const (
 	ReasonTimedOut           Reason = "TimedOut"           // the attempt was cut off before it ended
 	ReasonPanicked           Reason = "Panicked"           // a defect of the check itself
 	ReasonNotSelected        Reason = "NotSelected"        // left out by the caller
+	ReasonInterrupted        Reason = "Interrupted"        // the run was stopped before the check was done
 	ReasonNoWorkload         Reason = "NoWorkload"         // there is nothing to call in this mesh
 )
 

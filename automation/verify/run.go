@@ -14,8 +14,9 @@ import (
 )
 
 // Run checks the mesh and reports. The checks that only read run at the same
-// time; timed ones follow, one after another. An error means that the run itself was impossible or was cancelled; a
-// mesh that is wrong is a report with verdict fail.
+// time; timed ones follow, one after another. An error means that the run itself was impossible or was stopped; in
+// that case there is a report too, of the checks that were done. A mesh that is wrong
+// is a report with verdict fail.
 func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := validate(o); err != nil {
 		return nil, err
@@ -70,15 +71,19 @@ func run(ctx context.Context, m *mesh, o Options) (*Report, error) {
 	}
 	wg.Wait()
 	for i, c := range chosen {
-		if c.timed && ctx.Err() == nil {
+		if c.timed {
 			report.Checks[i] = r.check(ctx, c)
 		}
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("verification stopped: %w", context.Cause(ctx))
-	}
 	report.Seconds = seconds(time.Since(report.Started))
 	report.Verdict = verdict(report.Checks)
+	if ctx.Err() != nil {
+		var findings []Finding
+		for _, c := range report.Checks {
+			findings = append(findings, c.Findings...)
+		}
+		return report, fmt.Errorf("verification stopped: %w\n%s", context.Cause(ctx), remains(findings))
+	}
 	return report, nil
 }
 
@@ -103,6 +108,10 @@ func (r *runner) check(ctx context.Context, c check) Result {
 	result := Result{ID: c.id, Title: c.title, Proves: c.proves, Required: true, Started: time.Now()}
 	if only := r.options.Only; !(c.timed && r.options.Full) && len(only) > 0 && !slices.Contains(only, c.id) {
 		result.Status, result.Reason, result.Summary = Skipped, ReasonNotSelected, "left out by --only"
+		return result
+	}
+	if ctx.Err() != nil {
+		result.interrupt()
 		return result
 	}
 	if c.applies != nil {
@@ -140,9 +149,20 @@ func (r *runner) check(ctx context.Context, c check) Result {
 		}
 	}
 	r.fill(ctx, c, &result, last)
+	if ctx.Err() != nil && result.Status != Passed {
+		result.interrupt()
+	}
 	result.Seconds = seconds(time.Since(result.Started))
 	r.emit(Event{Kind: EventDone, Check: c.id, Title: c.title, Result: &result})
 	return result
+}
+
+// interrupt says that the check was not done: what it found is of its being cut
+// off, but for what it left behind.
+func (r *Result) interrupt() {
+	r.Status, r.Reason, r.Summary = Skipped, ReasonInterrupted, "the run was stopped before this was done"
+	r.Hint, r.Data, r.Evidence = "", nil, nil
+	r.Findings = slices.DeleteFunc(r.Findings, func(f Finding) bool { return f.Reason != ReasonNotRemoved })
 }
 
 // fill turns the last attempt into the result.
@@ -185,7 +205,9 @@ func (r *runner) attempt(ctx context.Context, c check) (out *outcome) {
 			out.add(Finding{Reason: ReasonPanicked, Message: fmt.Sprintf("the check itself failed: %v", p)})
 		}
 	}()
-	c.run(ctx, r.mesh, out)
+	m := *r.mesh
+	m.say = func(step string) { r.emit(Event{Kind: EventStep, Check: c.id, Title: c.title, Detail: step}) }
+	c.run(ctx, &m, out)
 	if errors.Is(context.Cause(ctx), errAttemptOver) {
 		out.timedOut = true
 		if !out.failed() { // what was not looked at is unknown

@@ -105,7 +105,7 @@ type Event struct {
 	Check   string    `json:"check"`
 	Title   string    `json:"title"`
 	Attempt int       `json:"attempt,omitempty"` // EventRetry: attempts made so far
-	Detail  string    `json:"detail,omitempty"`  // EventRetry: what the attempt saw
+	Detail  string    `json:"detail,omitempty"`  // EventRetry: what the attempt saw; EventStep: what comes now
 	Result  *Result   `json:"result,omitempty"`  // EventDone
 }
 
@@ -116,6 +116,7 @@ type EventKind string
 const (
 	EventStart EventKind = "start" // a check begins
 	EventRetry EventKind = "retry" // an attempt failed and another follows
+	EventStep  EventKind = "step"  // a timed check goes on to something else
 	EventDone  EventKind = "done"  // the check has a result
 )
 

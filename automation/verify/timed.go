@@ -26,6 +26,9 @@ const (
 // whatever happened meanwhile.
 func (m *mesh) inScenario(ctx context.Context, s Scenario, out *outcome, f func(*mesh)) {
 	defer func() {
+		if m.say != nil {
+			m.say("removing the workload")
+		}
 		fresh, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeWithin)
 		defer cancel()
 		if err := m.deployer.Remove(fresh, s.Name); err != nil {
@@ -49,6 +52,16 @@ func (m *mesh) inScenario(ctx context.Context, s Scenario, out *outcome, f func(
 		return
 	}
 	f(&view)
+}
+
+// remains says what a run that was stopped has left in the mesh.
+func remains(findings []Finding) string {
+	for _, f := range findings {
+		if f.Reason == ReasonNotRemoved {
+			return fmt.Sprintf("left in the mesh: %s%s; %s", f.where(), f.Message, hints[f.Reason])
+		}
+	}
+	return "nothing of it is left in the mesh"
 }
 
 // settle waits until discovery is complete for the workload and returns what

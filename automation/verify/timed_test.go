@@ -304,6 +304,44 @@ func TestDistributionData(t *testing.T) {
 	}
 }
 
+// TestStopped: a run that is stopped says what was done, and what it has left.
+func TestStopped(t *testing.T) {
+	for name, residue := range map[string]error{"nothing of it is left": nil, "namespace is stuck": errors.New("namespace is stuck")} {
+		t.Run(name, func(t *testing.T) {
+			f, o, d := timedMesh(t)
+			o.Full, d.residue = true, residue
+			ctx, stop := context.WithCancel(t.Context())
+			defer stop()
+			good := f.load
+			f.load = func(c *member, via string, p load.Plan, on func(load.Record)) error {
+				stop()
+				return errors.Join(good(c, via, p, func(load.Record) {}), context.Canceled)
+			}
+			var steps []string
+			o.Progress = func(e Event) {
+				if e.Kind == EventStep {
+					steps = append(steps, e.Check+": "+e.Detail)
+				}
+			}
+			report, err := run(ctx, f.mesh(o), o)
+			if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), name) {
+				t.Errorf("error %v", err)
+			}
+			if report == nil || report.Verdict != Partial || len(d.removed) != 1 {
+				t.Fatalf("report %+v, removed %v", report, d.removed)
+			}
+			for id, want := range map[string]Reason{CheckPlanes: "", CheckDistribution: ReasonInterrupted, CheckFailover: ReasonInterrupted, CheckMTLS: ReasonInterrupted} {
+				if c := report.Check(id); c == nil || c.Reason != want {
+					t.Errorf("check %s: %+v, want reason %q", id, c, want)
+				}
+			}
+			if !slices.Equal(steps, []string{"distribution: removing the workload"}) {
+				t.Errorf("steps %v", steps)
+			}
+		})
+	}
+}
+
 // TestTimedChecksAreAskedFor leaves a plain run read-only.
 func TestTimedChecksAreAskedFor(t *testing.T) {
 	f, o, d := timedMesh(t)

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -64,10 +65,10 @@ func (a *App) verify(ctx context.Context, f *labFlags, only []string, full bool,
 	}
 	p := &checkProgress{ui: a.UI, steps: map[string]*ui.Step{}}
 	report, err := lab.Verify(ctx, verify.Options{Only: only, Full: full, Log: a.Log, Progress: p.event})
-	if err != nil {
+	if report == nil {
 		return err
 	}
-	if err := a.render(report, output); err != nil {
+	if err := errors.Join(err, a.render(report, output)); err != nil {
 		return err
 	}
 	if report.Verdict != verify.Pass && !(report.Verdict == verify.Partial && len(only) > 0) {
@@ -135,6 +136,8 @@ func (p *checkProgress) event(e verify.Event) {
 		p.steps[e.Check] = p.ui.Start("check " + e.Check)
 	case verify.EventRetry:
 		p.steps[e.Check].Update(fmt.Sprintf("attempt %d: %s", e.Attempt, e.Detail))
+	case verify.EventStep:
+		p.steps[e.Check].Update(e.Detail)
 	case verify.EventDone:
 		step, ok := p.steps[e.Check]
 		if !ok {
@@ -145,6 +148,8 @@ func (p *checkProgress) event(e verify.Event) {
 			step.Fail(fmt.Errorf("%s", r.Reason))
 		case verify.Warned:
 			step.Done("warning: " + string(r.Reason))
+		case verify.Skipped:
+			step.Skip(string(r.Reason))
 		default:
 			step.Done("")
 		}
