@@ -26,7 +26,7 @@ type DrillRule struct {
 }
 
 // Drill makes a region of the lab fail under load, on a workload of its own, and
-// reports what was measured.
+// reports what was measured, also when it ended early, with an error.
 func (l *Lab) Drill(ctx context.Context, o DrillOptions) (*verify.DrillReport, error) {
 	outputs, err := l.Outputs(ctx)
 	if err != nil {
