@@ -23,9 +23,8 @@ type drill struct {
 }
 
 // immeasurable are the parts of the zero-loss profile that make no difference under
-// these faults: no application answers 500 of its own, and Istio sets the last
-// itself (ADR 18).
-var immeasurable = []string{"gateway-errors", "no-panic"}
+// these faults: no application answers 500 of its own (ADR 18).
+var immeasurable = []string{"gateway-errors"}
 
 // drillPlan lists what is measured about failover: both profiles under every fault,
 // what each part of the zero-loss profile adds, and the long runs. With two runs of
