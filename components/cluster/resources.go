@@ -70,8 +70,8 @@ type Kind struct {
 	ClusterID pulumi.StringOutput      `pulumi:"clusterID"`
 }
 
-// KindArgs describes a kind cluster. Node labels change in place, any other
-// change replaces the cluster.
+// KindArgs describes a kind cluster. Node labels, Context and Wait change in place;
+// any other change replaces the cluster.
 type KindArgs struct {
 	Lab pulumi.StringInput
 	// Name is kind's; Context names the exported kubeconfig's context.

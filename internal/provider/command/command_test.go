@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	sdk "github.com/pulumi/pulumi-command/sdk/go/command/local"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 
@@ -232,33 +231,48 @@ func TestCheck(t *testing.T) {
 	}
 }
 
-// TestParity holds the twin to the SDK: every input is read or refused by name, and
-// only triggers replace; every output is set, and is secret when an input is.
+// TestParity holds the twin to the SDK's source: every input is read or refused by
+// name, every output is set, and what replaces, is filled in or secret is the same.
 func TestParity(t *testing.T) {
-	tags := func(typ reflect.Type, tag string) (names []string) {
-		for _, f := range reflect.VisibleFields(typ) {
-			if name := f.Tag.Get(tag); name != "" && name != "id" && name != "urn" {
-				names = append(names, name)
-			}
-		}
-		slices.Sort(names)
-		return names
+	sdk := pt.ReadSource(t, "github.com/pulumi/pulumi-command/sdk/go/command/local")
+	if sdk.Version != "v"+Version {
+		t.Errorf("the SDK is %s, the twin is of %s", sdk.Version, Version)
 	}
-	inputs := tags(sdk.CommandArgs{}.ElementType(), "pulumi")
-	if d := cmp.Diff(inputs, tags(reflect.TypeFor[args](), "json")); d != "" {
-		t.Error(d)
+	inputs := sdk.Properties(pt.Inputs("Command"))
+	if d := cmp.Diff(inputs, pt.Decoded(reflect.TypeFor[args]())); d != "" {
+		t.Errorf("inputs: %s", d)
 	}
+	if d := cmp.Diff(sdk.Enum("Logging"), slices.Sorted(slices.Values(loggings))); d != "" {
+		t.Errorf("values of logging: %s", d)
+	}
+	if required := sdk.Required("Command"); required != nil {
+		t.Errorf("the SDK requires %v", required)
+	}
+
 	c := pt.Serve(t, New)
-	r := c.MustCreate(urn, pt.Obj("create", "echo x", "stdin", resource.MakeSecret(resource.NewStringProperty("s"))))
+	defaults := resource.PropertyMap{}
+	for _, f := range sdk.Fields(pt.Inputs("Command")) {
+		if strings.Contains(f.Doc, "Defaults to true.") {
+			defaults[resource.PropertyKey(f.Property)] = resource.NewBoolProperty(true)
+		}
+	}
+	if got, _ := c.Check(urn, nil, nil); !got.DeepEquals(defaults) {
+		t.Errorf("filled in: %v, want %v", got, defaults)
+	}
+
+	r := c.MustCreate(urn, pt.Obj("create", "echo x"))
+	replacing := sdk.Option("Command", "ReplaceOnChanges")
 	for _, input := range inputs {
 		news := r.Inputs.Copy()
 		news[resource.PropertyKey(input)] = provider.Unknown()
 		d := c.Diff(r, news)
-		if got := slices.Contains(d.GetReplaces(), input); got != (input == "triggers") || !slices.Contains(d.GetDiffs(), input) {
+		want := slices.Contains(replacing, input) || slices.Contains(replacing, input+"[*]")
+		if got := slices.Contains(d.GetReplaces(), input); got != want || !slices.Contains(d.GetDiffs(), input) {
 			t.Errorf("a change of %s: %v", input, d)
 		}
 	}
-	for _, output := range tags(reflect.TypeFor[sdk.Command](), "pulumi") {
+	secret := sdk.Option("Command", "AdditionalSecretOutputs")
+	for _, output := range sdk.Properties("Command") {
 		v, ok := r.Outputs[resource.PropertyKey(output)]
 		switch output {
 		case "assets", "archive":
@@ -266,13 +280,17 @@ func TestParity(t *testing.T) {
 				t.Errorf("%s is set, although their inputs are refused", output)
 			}
 		case "stdout", "stderr":
-			if !v.IsSecret() {
-				t.Errorf("%s of a secret input is plain", output)
+			if !ok || v.IsSecret() != slices.Contains(secret, output) {
+				t.Errorf("%s = %v", output, v)
 			}
 		default:
 			if !slices.Contains(inputs, output) {
 				t.Errorf("output %s is neither made nor an input", output)
 			}
 		}
+	}
+	options := pt.ReadSource(t, "github.com/pulumi/pulumi-command/sdk/go/command", "provider.go")
+	if got := options.Properties("providerArgs"); got != nil {
+		t.Errorf("the provider has options: %v", got)
 	}
 }

@@ -2,13 +2,11 @@
 // the resource command:local:Command. It differs in three points:
 //
 //   - assetPaths and archivePaths are refused.
-//   - When an input is secret, the command's text and output are left out of
-//     the log and of errors, unless logging asks for them.
+//   - When an input is secret, stdout and stderr are secret too, where the official
+//     provider leaves that to additionalSecretOutputs, and the command's text and
+//     output are left out of the log and of errors, unless logging asks for them.
 //   - A cancellation kills all that the command started, not its first process
 //     alone.
-//
-// Secrets and unknowns spread as there: stdout and stderr are secret, or unknown
-// in a preview, when any input is.
 package command
 
 import (

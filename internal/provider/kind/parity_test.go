@@ -3,57 +3,62 @@ package kind
 import (
 	"reflect"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
-	sdk "github.com/meshwright/meshwright/components/cluster"
+	"github.com/meshwright/meshwright/internal/provider"
 	pt "github.com/meshwright/meshwright/internal/provider/providertest"
 )
 
 // TestParity holds the provider to the types by which programs use it: every input
-// is read, every output is set.
+// is read, every output set, secret is what they say, and a change replaces unless
+// they say otherwise.
 func TestParity(t *testing.T) {
+	sdk := pt.ReadSource(t, "github.com/meshwright/meshwright/components/cluster", "resources.go")
 	b, made := lab(t)
 	patched := clusterInputs("a", "b")
 	patched["kubeadmConfigPatches"] = pt.Arr("kind: KubeletConfiguration")
 	one := b.client.MustCreate(clusterURN, patched)
+	if d := cmp.Diff(sdk.Properties("kindNode"), pt.Decoded(reflect.TypeFor[node]())); d != "" {
+		t.Errorf("nodes (-program +provider): %s", d)
+	}
 	for name, tc := range map[string]struct {
-		args, reads, made reflect.Type
-		outputs           *pt.Resource
+		reads   reflect.Type
+		made    *pt.Resource
+		inPlace []string
 	}{
-		"Network": {sdk.NetworkArgs{}.ElementType(), reflect.TypeFor[network](), reflect.TypeFor[sdk.Network](), made},
-		"Cluster": {sdk.KindArgs{}.ElementType(), reflect.TypeFor[cluster](), reflect.TypeFor[sdk.Kind](), one},
-		"node":    {sdk.KindNode{}.ElementType(), reflect.TypeFor[node](), nil, nil},
+		"Network": {reflect.TypeFor[network](), made, nil},
+		"Kind":    {reflect.TypeFor[cluster](), one, []string{"context", "wait"}}, // labels of nodes: TestClusterLife
 	} {
 		t.Run(name, func(t *testing.T) {
-			if d := cmp.Diff(tags(tc.args, "pulumi"), tags(tc.reads, "json")); d != "" {
+			inputs := sdk.Properties(pt.Inputs(name))
+			if d := cmp.Diff(inputs, pt.Decoded(tc.reads)); d != "" {
 				t.Errorf("inputs (-program +provider): %s", d)
 			}
-			if tc.made == nil {
-				return
-			}
-			for _, output := range tags(tc.made, "pulumi") {
-				if _, ok := tc.outputs.Outputs[resource.PropertyKey(output)]; !ok {
+			for _, output := range sdk.Properties(name) {
+				if _, ok := tc.made.Outputs[resource.PropertyKey(output)]; !ok {
 					t.Errorf("output %s is never set", output)
+				}
+			}
+			var secret []string
+			for key, v := range tc.made.Outputs {
+				if v.IsSecret() {
+					secret = append(secret, string(key))
+				}
+			}
+			if d := cmp.Diff(sdk.Option(name, "AdditionalSecretOutputs"), secret); d != "" {
+				t.Errorf("secret outputs (-program +provider): %s", d)
+			}
+			for _, input := range inputs {
+				news := tc.made.Inputs.Copy()
+				news[resource.PropertyKey(input)] = provider.Unknown()
+				d := b.client.Diff(tc.made, news)
+				if got := slices.Contains(d.GetReplaces(), input); got == slices.Contains(tc.inPlace, input) || !slices.Contains(d.GetDiffs(), input) {
+					t.Errorf("a change of %s: %v", input, d)
 				}
 			}
 		})
 	}
-}
-
-// tags returns the names that a struct's fields have under a tag, sorted, without
-// those that every resource has.
-func tags(typ reflect.Type, tag string) []string {
-	var names []string
-	for _, f := range reflect.VisibleFields(typ) {
-		name, _, _ := strings.Cut(f.Tag.Get(tag), ",")
-		if name != "" && name != "id" && name != "urn" {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
 }

@@ -1,5 +1,5 @@
 // Package providertest drives a provider through its whole life over gRPC, as
-// an engine does, without an engine.
+// an engine does, without an engine, and reads what an SDK's source says of it.
 package providertest
 
 import (
