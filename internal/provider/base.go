@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/blang/semver"
@@ -86,6 +87,25 @@ func (b *Base) GetMapping(context.Context, plugin.GetMappingRequest) (plugin.Get
 // GetMappings has none.
 func (b *Base) GetMappings(context.Context, plugin.GetMappingsRequest) (plugin.GetMappingsResponse, error) {
 	return plugin.GetMappingsResponse{}, nil
+}
+
+// Invoke, Call and Construct refuse by name: no twin holds functions or components.
+func (b *Base) Invoke(_ context.Context, req plugin.InvokeRequest) (plugin.InvokeResponse, error) {
+	return plugin.InvokeResponse{}, b.lacks(string(req.Tok))
+}
+
+// Call is refused.
+func (b *Base) Call(_ context.Context, req plugin.CallRequest) (plugin.CallResponse, error) {
+	return plugin.CallResponse{}, b.lacks(string(req.Tok))
+}
+
+// Construct is refused.
+func (b *Base) Construct(_ context.Context, req plugin.ConstructRequest) (plugin.ConstructResponse, error) {
+	return plugin.ConstructResponse{}, b.lacks(string(req.Type))
+}
+
+func (b *Base) lacks(token string) error {
+	return fmt.Errorf("%s is not part of the embedded %s provider; install the official plugin to use it", token, b.Package)
 }
 
 // SignalCancellation ends the contexts that Operation made, and every later one.

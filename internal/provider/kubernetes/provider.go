@@ -75,17 +75,6 @@ func (p *Provider) Handshake(ctx context.Context, req plugin.ProviderHandshakeRe
 	return res, err
 }
 
-// Invoke has no functions: the official ones render YAML, Helm templates and
-// kustomizations, which no stack here uses.
-func (p *Provider) Invoke(_ context.Context, req plugin.InvokeRequest) (plugin.InvokeResponse, error) {
-	return plugin.InvokeResponse{}, fmt.Errorf("%s is not part of the embedded Kubernetes provider; install the official plugin to use it", req.Tok)
-}
-
-// Construct has no components.
-func (p *Provider) Construct(_ context.Context, req plugin.ConstructRequest) (plugin.ConstructResponse, error) {
-	return plugin.ConstructResponse{}, fmt.Errorf("%s is not part of the embedded Kubernetes provider; install the official plugin to use it", req.Type)
-}
-
 // Close ends what runs and closes idle connections.
 func (p *Provider) Close() error {
 	err := p.Base.Close()

@@ -1,7 +1,10 @@
 package plugins
 
 import (
+	"strings"
 	"testing"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 )
 
 func TestFromArgv0(t *testing.T) {
@@ -25,17 +28,18 @@ func TestFromArgv0(t *testing.T) {
 	}
 }
 
-// TestVersions holds the twins to the plugin versions that the SDKs ask for.
-func TestVersions(t *testing.T) {
-	want := map[string]string{"tls": "5.3.1", "command": "1.2.1", "kubernetes": "4.30.0"}
+// TestNoFunctions: what is not embedded is refused by its name.
+func TestNoFunctions(t *testing.T) {
+	const token = "tls:index/getCertificate:getCertificate"
 	for name, factory := range All(Options{}) {
-		info, err := factory().GetPluginInfo(t.Context())
-		if err != nil || info.Version == nil {
-			t.Errorf("%s: %v, %v", name, info, err)
-			continue
-		}
-		if w, ok := want[name]; ok && info.Version.String() != w {
-			t.Errorf("%s has version %s, its SDK asks for %s", name, info.Version, w)
+		p := factory()
+		_, invoked := p.Invoke(t.Context(), plugin.InvokeRequest{Tok: token})
+		_, called := p.Call(t.Context(), plugin.CallRequest{Tok: token})
+		_, constructed := p.Construct(t.Context(), plugin.ConstructRequest{Type: token})
+		for _, err := range []error{invoked, called, constructed} {
+			if err == nil || !strings.Contains(err.Error(), token+" is not part of the embedded "+name+" provider") {
+				t.Errorf("%s: %v", name, err)
+			}
 		}
 	}
 }
