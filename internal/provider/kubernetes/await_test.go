@@ -75,7 +75,7 @@ func TestServiceAwait(t *testing.T) {
 			time.Sleep(20 * time.Millisecond)
 		}
 		e.edit(services, ns, "both", `{"status":{"loadBalancer":{"ingress":[{"ip":"10.9.9.9"}]}}}`, "status")
-		_, _ = e.live.Resource(slices).Namespace(ns).Create(context.Background(), slice, metav1.CreateOptions{})
+		_, _ = e.live.Resource(endpointSlices).Namespace(ns).Create(context.Background(), slice, metav1.CreateOptions{})
 	}()
 	both := e.mustUp("create", serviceType, "both", service("both", "LoadBalancer", tree{"app": "both"}))
 	ingress, _, _ := unstructured.NestedSlice(toTree(both.state), "status", "loadBalancer", "ingress")

@@ -5,8 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
@@ -28,21 +31,36 @@ type config struct {
 	helmRepositoryCache   string
 }
 
-// refused are options that change what the official provider does in ways that
-// this one cannot; ignoring them would do something else than was asked.
-var refused = map[resource.PropertyKey]func(resource.PropertyValue) bool{
-	"renderYamlToDirectory": func(v resource.PropertyValue) bool { return v.IsString() && v.StringValue() != "" },
+// refused are options, or options within others, that change what the official
+// provider does in ways that this one cannot; ignoring them would do something else
+// than was asked.
+var refused = map[string]func(resource.PropertyValue) bool{
 	"alwaysRender":          isTrue,
 	"enableServerSideApply": func(v resource.PropertyValue) bool { return v.HasValue() && !v.IsComputed() && !isTrue(v) },
+	"renderYamlToDirectory": isText,
+	"strictMode":            isTrue,
+	// No plugin of Helm's is run.
+	"helmReleaseSettings.pluginsPath": isText,
+	// It would cut the watches by which readiness is awaited.
+	"kubeClientSettings.timeout": func(v resource.PropertyValue) bool { return v.HasValue() && !v.IsComputed() },
 }
 
 // CheckConfig refuses options that the embedded provider does not have.
 func (p *Provider) CheckConfig(_ context.Context, req plugin.CheckConfigRequest) (plugin.CheckConfigResponse, error) {
+	in := plainMap(req.News.Copy())
+	if on, err := strconv.ParseBool(os.Getenv("PULUMI_K8S_ENABLE_SERVER_SIDE_APPLY")); err == nil && !in.HasValue("enableServerSideApply") {
+		in["enableServerSideApply"] = resource.NewProperty(on)
+	}
 	var failures []plugin.CheckFailure
-	for key, bad := range refused {
-		if v, ok := req.News[key]; ok && bad(plain(v)) {
+	for _, path := range slices.Sorted(maps.Keys(refused)) {
+		outer, inner, within := strings.Cut(path, ".")
+		v := in[keyOf(outer)]
+		if within {
+			v = nested(in, keyOf(outer))[keyOf(inner)]
+		}
+		if refused[path](v) {
 			failures = append(failures, plugin.CheckFailure{
-				Property: key,
+				Property: keyOf(path),
 				Reason:   "not part of the embedded Kubernetes provider; leave it out or install the official plugin",
 			})
 		}
@@ -157,6 +175,8 @@ func isTrue(v resource.PropertyValue) bool {
 	return v.IsBool() && v.BoolValue() || v.IsString() && v.StringValue() == "true"
 }
 
+func isText(v resource.PropertyValue) bool { return v.IsString() && v.StringValue() != "" }
+
 func flag(in resource.PropertyMap, key resource.PropertyKey, env string) bool {
 	if v, ok := in[key]; ok && v.HasValue() {
 		return isTrue(v)
@@ -166,7 +186,7 @@ func flag(in resource.PropertyMap, key resource.PropertyKey, env string) bool {
 }
 
 func text(in resource.PropertyMap, key resource.PropertyKey, env string) string {
-	if v, ok := in[key]; ok && v.IsString() && v.StringValue() != "" {
+	if v := in[key]; isText(v) {
 		return v.StringValue()
 	}
 	if env == "" {

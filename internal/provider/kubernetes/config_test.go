@@ -89,7 +89,12 @@ func TestCheckConfig(t *testing.T) {
 		"as a string":       {tree{"enableServerSideApply": "false"}, []string{"enableServerSideApply"}},
 		"rendering":         {tree{"renderYamlToDirectory": "out"}, []string{"renderYamlToDirectory"}},
 		"no rendering":      {tree{"renderYamlToDirectory": ""}, nil},
-		"unknown":           {tree{"enableServerSideApply": unknown}, nil},
+		"unknown":           {tree{"enableServerSideApply": unknown, "kubeClientSettings": tree{"timeout": unknown}}, nil},
+		"strict mode":       {tree{"strictMode": "true"}, []string{"strictMode"}},
+		"as JSON": {
+			tree{"kubeClientSettings": `{"timeout":32}`, "helmReleaseSettings": `{"pluginsPath":"x"}`},
+			[]string{"helmReleaseSettings.pluginsPath", "kubeClientSettings.timeout"},
+		},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

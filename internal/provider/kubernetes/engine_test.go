@@ -278,14 +278,14 @@ func (e *engine) namespace() string {
 }
 
 var (
-	namespaces  = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
-	configMaps  = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
-	secrets     = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
-	services    = schema.GroupVersionResource{Version: "v1", Resource: "services"}
-	pods        = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
-	deployments = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
-	jobs        = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
-	slices      = schema.GroupVersionResource{Group: "discovery.k8s.io", Version: "v1", Resource: "endpointslices"}
+	namespaces     = schema.GroupVersionResource{Version: "v1", Resource: "namespaces"}
+	configMaps     = schema.GroupVersionResource{Version: "v1", Resource: "configmaps"}
+	secrets        = schema.GroupVersionResource{Version: "v1", Resource: "secrets"}
+	services       = schema.GroupVersionResource{Version: "v1", Resource: "services"}
+	pods           = schema.GroupVersionResource{Version: "v1", Resource: "pods"}
+	deployments    = schema.GroupVersionResource{Group: "apps", Version: "v1", Resource: "deployments"}
+	jobs           = schema.GroupVersionResource{Group: "batch", Version: "v1", Resource: "jobs"}
+	endpointSlices = schema.GroupVersionResource{Group: "discovery.k8s.io", Version: "v1", Resource: "endpointslices"}
 )
 
 // jobComplete is the status of a Job that has run.

@@ -71,8 +71,8 @@ func parseKubeconfig(v resource.PropertyValue) (*api.Config, error) {
 }
 
 func clientConfig(in resource.PropertyMap) (clientcmd.ClientConfig, error) {
-	overrides := &clientcmd.ConfigOverrides{CurrentContext: text(in, "context", "PULUMI_K8S_CONTEXT")}
-	overrides.Context.Cluster = text(in, "cluster", "PULUMI_K8S_CLUSTER")
+	overrides := &clientcmd.ConfigOverrides{CurrentContext: text(in, "context", "")}
+	overrides.Context.Cluster = text(in, "cluster", "")
 	cfg, err := parseKubeconfig(in["kubeconfig"])
 	if err != nil {
 		return nil, err
@@ -112,7 +112,6 @@ func tune(cfg *rest.Config, settings resource.PropertyMap) {
 	if burst := number(settings, "burst", "PULUMI_K8S_CLIENT_BURST"); burst > 0 {
 		cfg.Burst = int(burst)
 	}
-	// settings.timeout is left: it would also cut the watches that awaiting uses.
 }
 
 // activeCluster names what the kubeconfig's active cluster is, to compare.
@@ -125,11 +124,11 @@ func activeCluster(in resource.PropertyMap) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	name := text(in, "context", "PULUMI_K8S_CONTEXT")
+	name := text(in, "context", "")
 	if name == "" {
 		name = raw.CurrentContext
 	}
-	cluster := text(in, "cluster", "PULUMI_K8S_CLUSTER")
+	cluster := text(in, "cluster", "")
 	if ctx := raw.Contexts[name]; cluster == "" && ctx != nil {
 		cluster = ctx.Cluster
 	}

@@ -1,67 +1,24 @@
 package kubernetes
 
 import (
-	"go/ast"
-	"go/parser"
-	"go/token"
+	"context"
+	"fmt"
+	"maps"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"reflect"
-	"sort"
-	"strconv"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+
+	pt "github.com/meshwright/meshwright/internal/provider/providertest"
 )
 
-const sdkModule = "github.com/pulumi/pulumi-kubernetes/sdk/v4"
-
-// sdkFields returns the property names of a struct of the official SDK, read
-// from its source: importing it would compile for minutes.
-func sdkFields(t *testing.T, file, structName string) []string {
-	t.Helper()
-	out, err := exec.Command("go", "list", "-m", "-f", "{{.Dir}} {{.Version}}", sdkModule).Output()
-	if err != nil {
-		t.Skipf("the SDK's source is not here: %v", err)
-	}
-	dir, sdkVersion, _ := strings.Cut(strings.TrimSpace(string(out)), " ")
-	if want := "v" + version.String(); sdkVersion != want {
-		t.Errorf("the provider reports %s, and the SDK is %s", want, sdkVersion)
-	}
-	path := filepath.Join(dir, "go", "kubernetes", file)
-	if _, err := os.Stat(path); err != nil {
-		t.Fatal(err)
-	}
-	parsed, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	ast.Inspect(parsed, func(n ast.Node) bool {
-		spec, ok := n.(*ast.TypeSpec)
-		if !ok || spec.Name.Name != structName {
-			return true
-		}
-		for _, f := range spec.Type.(*ast.StructType).Fields.List {
-			if f.Tag == nil {
-				continue
-			}
-			tag, err := strconv.Unquote(f.Tag.Value)
-			if err != nil {
-				t.Fatal(err)
-			}
-			names = append(names, reflect.StructTag(tag).Get("pulumi"))
-		}
-		return false
-	})
-	if len(names) == 0 {
-		t.Fatalf("no fields in %s", structName)
-	}
-	sort.Strings(names)
-	return names
-}
+// sdkPath is the root of the packages of the official SDK.
+const sdkPath = "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 
 // What becomes of every field that the SDK can send or read. A field that a new
 // SDK adds fails the test until it is placed.
@@ -73,12 +30,27 @@ const (
 	filled  = "filled"  // is the provider's to fill in
 )
 
-func TestFieldsOfTheSDK(t *testing.T) {
-	tests := map[string]struct {
-		file, structName string
-		want             map[string]string
+// placed compares where the fields of a struct are with those that it has.
+func placed(t *testing.T, sdk *pt.Source, structName string, places map[string]string) {
+	t.Helper()
+	if d := cmp.Diff(sdk.Properties(structName), slices.Sorted(maps.Keys(places))); d != "" {
+		t.Errorf("fields of the SDK's %s and their place here (-sdk +here):\n%s", structName, d)
+	}
+}
+
+// TestOptions holds the provider's options to the SDK's: each does something, is
+// refused or has no effect, as placed here, and the environment that stands in for
+// it in the SDK does so here.
+func TestOptions(t *testing.T) {
+	sdk := pt.ReadSource(t, sdkPath, "provider.go", "pulumiTypes.go")
+	if want := "v" + version.String(); sdk.Version != want {
+		t.Errorf("the provider reports %s, and the SDK is %s", want, sdk.Version)
+	}
+	groups := []struct {
+		structName, under, defaults string
+		places                      map[string]string
 	}{
-		"provider": {"provider.go", "providerArgs", map[string]string{
+		{"providerArgs", "", "NewProvider", map[string]string{
 			"alwaysRender": refusal, "cluster": used, "clusterIdentifier": used, "context": used, "deleteUnreachable": used,
 			"enableConfigMapMutable": used, "enablePatchForce": used, "enableSecretMutable": used, "enableServerSideApply": refusal, // false only
 			"helmReleaseSettings": used, "kubeClientSettings": used, "kubeconfig": used, "namespace": used, "renderYamlToDirectory": refusal,
@@ -86,58 +58,118 @@ func TestFieldsOfTheSDK(t *testing.T) {
 			"suppressHelmHookWarnings": ignoral, // none are given
 			"upsertExistingObjects":    used,
 		}},
-		"Helm settings": {"pulumiTypes.go", "HelmReleaseSettings", map[string]string{
-			"driver": used, "pluginsPath": ignoral, // no Helm plugin is run
-			"registryConfigPath": used, "repositoryCache": used, "repositoryConfigPath": used,
+		{"HelmReleaseSettings", "helmReleaseSettings", "HelmReleaseSettings.Defaults", map[string]string{
+			"driver": used, "pluginsPath": refusal, "registryConfigPath": used, "repositoryCache": used, "repositoryConfigPath": used,
 		}},
-		"client settings": {"pulumiTypes.go", "KubeClientSettings", map[string]string{
-			"burst": used, "qps": used, "timeout": ignoral, // it would cut watches; operations have timeouts of their own
-		}},
-		"release inputs": {"helm/v3/release.go", "releaseArgs", map[string]string{
-			"allowNullValues": used, "atomic": used, "chart": used, "cleanupOnFail": used, "compat": ignoral, "createNamespace": used,
-			"dependencyUpdate": used, "description": used, "devel": used, "disableCRDHooks": used, "disableOpenapiValidation": ignoral, // the API server validates
-			"disableWebhooks": used, "forceUpdate": used, "keyring": used, "lint": used, "manifest": passed, "maxHistory": used, "name": used,
-			"namespace": used, "postrender": used, "recreatePods": used, "renderSubchartNotes": used, "replace": used, "repositoryOpts": used,
-			"resetValues": used, "resourceNames": filled, "reuseValues": used, "skipAwait": used, "skipCrds": used, "timeout": used,
-			"valueYamlFiles": used, "values": used, "verify": used, "version": used, "waitForJobs": used,
-		}},
-		"release outputs": {"helm/v3/release.go", "Release", map[string]string{
-			"allowNullValues": passed, "atomic": passed, "chart": passed, "cleanupOnFail": passed, "createNamespace": passed, "dependencyUpdate": passed,
-			"description": passed, "devel": passed, "disableCRDHooks": passed, "disableOpenapiValidation": passed, "disableWebhooks": passed,
-			"forceUpdate": passed, "keyring": passed, "lint": passed, "manifest": passed, "maxHistory": passed, "name": filled, "namespace": filled,
-			"postrender": passed, "recreatePods": passed, "renderSubchartNotes": passed, "replace": passed, "repositoryOpts": passed,
-			"resetValues": passed, "resourceNames": filled, "reuseValues": passed, "skipAwait": passed, "skipCrds": passed, "status": filled,
-			"timeout": filled, "valueYamlFiles": ignoral, // merged into values
-			"values": filled, "verify": passed, "version": filled, "waitForJobs": passed,
-		}},
-		"release status": {"helm/v3/pulumiTypes.go", "ReleaseStatus", map[string]string{
-			"appVersion": filled, "chart": filled, "name": filled, "namespace": filled, "revision": filled, "status": filled, "version": filled,
-		}},
-		"repository": {"helm/v3/pulumiTypes.go", "RepositoryOpts", map[string]string{
-			"caFile": used, "certFile": used, "keyFile": used, "password": used, "repo": used, "username": used,
+		{"KubeClientSettings", "kubeClientSettings", "KubeClientSettings.Defaults", map[string]string{
+			"burst": used, "qps": used, "timeout": refusal,
 		}},
 	}
-	for name, test := range tests {
-		t.Run(name, func(t *testing.T) {
-			var placed []string
-			for field := range test.want {
-				placed = append(placed, field)
+	dir := t.TempDir()
+	file := func(server string) string {
+		path := filepath.Join(dir, strings.TrimPrefix(server, "https://"))
+		if err := os.WriteFile(path, []byte(kubeconfigOf("one", server)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	t.Setenv("KUBECONFIG", file("https://a"))
+	values := map[string]any{"cluster": "two", "context": "two", "enableServerSideApply": false, "kubeconfig": file("https://b")}
+	outcome := func(in tree) string {
+		t.Helper()
+		p := newProvider(Options{})
+		res, err := p.CheckConfig(context.Background(), plugin.CheckConfigRequest{News: props(in)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(res.Failures) > 0 {
+			return fmt.Sprint("refused: ", res.Failures[0].Property)
+		}
+		if _, err := p.Configure(context.Background(), plugin.ConfigureRequest{Inputs: props(in)}); err != nil {
+			t.Fatal(err)
+		}
+		conf, c := p.configured()
+		return fmt.Sprintf("%+v %s %g %d", conf, c.config.Host, c.config.QPS, c.config.Burst)
+	}
+	without := outcome(tree{})
+	for _, g := range groups {
+		placed(t, sdk, g.structName, g.places)
+		environment := sdk.Environment(g.defaults, g.structName)
+		sample := sdk.Sample(g.structName)
+		for option, place := range g.places {
+			if option == "clusterIdentifier" || reflect.ValueOf(sample[option]).Kind() == reflect.Map {
+				continue // see TestDiffConfig; a group of its own
 			}
-			sort.Strings(placed)
-			if d := cmp.Diff(sdkFields(t, test.file, test.structName), placed); d != "" {
-				t.Errorf("fields of the SDK and their place here (-sdk +here):\n%s", d)
+			value, ok := values[option]
+			if !ok {
+				value = sample[option]
 			}
-			if test.structName == "releaseArgs" {
-				decoded := map[string]bool{"values": true, "valueYamlFiles": true}
-				for i := range reflect.TypeFor[releaseInputs]().NumField() {
-					decoded[strings.Split(reflect.TypeFor[releaseInputs]().Field(i).Tag.Get("json"), ",")[0]] = true
+			path, in := option, tree{option: value}
+			if g.under != "" {
+				path, in = g.under+"."+option, tree{g.under: in}
+			}
+			got := outcome(in)
+			switch {
+			case place == refusal && got != "refused: "+path, place == ignoral && got != without, place == used && got == without:
+				t.Errorf("%s is %s: %s", path, place, got)
+			}
+			variable, ok := environment[option]
+			if !ok {
+				continue
+			}
+			if place == refusal && g.under != "" {
+				got = without // the SDK hands it on with other settings only, and refused then
+			}
+			t.Run(variable, func(t *testing.T) {
+				t.Setenv(variable, fmt.Sprint(value))
+				if alone := outcome(tree{}); alone != got {
+					t.Errorf("the option comes to %s, the environment to %s", got, alone)
 				}
-				for field, place := range test.want {
-					if place == used && !decoded[field] {
-						t.Errorf("%s is said to be used and is not read", field)
-					}
-				}
+			})
+		}
+	}
+}
+
+// TestReleaseFields holds Helm releases to the SDK's.
+func TestReleaseFields(t *testing.T) {
+	sdk := pt.ReadSource(t, sdkPath+"/helm/v3", "release.go", "pulumiTypes.go")
+	inputs := map[string]string{
+		"allowNullValues": used, "atomic": used, "chart": used, "cleanupOnFail": used, "compat": ignoral, "createNamespace": used,
+		"dependencyUpdate": used, "description": used, "devel": used, "disableCRDHooks": used, "disableOpenapiValidation": used, // by Helm; see helmKube.Build
+		"disableWebhooks": used, "forceUpdate": used, "keyring": used, "lint": used, "manifest": passed, "maxHistory": used, "name": used,
+		"namespace": used, "postrender": used, "recreatePods": used, "renderSubchartNotes": used, "replace": used, "repositoryOpts": used,
+		"resetValues": used, "resourceNames": filled, "reuseValues": used, "skipAwait": used, "skipCrds": used, "timeout": used,
+		"valueYamlFiles": used, "values": used, "verify": used, "version": used, "waitForJobs": used,
+	}
+	placed(t, sdk, pt.Inputs("Release"), inputs)
+	placed(t, sdk, "Release", map[string]string{
+		"allowNullValues": passed, "atomic": passed, "chart": passed, "cleanupOnFail": passed, "createNamespace": passed, "dependencyUpdate": passed,
+		"description": passed, "devel": passed, "disableCRDHooks": passed, "disableOpenapiValidation": passed, "disableWebhooks": passed,
+		"forceUpdate": passed, "keyring": passed, "lint": passed, "manifest": passed, "maxHistory": passed, "name": filled, "namespace": filled,
+		"postrender": passed, "recreatePods": passed, "renderSubchartNotes": passed, "replace": passed, "repositoryOpts": passed,
+		"resetValues": passed, "resourceNames": filled, "reuseValues": passed, "skipAwait": passed, "skipCrds": passed, "status": filled,
+		"timeout": filled, "valueYamlFiles": ignoral, // merged into values
+		"values": filled, "verify": passed, "version": filled, "waitForJobs": passed,
+	})
+	placed(t, sdk, "ReleaseStatus", map[string]string{
+		"appVersion": filled, "chart": filled, "name": filled, "namespace": filled, "revision": filled, "status": filled, "version": filled,
+	})
+	decoded := slices.Concat(pt.Decoded(reflect.TypeFor[releaseInputs]()), []string{"values", "valueYamlFiles"})
+	for input, place := range inputs {
+		if (place == used) != slices.Contains(decoded, input) {
+			t.Errorf("%s is said to be %s", input, place)
+		}
+	}
+	if d := cmp.Diff(sdk.Properties("RepositoryOpts"), pt.Decoded(reflect.TypeFor[repositoryOpts]())); d != "" {
+		t.Errorf("repositoryOpts: %s", d)
+	}
+	// The program registers releases through structs of its own, of the same names.
+	own := pt.ReadSource(t, "github.com/meshwright/meshwright/internal/helmrelease")
+	for _, structName := range []string{"releaseArgs", "Release"} {
+		for _, property := range own.Properties(structName) {
+			if !slices.Contains(sdk.Properties(structName), property) {
+				t.Errorf("the SDK's %s has no %s", structName, property)
 			}
-		})
+		}
 	}
 }
