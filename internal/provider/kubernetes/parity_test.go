@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 
 	pt "github.com/meshwright/meshwright/internal/provider/providertest"
@@ -171,5 +172,91 @@ func TestReleaseFields(t *testing.T) {
 				t.Errorf("the SDK's %s has no %s", structName, property)
 			}
 		}
+	}
+
+	p := newProvider(Options{ChartRoot: "testdata"})
+	check := func(in tree) resource.PropertyMap {
+		t.Helper()
+		res, err := p.Check(context.Background(), plugin.CheckRequest{
+			URN: resource.NewURN("dev", "test", "", releaseType, "tiny"), Name: "tiny", Type: releaseType, News: props(in), RandomSeed: []byte("seed"),
+		})
+		if err != nil || len(res.Failures) > 0 {
+			t.Fatal(err, res.Failures)
+		}
+		return res.Properties
+	}
+	// As the official provider does, the checked inputs have all that a release can
+	// be told, except what has no meaning when it is left out.
+	for name, test := range map[string]struct {
+		in     tree
+		absent []string
+	}{
+		"nothing": {tree{"chart": "tiny"}, []string{"compat", "manifest", "maxHistory", "repositoryOpts", "valueYamlFiles", "version"}},
+		"some": {
+			tree{"chart": "tiny", "version": "0.1.0", "maxHistory": int64(3), "repositoryOpts": tree{"username": "me"}, "skipAwait": true, "compat": "true"},
+			[]string{"compat", "manifest", "valueYamlFiles"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := check(test.in)
+			want := slices.Concat(sdk.Properties(pt.Inputs("Release")), []string{"checksum"})
+			want = slices.DeleteFunc(want, func(s string) bool { return slices.Contains(test.absent, s) })
+			slices.Sort(want)
+			var keys []string
+			for key := range got {
+				keys = append(keys, string(key))
+			}
+			slices.Sort(keys)
+			if d := cmp.Diff(want, keys); d != "" {
+				t.Errorf("inputs (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// TestReleaseTakenOver: a release in a state of the official provider, or of this one
+// from before it wrote out what was left out, is as the program wants it.
+func TestReleaseTakenOver(t *testing.T) {
+	p := newProvider(Options{ChartRoot: "testdata"})
+	urn := resource.NewURN("dev", "test", "", releaseType, "tiny")
+	in := tree{"chart": "tiny", "name": "tiny", "namespace": "ns", "values": tree{"greeting": ""}, "timeout": int64(60), "repositoryOpts": tree{}}
+	check := func(in tree) resource.PropertyMap {
+		t.Helper()
+		res, err := p.Check(context.Background(), plugin.CheckRequest{URN: urn, Name: "tiny", Type: releaseType, News: props(in)})
+		if err != nil || len(res.Failures) > 0 {
+			t.Fatal(err, res.Failures)
+		}
+		return res.Properties
+	}
+	checked := check(in)
+	official := checked.Copy()
+	delete(official, "checksum")
+	delete(official, "resourceNames")
+	official["version"] = resource.NewProperty("0.1.0") // the chart's own
+	earlier := props(in)
+	earlier["checksum"], earlier["resourceNames"] = checked["checksum"], checked["resourceNames"]
+	for name, test := range map[string]struct {
+		before resource.PropertyMap
+		change tree
+		want   map[string]string
+	}{
+		"official":                   {official, nil, map[string]string{}},
+		"earlier":                    {earlier, nil, map[string]string{}},
+		"official, with a change":    {official, tree{"atomic": true}, map[string]string{"atomic": "add"}},
+		"official, another version":  {official, tree{"version": "0.2.0"}, map[string]string{"version": "update"}},
+		"official, without a value":  {official, tree{"values": tree{}}, map[string]string{"values": "delete"}},
+		"earlier, another namespace": {earlier, tree{"namespace": "other"}, map[string]string{"namespace": "update-replace"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			news := maps.Clone(in)
+			maps.Copy(news, test.change)
+			diff, err := p.Diff(context.Background(), plugin.DiffRequest{URN: urn, Type: releaseType, ID: "ns/tiny", OldInputs: test.before, NewInputs: check(news)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(test.want, kinds(diff)); d != "" {
+				t.Errorf("diff (-want +got):\n%s", d)
+			}
+		})
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"reflect"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
@@ -182,12 +183,16 @@ func (p *Provider) checkRelease(ctx context.Context, req plugin.CheckRequest) (p
 	if isEmptyProperty(in["namespace"]) {
 		in["namespace"] = resource.NewProperty(conf.namespace)
 	}
-	if _, set := in["timeout"]; !set && !isTrue(plain(in["skipAwait"])) {
+	if _, set := in["timeout"]; !set {
 		in["timeout"] = resource.NewProperty(float64(defaultReleaseTimeout))
+		if isTrue(plain(in["skipAwait"])) {
+			in["timeout"] = resource.NewProperty(0.0)
+		}
 	}
 	if isTrue(plain(in["verify"])) && isEmptyProperty(in["keyring"]) {
 		in["keyring"] = resource.NewProperty(os.ExpandEnv("$HOME/.gnupg/pubring.gpg"))
 	}
+	writeOut(in)
 	if in.ContainsUnknowns() {
 		return plugin.CheckResponse{Properties: in}, nil
 	}
@@ -223,13 +228,67 @@ func (p *Provider) checkRelease(ctx context.Context, req plugin.CheckRequest) (p
 	return plugin.CheckResponse{Properties: in}, nil
 }
 
+// writeOut sets what the program left out to what that means. The official provider
+// writes all of a release into its inputs, and would otherwise find that much to
+// change in what this one has written. The version is the program's to say.
+func writeOut(in resource.PropertyMap) {
+	zeros := func(in resource.PropertyMap, typ reflect.Type) {
+		for _, f := range reflect.VisibleFields(typ) {
+			key := keyOf(f.Tag.Get("json"))
+			if _, set := in[key]; set || key == "version" {
+				continue
+			}
+			switch f.Type.Kind() {
+			case reflect.Bool:
+				in[key] = resource.NewProperty(false)
+			case reflect.String:
+				in[key] = resource.NewProperty("")
+			}
+		}
+	}
+	zeros(in, reflect.TypeFor[releaseInputs]())
+	if _, set := in["values"]; !set {
+		in["values"] = resource.NewProperty(resource.PropertyMap{})
+	}
+	if opts := in["repositoryOpts"]; opts.IsObject() {
+		all := opts.ObjectValue().Copy()
+		zeros(all, reflect.TypeFor[repositoryOpts]())
+		in["repositoryOpts"] = resource.NewProperty(all)
+	}
+}
+
+// stated is what of a release's inputs says something, in contrast to what writeOut
+// adds: states that others wrote, or this provider once, may have it or not.
+func stated(in map[string]any) map[string]any {
+	out := map[string]any{}
+	for k, v := range in {
+		m, isMap := v.(map[string]any)
+		switch {
+		case k == "values" && isMap: // in these, what is empty says something
+			if len(m) > 0 {
+				out[k] = v
+			}
+			continue
+		case k == "repositoryOpts" && isMap:
+			v = stated(m)
+		}
+		if !isEmpty(v) {
+			out[k] = v
+		}
+	}
+	return out
+}
+
 func isEmptyProperty(v resource.PropertyValue) bool {
 	v = plain(v)
 	return v.IsNull() || v.IsString() && v.StringValue() == ""
 }
 
 // diffRelease compares inputs; another name or namespace is another release. A
-// release that a refresh found failed or unfinished is updated.
+// release that a refresh found failed or unfinished is updated. What follows from
+// rendering the chart counts where both sides have it: not while an input is
+// unknown, nor against a state of the official provider, which does not render
+// and writes the chart's own version instead.
 func (p *Provider) diffRelease(req plugin.DiffRequest) (plugin.DiffResponse, error) {
 	olds := req.OldInputs
 	if len(olds) == 0 {
@@ -237,10 +296,14 @@ func (p *Provider) diffRelease(req plugin.DiffRequest) (plugin.DiffResponse, err
 			olds = in.ObjectValue()
 		}
 	}
-	before, after := toTree(olds), toTree(req.NewInputs)
-	for _, computed := range []string{"checksum", "resourceNames"} {
-		if _, known := after[computed]; !known { // nothing was rendered, since an input is unknown
-			delete(before, computed)
+	before, after := stated(toTree(olds)), stated(toTree(req.NewInputs))
+	if before["checksum"] == nil && after["checksum"] != nil && after["version"] == nil {
+		delete(before, "version")
+	}
+	for _, rendered := range []string{"checksum", "resourceNames"} {
+		if before[rendered] == nil || after[rendered] == nil {
+			delete(before, rendered)
+			delete(after, rendered)
 		}
 	}
 	var changes []change
