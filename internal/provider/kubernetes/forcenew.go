@@ -16,7 +16,7 @@ var immutableFields = map[schema.GroupKind][]string{
 	{Group: "rbac.authorization.k8s.io", Kind: "RoleBinding"}:        {"roleRef"},
 	{Group: "storage.k8s.io", Kind: "StorageClass"}:                  {"parameters", "provisioner"},
 	{Kind: "ConfigMap"}:                                              {"binaryData", "data"},
-	{Kind: "PersistentVolumeClaim"}:                                  {"spec"},
+	{Kind: "PersistentVolumeClaim"}:                                  {"spec.accessModes", "spec.selector", "spec.storageClassName", "spec.volumeName"},
 	{Kind: "ResourceQuota"}:                                          {"spec.scopes"},
 	{Kind: "Secret"}:                                                 {"data", "stringData", "type"},
 	{Kind: "Service"}:                                                {"spec.clusterIP"},
