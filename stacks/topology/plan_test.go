@@ -222,7 +222,7 @@ func TestAddressesAreDisjoint(t *testing.T) {
 			for _, b := range ranges[:i] {
 				meet := a.cluster == b.cluster || a.network == b.network
 				if (meet || a.picked && b.picked) && a.prefix.Overlaps(b.prefix) {
-					t.Fatalf("%+v overlaps %+v", a, b)
+					t.Fatalf("%s of %s overlaps %s of %s", a.prefix, a.cluster, b.prefix, b.cluster)
 				}
 			}
 		}
