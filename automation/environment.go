@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+
+	"github.com/meshwright/meshwright/internal/imagelock"
 )
 
 // Prepare makes a lab's private workspace, its passphrase and its empty stack, for
@@ -34,6 +36,7 @@ func (l *Lab) Environment() (map[string]string, error) {
 	env["PULUMI_STACK"] = l.o.Name
 	env["KUBECONFIG"] = l.KubeconfigFile()
 	env["MESHWRIGHT_KIT"] = l.o.KitDir
+	env["MESHWRIGHT_LOCK"] = imagelock.File(l.o.ProjectDir)
 	env["MESHWRIGHT_WORKSPACE"] = l.Workspace()
 	if bin := filepath.Join(l.o.KitDir, "bin"); isDir(bin) {
 		env["PATH"] = bin

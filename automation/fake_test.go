@@ -159,6 +159,7 @@ func testLab(t *testing.T, name, stateDir string, w *world, do string) *Lab {
 		t.Fatal(err)
 	}
 	lab.registry = func(context.Context) (*artifacts.Set, error) { return artifacts.Registry(), nil }
+	lab.charts = func(context.Context, *artifacts.Set) error { return nil }
 	lab.program = things(do)
 	lab.twins = map[string]provider.Factory{
 		"fake": func() plugin.Provider {

@@ -21,6 +21,7 @@ type Lab struct {
 
 	// Replaced in tests.
 	registry func(context.Context) (*artifacts.Set, error)
+	charts   func(context.Context, *artifacts.Set) error
 	program  func(*artifacts.Set) pulumi.RunFunc
 	scenario func(*artifacts.Set, []stacks.ClusterOutputs, stacks.Scenario) pulumi.RunFunc
 	twins    map[string]provider.Factory
@@ -39,9 +40,13 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 	if err != nil {
 		return nil, err
 	}
+	lock := imagelock.File(o.ProjectDir)
 	return &Lab{
 		o:        o,
-		registry: imagelock.Registry,
+		registry: func(ctx context.Context) (*artifacts.Set, error) { return imagelock.Registry(ctx, lock) },
+		charts: func(ctx context.Context, set *artifacts.Set) error {
+			return imagelock.Charts(ctx, set, lock, imagelock.Archive)
+		},
 		program:  stacks.ProgramWith,
 		scenario: stacks.ScenarioProgram,
 		twins: plugins.All(plugins.Options{

@@ -5,10 +5,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -18,7 +20,9 @@ import (
 	"go.uber.org/goleak"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/clitest"
+	"github.com/meshwright/meshwright/internal/imagelock"
 	"github.com/meshwright/meshwright/internal/paths"
 )
 
@@ -285,6 +289,68 @@ func TestBadSettingsMakeNothing(t *testing.T) {
 				t.Errorf("left %v, things %v", left, w.names())
 			}
 		})
+	}
+}
+
+// TestChartsAreHeldToTheLock: before anything is made. A chart that cannot be asked
+// for is no obstacle to the preview of a new lab, one that has changed is.
+func TestChartsAreHeldToTheLock(t *testing.T) {
+	away := errors.New("no route to host")
+	changed := fmt.Errorf("%w: istiod", imagelock.ErrChanged)
+	for name, tc := range map[string]struct{ served, preview, up error }{
+		"repository away": {served: away, up: away},
+		"changed":         {served: changed, preview: imagelock.ErrChanged, up: imagelock.ErrChanged},
+	} {
+		t.Run(name, func(t *testing.T) {
+			state, w := t.TempDir(), newWorld()
+			lab := testLab(t, "dev", state, w, "ok")
+			lab.charts = func(context.Context, *artifacts.Set) error { return tc.served }
+			if _, err := lab.Preview(t.Context()); !errors.Is(err, tc.preview) {
+				t.Errorf("preview: %v", err)
+			}
+			if _, err := lab.Up(t.Context()); !errors.Is(err, tc.up) {
+				t.Errorf("up: %v", err)
+			}
+			if left, _ := filepath.Glob(filepath.Join(state, "labs", "*")); len(left) != 0 || len(w.names()) != 0 {
+				t.Errorf("left %v, things %v", left, w.names())
+			}
+		})
+	}
+}
+
+// TestTheLockIsTheProjects, of which a clone has the same.
+func TestTheLockIsTheProjects(t *testing.T) {
+	t.Setenv("MESHWRIGHT_LOCK", "")
+	t.Setenv("XDG_STATE_HOME", t.TempDir()) // where a wrong one would be
+	project, state := t.TempDir(), t.TempDir()
+	digest := "sha256:" + strings.Repeat("0", 64)
+	images := map[string]string{}
+	for _, image := range artifacts.Registry().Images {
+		images[image.Name] = digest
+	}
+	text, err := json.Marshal(map[string]any{"version": imagelock.FormatVersion, "images": images})
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(project, "images.lock.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lab, err := New(t.Context(), Options{ProjectDir: project, StateDir: state, KitDir: kitDir(t), Executable: InProcess})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // nobody is asked
+	set, err := lab.registry(ctx)
+	if err != nil || set.Images["pilot"].Digest != digest {
+		t.Errorf("%+v, %v", set, err)
+	}
+	if err := os.MkdirAll(lab.Dir(), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if env, err := lab.Environment(); err != nil || env["MESHWRIGHT_LOCK"] != file {
+		t.Errorf("the plain command would use %q, not %s: %v", env["MESHWRIGHT_LOCK"], file, err)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/meshwright/meshwright/automation/changes"
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/imagelock"
 	"github.com/meshwright/meshwright/internal/provider"
 )
 
@@ -73,7 +74,10 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 	eng.selected = !s.fresh && l.o.Backend == ""
 	source := l.source(s.record)
 	set, err := l.artifacts(ctx, source)
-	if err != nil && operation == "preview" && source == ArtifactsRegistry && s.record == nil {
+	if err == nil && source == ArtifactsRegistry && (operation == "up" || operation == "preview") {
+		err = l.charts(ctx, set)
+	}
+	if err != nil && operation == "preview" && source == ArtifactsRegistry && s.record == nil && !errors.Is(err, imagelock.ErrChanged) {
 		// A new lab is previewed without a registry: it then names tags.
 		l.o.Log.Info("images are named by tag", "lab", l.o.Name, "why", err)
 		set, err = artifacts.Registry(), nil

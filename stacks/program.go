@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -76,8 +77,12 @@ func artifactsOf(ctx *pulumi.Context, plan *Plan) (*artifacts.Set, error) {
 		return artifacts.Registry(), nil
 	}
 	if plan.Artifacts == artifacts.SourceRegistry {
-		set, err := imagelock.Registry(ctx.Context())
-		if err != nil && ctx.DryRun() {
+		file := imagelock.File(ctx.RootDirectory())
+		set, err := imagelock.Registry(ctx.Context(), file)
+		if err == nil {
+			err = imagelock.Charts(ctx.Context(), set, file, imagelock.Archive)
+		}
+		if err != nil && ctx.DryRun() && !errors.Is(err, imagelock.ErrChanged) {
 			// A preview of a new stack needs no registry: it then names tags.
 			return artifacts.Registry(), ctx.Log.Warn(err.Error(), nil)
 		}

@@ -1,20 +1,24 @@
-// Package imagelock names the official images by digest. A digest is resolved at
-// the image's first use and written to a lock file; from then on the image is
-// that very one, whatever becomes of its tag. No digest is ever guessed.
+// Package imagelock holds the official images and charts to their digests. A digest
+// is resolved at the first use and written to a lock file; from then on the image
+// is that very one, whatever becomes of its tag, and a chart that has become
+// another one is refused. No digest is ever guessed.
 package imagelock
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
 	"sort"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -35,23 +39,27 @@ const resolveTimeout = time.Minute
 type lock struct {
 	Version int               `json:"version"`
 	Images  map[string]string `json:"images"` // reference with its tag: "sha256:<hex>"
+	Charts  map[string]string `json:"charts"` // <repository>/<name>:<version>: likewise, of the archive
 }
 
 // Resolver asks a registry for the digest that a reference has now.
 type Resolver func(ctx context.Context, reference string) (digest string, err error)
 
-// File is where digests are kept: $MESHWRIGHT_LOCK, so that a team can share one
-// with its code, or images.lock.json among this user's state.
-func File() string {
-	if file := os.Getenv("MESHWRIGHT_LOCK"); file != "" {
-		return file
+// File is where digests are kept: $MESHWRIGHT_LOCK, else images.lock.json in the
+// project's directory, to be shared with its settings, or among this user's state
+// when project is "". It is absolute.
+func File(project string) string {
+	file := cmp.Or(os.Getenv("MESHWRIGHT_LOCK"), filepath.Join(cmp.Or(project, paths.State()), "images.lock.json"))
+	if abs, err := filepath.Abs(file); err == nil {
+		return abs
 	}
-	return filepath.Join(paths.State(), "images.lock.json")
+	return file
 }
 
-// Registry is the set of official artifacts with every image named by digest.
-func Registry(ctx context.Context) (*artifacts.Set, error) {
-	return Pin(ctx, artifacts.Registry(), File(), Ask)
+// Registry is the set of official artifacts with every image named by digest, as
+// the lock file has it.
+func Registry(ctx context.Context, file string) (*artifacts.Set, error) {
+	return Pin(ctx, artifacts.Registry(), file, Ask)
 }
 
 // Pin names every image of the set by digest: as the lock file has it, else as
@@ -61,18 +69,20 @@ func Pin(ctx context.Context, set *artifacts.Set, file string, resolve Resolver)
 	if err != nil {
 		return nil, err
 	}
-	var unknown []string
+	unknown := map[string]string{}
 	for _, reference := range references(set) {
 		if l.Images[reference] == "" {
-			unknown = append(unknown, reference)
+			unknown[reference] = reference
 		}
 	}
 	if len(unknown) > 0 {
-		if err := l.resolve(ctx, unknown, resolve); err != nil {
-			return nil, fmt.Errorf("digests of the official images: %w\nwithout a way to the registries, use the airgap kit: --artifacts airgap", err)
+		found, err := resolveAll(ctx, unknown, resolve)
+		if err != nil {
+			return nil, fmt.Errorf("digests of the official images: %w", err)
 		}
+		maps.Copy(l.Images, found)
 		if err := l.write(file); err != nil {
-			return nil, fmt.Errorf("lock file of the official images: %w", err)
+			return nil, err
 		}
 	}
 	for key, image := range set.Images {
@@ -97,31 +107,29 @@ func references(set *artifacts.Set) []string {
 	return all
 }
 
-func (l *lock) resolve(ctx context.Context, references []string, resolve Resolver) error {
+// resolveAll asks for the digest of each reference at once.
+func resolveAll[T any](ctx context.Context, wanted map[string]T, resolve func(context.Context, T) (string, error)) (map[string]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
 	group, ctx := errgroup.WithContext(ctx)
-	digests := make([]string, len(references))
-	for i, reference := range references {
+	var mu sync.Mutex
+	digests := map[string]string{}
+	for reference, of := range wanted {
 		group.Go(func() error {
-			digest, err := resolve(ctx, reference)
+			digest, err := resolve(ctx, of)
+			if err == nil && !isDigest(digest) {
+				err = fmt.Errorf("the registry answers with %q, which is no digest", digest)
+			}
 			if err != nil {
-				return fmt.Errorf("%s: %w", reference, err)
+				return fmt.Errorf("%s: %w\nwithout a way to the registries, use the airgap kit: --artifacts airgap", reference, err)
 			}
-			if !isDigest(digest) {
-				return fmt.Errorf("%s: the registry answers with %q, which is no digest", reference, digest)
-			}
-			digests[i] = digest
+			mu.Lock()
+			defer mu.Unlock()
+			digests[reference] = digest
 			return nil
 		})
 	}
-	if err := group.Wait(); err != nil {
-		return err
-	}
-	for i, reference := range references {
-		l.Images[reference] = digests[i]
-	}
-	return nil
+	return digests, group.Wait()
 }
 
 var digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
@@ -129,13 +137,13 @@ var digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 func isDigest(s string) bool { return digestForm.MatchString(s) }
 
 func read(file string) (*lock, error) {
-	l := &lock{Version: FormatVersion, Images: map[string]string{}}
+	l := &lock{Version: FormatVersion, Images: map[string]string{}, Charts: map[string]string{}}
 	data, err := os.ReadFile(file) //nolint:gosec // the user's choice
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("lock file of the official images: %w", err)
+		return nil, fmt.Errorf("lock file of the official images and charts: %w", err)
 	}
 	if err := json.Unmarshal(data, l); err != nil {
 		return nil, fmt.Errorf("%s is damaged: %w; put it back, or remove it to resolve the digests anew", file, err)
@@ -143,20 +151,27 @@ func read(file string) (*lock, error) {
 	if l.Version != FormatVersion {
 		return nil, fmt.Errorf("%s has format %d, this program reads %d", file, l.Version, FormatVersion)
 	}
-	for reference, digest := range l.Images {
-		if !isDigest(digest) {
-			return nil, fmt.Errorf("%s: %s has %q for a digest; put it back, or remove the line to resolve it anew", file, reference, digest)
+	for _, digests := range []*map[string]string{&l.Images, &l.Charts} {
+		for reference, digest := range *digests {
+			if !isDigest(digest) {
+				return nil, fmt.Errorf("%s: %s has %q for a digest; put it back, or remove the line to resolve it anew", file, reference, digest)
+			}
 		}
-	}
-	if l.Images == nil {
-		l.Images = map[string]string{}
+		if *digests == nil { // the file says null
+			*digests = map[string]string{}
+		}
 	}
 	return l, nil
 }
 
 // write replaces the file in one step. Two writers at once each leave a complete
 // file; what one of them lacks is resolved again, to the same.
-func (l *lock) write(file string) error {
+func (l *lock) write(file string) (err error) {
+	defer func() {
+		if err != nil {
+			err = fmt.Errorf("lock file of the official images and charts: %w; MESHWRIGHT_LOCK names another", err)
+		}
+	}()
 	data, err := json.MarshalIndent(l, "", "  ") // maps are written sorted
 	if err != nil {
 		return err
