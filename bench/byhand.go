@@ -48,6 +48,8 @@ type byHand struct {
 	loadImage bool // copy the workload images into the nodes with `kind load`
 	parallel  bool // do at the same time what does not depend on each other
 	dir       string
+	// certified makes the certificates once, and waits for them.
+	certified func() error
 
 	mu    sync.Mutex
 	parts map[string]time.Duration // step → time spent, summed over clusters
@@ -67,17 +69,19 @@ func (h *byHand) run(ctx context.Context) (_ time.Duration, err error) {
 	if err := h.command(ctx, nil, "docker", "network", "create", "--subnet", handSubnet, "--ip-range", handRange, handNetwork); err != nil {
 		return 0, err
 	}
-	if err := h.certificates(ctx); err != nil {
-		return 0, err
-	}
-	if err := h.each(ctx, h.install); err != nil {
+	h.certified = sync.OnceValue(func() error { return h.certificates(ctx) })
+	// What one cluster waits for in another is its remote secret alone: in parallel
+	// the sample need not wait for that.
+	if err := h.together(h.certified, func() error { return h.each(ctx, h.install) }); err != nil {
 		return 0, err
 	}
 	if err := h.timed("remote secrets", func() error { return h.remoteSecrets(ctx) }); err != nil {
 		return 0, err
 	}
-	if err := h.each(ctx, h.sample); err != nil {
-		return 0, err
+	if !h.parallel {
+		if err := h.each(ctx, h.sample); err != nil {
+			return 0, err
+		}
 	}
 	if err := h.timed("first answers", func() error { return bothAnswer(ctx, h.call) }); err != nil {
 		return 0, err
@@ -85,23 +89,45 @@ func (h *byHand) run(ctx context.Context) (_ time.Duration, err error) {
 	return time.Since(start), nil
 }
 
-// install makes one cluster and everything in it but the sample.
+// install makes one cluster and everything in it: all at once, where that is asked
+// for, or else all but the sample.
 func (h *byHand) install(ctx context.Context, c handCluster) error {
-	steps := []struct {
-		name string
-		do   func(context.Context, handCluster) error
-	}{
-		{"cluster", h.cluster},
-		{"image load", h.load},
-		{"MetalLB", h.metallb},
-		{"Istio", h.istio},
-	}
-	for _, s := range steps {
-		if err := h.timed(s.name, func() error { return s.do(ctx, c) }); err != nil {
-			return fmt.Errorf("%s: %s: %w", c.Cluster, s.name, err)
+	step := func(name string, do func(context.Context, handCluster) error) func() error {
+		return func() error {
+			if err := h.timed(name, func() error { return do(ctx, c) }); err != nil {
+				return fmt.Errorf("%s: %s: %w", c.Cluster, name, err)
+			}
+			return nil
 		}
 	}
-	return nil
+	for _, do := range []func() error{step("cluster", h.cluster), step("image load", h.load)} {
+		if err := do(); err != nil {
+			return err
+		}
+	}
+	served := []func() error{step("Istio", h.ingressGateway), step("Istio", h.eastWestGateway)}
+	if h.parallel {
+		served = append(served, func() error { return h.sample(ctx, c) })
+	}
+	return h.together(step("MetalLB", h.metallb), func() error {
+		if err := step("Istio", h.controlPlane)(); err != nil {
+			return err
+		}
+		return h.together(served...)
+	})
+}
+
+// together does one after another up to the first that fails, or all at once.
+func (h *byHand) together(do ...func() error) error {
+	var group errgroup.Group
+	for _, f := range do {
+		if h.parallel {
+			group.Go(f)
+		} else if err := f(); err != nil {
+			return err
+		}
+	}
+	return group.Wait()
 }
 
 func (h *byHand) cluster(ctx context.Context, c handCluster) error {
@@ -109,8 +135,12 @@ func (h *byHand) cluster(ctx context.Context, c handCluster) error {
 	if err != nil {
 		return err
 	}
+	wait := "120s"
+	if h.parallel { // pods wait by themselves
+		wait = "0s"
+	}
 	return h.command(ctx, config, "kind", "create", "cluster", "--name", c.Kind, "--image", h.nodeImage,
-		"--kubeconfig", h.kubeconfig(c), "--config", "-", "--wait", "120s")
+		"--kubeconfig", h.kubeconfig(c), "--config", "-", "--wait", wait)
 }
 
 func (h *byHand) load(ctx context.Context, c handCluster) error {
@@ -127,7 +157,10 @@ func (h *byHand) metallb(ctx context.Context, c handCluster) error {
 	return h.apply(ctx, c, "pool.yaml")
 }
 
-func (h *byHand) istio(ctx context.Context, c handCluster) error {
+func (h *byHand) controlPlane(ctx context.Context, c handCluster) error {
+	if err := h.certified(); err != nil {
+		return err
+	}
 	if err := h.kubectl(ctx, c, nil, "create", "namespace", "istio-system"); err != nil {
 		return err
 	}
@@ -143,12 +176,14 @@ func (h *byHand) istio(ctx context.Context, c handCluster) error {
 	if err := h.helm(ctx, c, "istio-base", "istio-system", "base", ""); err != nil {
 		return err
 	}
-	if err := h.helm(ctx, c, "istiod", "istio-system", "istiod", "istiod-values.yaml"); err != nil {
-		return err
-	}
-	if err := h.helm(ctx, c, "istio-ingressgateway", "istio-system", "gateway", "gateway-values.yaml"); err != nil {
-		return err
-	}
+	return h.helm(ctx, c, "istiod", "istio-system", "istiod", "istiod-values.yaml")
+}
+
+func (h *byHand) ingressGateway(ctx context.Context, c handCluster) error {
+	return h.helm(ctx, c, "istio-ingressgateway", "istio-system", "gateway", "gateway-values.yaml")
+}
+
+func (h *byHand) eastWestGateway(ctx context.Context, c handCluster) error {
 	if err := h.helm(ctx, c, "istio-eastwestgateway", "istio-system", "gateway", "gateway-values.yaml", "--set", "networkGateway="+c.Network); err != nil {
 		return err
 	}
@@ -158,8 +193,7 @@ func (h *byHand) istio(ctx context.Context, c handCluster) error {
 // remoteSecrets lets each control plane watch the other cluster, by address as
 // the article has it.
 func (h *byHand) remoteSecrets(ctx context.Context) error {
-	for i, from := range handClusters {
-		to := handClusters[1-i]
+	return h.each(ctx, func(ctx context.Context, from handCluster) error {
 		address, err := h.output(ctx, nil, "docker", "inspect", "-f",
 			"{{range.NetworkSettings.Networks}}{{.IPAddress}}{{end}}", from.Kind+"-control-plane")
 		if err != nil {
@@ -170,11 +204,12 @@ func (h *byHand) remoteSecrets(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := h.kubectl(ctx, to, secret, "apply", "-f", "-"); err != nil {
-			return err
+		to := handClusters[0]
+		if to == from {
+			to = handClusters[1]
 		}
-	}
-	return nil
+		return h.kubectl(ctx, to, secret, "apply", "-f", "-")
+	})
 }
 
 func (h *byHand) sample(ctx context.Context, c handCluster) error {
@@ -270,14 +305,11 @@ func (h *byHand) remove(ctx context.Context) error {
 
 // each runs do for every cluster, one after another or all at once.
 func (h *byHand) each(ctx context.Context, do func(context.Context, handCluster) error) error {
-	group, ctx := errgroup.WithContext(ctx)
-	if !h.parallel {
-		group.SetLimit(1)
-	}
+	var all []func() error
 	for _, c := range handClusters {
-		group.Go(func() error { return do(ctx, c) })
+		all = append(all, func() error { return do(ctx, c) })
 	}
-	return group.Wait()
+	return h.together(all...)
 }
 
 func (h *byHand) timed(part string, do func() error) error {
