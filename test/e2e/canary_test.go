@@ -5,12 +5,15 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -20,41 +23,31 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// canary searches everything that was printed so far, a preview, a report, the
+// canary searches everything that was printed so far, reports in every form, the
 // lab's logs and a collected archive for every private key and token of the mesh.
 func canary(t *testing.T, h *harness) {
 	h.must(t, "preview", "--name", h.lab, "--output", "json")
 	h.must(t, "preview", "--name", h.lab, "-c", "meshID=other")
+	h.must(t, "preview", "--name", h.lab, "-c", "meshID=other", "--output", "markdown")
 	h.must(t, "status", "--name", h.lab, "--output", "json")
+	for _, form := range []string{"junit", "html"} {
+		h.must(t, "verify", "--name", h.lab, "--output", form)
+	}
 	archive := filepath.Join(t.TempDir(), "collected.tar.gz")
 	h.must(t, "collect", "--name", h.lab, "--file", archive)
 
-	haystack := map[string][]byte{"printed output": h.transcript.Bytes()}
+	h.secrets = meshSecrets(t, h)
+	if len(h.secrets) < 12 {
+		t.Fatalf("only %d secrets found to search for: %v", len(h.secrets), slices.Sorted(maps.Keys(h.secrets)))
+	}
+	haystack := labLogs(t, h)
 	for name, data := range unpack(t, archive) {
 		haystack["archive: "+name] = data
 	}
-	for name, data := range labLogs(t, h) {
-		haystack["file: "+name] = data
-	}
-	secrets := meshSecrets(t, h)
-	if len(secrets) < 10 {
-		t.Fatalf("only %d secrets found to search for: %v", len(secrets), names(secrets))
-	}
-	searched := 0
-	for what, secret := range secrets {
-		for _, needle := range needles(secret) {
-			searched++
-			for where, data := range haystack {
-				if bytes.Contains(data, []byte(needle)) {
-					t.Errorf("%s is in %s", what, where)
-				}
-			}
-		}
-	}
-	t.Logf("%d forms of %d secrets searched in %d documents", searched, len(secrets), len(haystack))
+	h.search(t, haystack)
 
 	// The positive control: the search does find a secret where one is.
-	for what, secret := range secrets {
+	for what, secret := range h.secrets {
 		planted := "data: " + base64.StdEncoding.EncodeToString([]byte("x"+secret+"y"))
 		found := false
 		for _, needle := range needles(secret) {
@@ -64,6 +57,26 @@ func canary(t *testing.T, h *harness) {
 			t.Errorf("the search would miss %s in base64", what)
 		}
 	}
+}
+
+// search looks for every secret in what was printed so far and in the documents.
+func (h *harness) search(t *testing.T, documents map[string][]byte) {
+	t.Helper()
+	searched := 0
+	for what, secret := range h.secrets {
+		for _, needle := range needles(secret) {
+			searched++
+			if bytes.Contains(h.transcript.Bytes(), []byte(needle)) {
+				t.Errorf("%s was printed", what)
+			}
+			for where, data := range documents {
+				if bytes.Contains(data, []byte(needle)) {
+					t.Errorf("%s is in %s", what, where)
+				}
+			}
+		}
+	}
+	t.Logf("%d forms of %d secrets searched in %d documents and %d bytes of output", searched, len(h.secrets), len(documents), h.transcript.Len())
 }
 
 // meshSecrets are the mesh's private keys and tokens by description: from every
@@ -112,11 +125,63 @@ func meshSecrets(t *testing.T, h *harness) map[string]string {
 			}
 		}
 	}
-	state, err := os.ReadFile(filepath.Join(h.state, "meshwright", "labs", h.lab, "passphrase"))
-	if err == nil {
-		secrets["passphrase"] = strings.TrimSpace(string(state))
+	passphrase, err := os.ReadFile(filepath.Join(h.state, "meshwright", "labs", h.lab, "passphrase"))
+	if err != nil {
+		t.Fatal(err)
 	}
+	secrets["passphrase"] = strings.TrimSpace(string(passphrase))
+	inState := keysInState(t, h)
+	if len(inState) < 3 {
+		t.Errorf("%d private keys in the state, want the root's and two intermediates'", len(inState))
+	}
+	maps.Copy(secrets, inState)
 	return secrets
+}
+
+// keysInState are the private keys in the stack's state, the root CA's among them,
+// which is nowhere else.
+func keysInState(t *testing.T, h *harness) map[string]string {
+	t.Helper()
+	lab, _ := h.open(t)
+	settings, err := lab.Environment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var env []string
+	for name, value := range settings {
+		if name != "PATH" {
+			env = append(env, name+"="+value)
+		}
+	}
+	var state struct {
+		Deployment struct {
+			Resources []struct {
+				URN     string
+				Outputs map[string]any
+			}
+		}
+	}
+	export := h.tool(t, env, "pulumi", "stack", "export", "--show-secrets", "--stack", h.lab, "-C", lab.Workspace())
+	if err := json.Unmarshal([]byte(export), &state); err != nil {
+		t.Fatal(err)
+	}
+	keys := map[string]string{}
+	for _, r := range state.Deployment.Resources {
+		if key, ok := r.Outputs["privateKeyPem"]; ok {
+			// With the secrets shown a secret is its plain text in JSON.
+			text, ok := key.(map[string]any)["plaintext"].(string)
+			if !ok || !privateKey.MatchString(text) {
+				t.Errorf("%s: its private key is no secret in the state", r.URN)
+				continue
+			}
+			var pem string
+			if err := json.Unmarshal([]byte(text), &pem); err != nil {
+				t.Fatal(err)
+			}
+			keys["state: "+r.URN] = pem
+		}
+	}
+	return keys
 }
 
 var privateKey = regexp.MustCompile(`-----BEGIN [A-Z ]*PRIVATE KEY-----`)
@@ -217,12 +282,4 @@ func unpack(t *testing.T, path string) map[string][]byte {
 		t.Errorf("the archive holds only %d files", len(files))
 	}
 	return files
-}
-
-func names(m map[string]string) []string {
-	var out []string
-	for k := range m {
-		out = append(out, k)
-	}
-	return out
 }

@@ -2,16 +2,33 @@ package e2e
 
 import (
 	"context"
+	"encoding/json"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/meshwright/meshwright/automation"
+	"github.com/meshwright/meshwright/automation/verify"
 	"github.com/meshwright/meshwright/test/faults"
 )
+
+// elsewhere are the faults that this lab's topology cannot have.
+var elsewhere = []string{"pod-route-gone", "callers-masqueraded", "istiod-hidden"}
+
+// keep remembers a report as if it had been printed.
+func (h *harness) keep(t *testing.T, report any) {
+	t.Helper()
+	data, err := json.Marshal(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.remember(string(data))
+}
 
 // faultMatrix breaks the mesh in every known way and puts it right again.
 func faultMatrix(t *testing.T, h *harness) {
@@ -20,7 +37,13 @@ func faultMatrix(t *testing.T, h *harness) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	faults.RunMatrix(t.Context(), t, targets, outputs.Workload())
+	rows := faults.RunMatrix(t.Context(), t, targets, outputs.Workload())
+	h.keep(t, rows)
+	for _, row := range rows {
+		if row.Skipped != "" && !slices.Contains(elsewhere, row.Fault) {
+			t.Errorf("%s was not played: %s", row.Fault, row.Skipped)
+		}
+	}
 }
 
 // timedFaults runs the checks that put load on the mesh, then sees each go red.
@@ -30,7 +53,7 @@ func timedFaults(t *testing.T, h *harness) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	faults.RunTimed(t.Context(), t, targets, outputs.Workload(), lab.Scenarios(), outputs.Rules())
+	h.keep(t, faults.RunTimed(t.Context(), t, targets, outputs.Workload(), lab.Scenarios(), outputs.Rules()))
 }
 
 // killTimedCheck kills a check in the midst of its scenario: what is left is no
@@ -43,11 +66,57 @@ func killTimedCheck(t *testing.T, h *harness) {
 	if !strings.Contains(r.stdout, "failover") {
 		t.Errorf("the cleanup does not name what it removed:\n%s", r.stdout)
 	}
+	h.noScenario(t)
+}
+
+// interruptTimedCheck: a check that is asked to stop takes its scenario with it.
+func interruptTimedCheck(t *testing.T, h *harness) {
+	r := h.runUntil(t, h.podsIn("meshwright-failover"), syscall.SIGINT, "verify", "--name", h.lab, "--only", "failover")
+	if r.code != 130 {
+		t.Errorf("exit code %d after SIGINT, want 130\n%s", r.code, r.stderr)
+	}
+	if !strings.Contains(r.stderr, "nothing of it is left") {
+		t.Errorf("an interrupted check does not say what it left:\n%s", r.stderr)
+	}
+	h.noScenario(t)
+}
+
+// noScenario asserts that no namespace of a scenario is left in any cluster.
+func (h *harness) noScenario(t *testing.T) {
+	t.Helper()
 	for _, cluster := range []string{"cluster1", "cluster2"} {
-		if left := h.tool(t, h.kubeconfig(), "kubectl", "--context", cluster, "get", "namespaces", "-o", "name"); strings.Contains(left, namespace) {
+		if left := h.tool(t, h.kubeconfig(), "kubectl", "--context", cluster, "get", "namespaces", "-o", "name"); strings.Contains(left, "/meshwright-") {
 			t.Errorf("%s: left behind: %s", cluster, left)
 		}
 	}
+}
+
+// drills measures each kind of failure once, with few requests: the figures are the
+// benchmark's, here it is that there are any, and that the zero-loss profile loses none.
+func drills(t *testing.T, h *harness) {
+	const requests = 400
+	for fault, profiles := range map[string][]string{
+		"drain": {"article", "zero-loss"}, "graceful": {"zero-loss"}, "kill": {"zero-loss"},
+	} {
+		r := h.must(t, "drill", "drain", "--name", h.lab, "--fault", fault, "--requests", strconv.Itoa(requests),
+			"--profile", strings.Join(profiles, ","), "--output", "json")
+		report := decode[verify.DrillReport](t, r.stdout)
+		if len(report.Rules) != len(profiles) {
+			t.Fatalf("%s: %d rules measured, want %v", fault, len(report.Rules), profiles)
+		}
+		for i, rule := range report.Rules {
+			if rule.Rule != profiles[i] || rule.Runs != 1 || rule.Requests != requests*rule.Loaders || rule.Loaders == 0 {
+				t.Errorf("%s: rule %s: %d runs, %d requests from %d loaders", fault, rule.Rule, rule.Runs, rule.Requests, rule.Loaders)
+			}
+			if rule.Rule == "zero-loss" && rule.Lost > 0 {
+				t.Errorf("%s: zero-loss lost %d of %d: %v", fault, rule.Lost, rule.Requests, rule.Errors)
+			}
+			if rule.Rule == "article" && rule.Lost == 0 {
+				t.Errorf("%s: the article's rule lost nothing: was anything broken?", fault)
+			}
+		}
+	}
+	h.noScenario(t)
 }
 
 func (h *harness) kubeconfig() []string {

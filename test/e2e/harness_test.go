@@ -38,7 +38,9 @@ type harness struct {
 	set    *artifacts.Set
 	docker *docker.Client
 
-	volumes []string // dangling ones from before
+	volumes []string          // dangling ones from before
+	routes  string            // of this machine, from before
+	secrets map[string]string // that must not show, by description
 
 	mu         sync.Mutex
 	transcript bytes.Buffer

@@ -27,6 +27,7 @@ func TestLab(t *testing.T) {
 	tracked := h.trackedFiles(t)
 	h.volumes = h.danglingVolumes(t)
 	stranger := newStranger(t, h)
+	h.routes = hostRoutes(t)
 	untouched := stranger.fingerprint(t)
 
 	for _, step := range []struct {
@@ -41,14 +42,23 @@ func TestLab(t *testing.T) {
 		{"up", up},
 		{"verify", verifyAll},
 		{"nothing to do", noChanges},
+		{"what a user asks of a lab", useLab},
 		{"faults", faultMatrix},
 		{"timed checks and their faults", timedFaults},
 		{"killed in the midst of a timed check", killTimedCheck},
+		{"interrupted in the midst of a timed check", interruptTimedCheck},
+		{"drills", drills},
 		{"no secret in anything printed or collected", canary},
+		{"a container gone", loseContainer},
 		{"killed on the way down", killDestroy},
 		{"interrupted on the way down", interruptDestroy},
-		{"destroy with a container gone", destroy},
+		{"destroy", destroy},
 		{"nothing left", nothingLeft},
+		{"up again", up},
+		{"every container gone", loseContainers},
+		{"destroy of what is gone", destroy},
+		{"nothing left of that", nothingLeft},
+		{"no secret in anything printed since", func(t *testing.T, h *harness) { h.search(t, nil) }},
 		{"the stranger's cluster is as it was", func(t *testing.T, _ *harness) {
 			if diff := cmp.Diff(untouched, stranger.fingerprint(t)); diff != "" {
 				t.Errorf("a foreign cluster changed (-before +after):\n%s", diff)
@@ -179,10 +189,20 @@ func interruptDestroy(t *testing.T, h *harness) {
 	h.noChildren(t)
 }
 
-func destroy(t *testing.T, h *harness) {
-	if left := strings.Fields(h.dockerOutput(t, "ps", "-aq", "--filter", "name=^"+h.lab+"-")); len(left) > 0 {
-		h.dockerOutput(t, "rm", "-fv", left[0])
+// loseContainer removes a node of the healthy lab behind its back.
+func loseContainer(t *testing.T, h *harness) {
+	h.dockerOutput(t, "rm", "-fv", h.lab+"-cluster1-control-plane")
+}
+
+func loseContainers(t *testing.T, h *harness) {
+	nodes := strings.Fields(h.dockerOutput(t, "ps", "-aq", "--filter", "name=^"+h.lab+"-"))
+	if len(nodes) != 2 {
+		t.Fatalf("%d containers, want the nodes of two clusters", len(nodes))
 	}
+	h.dockerOutput(t, append([]string{"rm", "-fv"}, nodes...)...)
+}
+
+func destroy(t *testing.T, h *harness) {
 	h.must(t, "destroy", "--name", h.lab)
 	h.must(t, "destroy", "--name", h.lab) // of what is gone: no error
 }
@@ -197,10 +217,23 @@ func nothingLeft(t *testing.T, h *harness) {
 	if diff := cmp.Diff(h.volumes, h.danglingVolumes(t)); diff != "" {
 		t.Errorf("dangling volumes differ (-before +after):\n%s", diff)
 	}
+	if diff := cmp.Diff(h.routes, hostRoutes(t)); diff != "" {
+		t.Errorf("routes of this machine differ (-before +after):\n%s", diff)
+	}
 	if _, err := os.Stat(filepath.Join(h.state, "meshwright", "labs", h.lab)); !os.IsNotExist(err) {
 		t.Errorf("the lab's directory is still there (%v)", err)
 	}
 	h.noChildren(t)
+}
+
+// hostRoutes are this machine's IPv4 routes.
+func hostRoutes(t *testing.T) string {
+	t.Helper()
+	table, err := os.ReadFile("/proc/net/route")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(table)
 }
 
 // noChildren asserts that no process works on the lab any more: every process

@@ -20,7 +20,7 @@ import (
 // RunMatrix plays every fault that the mesh's topology can have, or those named in
 // only, and reports each row that does not go as declared. It changes the mesh and
 // puts it right again; when it cannot, it fails t at once.
-func RunMatrix(ctx context.Context, t testing.TB, targets []verify.Target, workload verify.Workload, only ...string) {
+func RunMatrix(ctx context.Context, t testing.TB, targets []verify.Target, workload verify.Workload, only ...string) []faults.Row {
 	t.Helper()
 	client, err := docker.Find(ctx)
 	if err != nil {
@@ -55,6 +55,7 @@ func RunMatrix(ctx context.Context, t testing.TB, targets []verify.Target, workl
 	if played == 0 {
 		t.Error("no fault was played")
 	}
+	return rows
 }
 
 // Table renders rows for a log.

@@ -11,7 +11,7 @@ import (
 
 // RunTimed plays every timed fault, or those named in only, sees every check green
 // as well, and reports each row that does not go as declared. When the mesh cannot be put right again it fails t at once.
-func RunTimed(ctx context.Context, t testing.TB, targets []verify.Target, workload verify.Workload, d verify.Deployer, rules verify.Rules, only ...string) {
+func RunTimed(ctx context.Context, t testing.TB, targets []verify.Target, workload verify.Workload, d verify.Deployer, rules verify.Rules, only ...string) []faults.Row {
 	t.Helper()
 	began := time.Now()
 	rows, err := faults.RunTimed(ctx, faults.TimedOptions{
@@ -30,4 +30,5 @@ func RunTimed(ctx context.Context, t testing.TB, targets []verify.Target, worklo
 	if err != nil {
 		t.Fatal(err)
 	}
+	return rows
 }
