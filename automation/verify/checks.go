@@ -205,11 +205,11 @@ var hints = map[Reason]string{
 	ReasonVersionUnexpected:  "the workload differs from what was declared: check the sample's deployments",
 
 	ReasonControlFailed:   "nothing reaches the target where something must: see checks planes, trust and discovery first, then that cluster's network plug-in and NetworkPolicies",
-	ReasonPodUnreachable:  "the route to that cluster's pods is missing or goes elsewhere: on its nodes, `ip route` and `systemctl status meshwright-routes`; `meshwright up --refresh` restores it",
+	ReasonPodUnreachable:  "the route to that cluster's pods is missing or goes elsewhere: look with `ip route` on the client's node; `docker exec NODE systemctl enable --now meshwright-routes` puts it back",
 	ReasonNotIsolated:     "these pods are on one network in truth: give both clusters the same `network`, or remove the route between them (`ip route` on the nodes)",
 	ReasonGatewayBypassed: "label topology.istio.io/network of those pods (else of that cluster's namespace istio-system) names the wrong network: istiod takes them for neighbours",
 	ReasonGatewayOnPath:   "istiod takes clusters of one network for strangers: compare the label topology.istio.io/network of their namespaces istio-system and of their pods",
-	ReasonCallerHidden:    "the callers' node rewrites their addresses: it must not masquerade what goes to pods of its network; `meshwright up --refresh` restores the exception",
+	ReasonCallerHidden:    "the callers' node rewrites their addresses: it must not masquerade what goes to pods of its network; `docker exec NODE systemctl enable --now meshwright-routes` puts the exception back, for connections made from then on",
 	ReasonPathUnproven:    "see checks planes, discovery and calls: no answer came that way, or more came than its endpoints carried",
 
 	ReasonNotDeployed: "see the message; `meshwright verify --cleanup` removes what is left, `meshwright status` shows the clusters",

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -149,6 +150,25 @@ func TestNetworks(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestMendsOfRoutes: what a command did on a node no refresh does again, neither by the
+// hints nor by the documentation.
+func TestMendsOfRoutes(t *testing.T) {
+	const mend, vain = "`docker exec NODE systemctl enable --now meshwright-routes`", "--refresh"
+	document, err := os.ReadFile("../../docs/checks.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, reason := range []Reason{ReasonPodUnreachable, ReasonCallerHidden} {
+		_, row, _ := strings.Cut(string(document), "\n| `"+string(reason)+"` |")
+		row, _, _ = strings.Cut(row, "\n")
+		for where, text := range map[string]string{"hint": hints[reason], "docs/checks.md": row} {
+			if !strings.Contains(text, mend) || strings.Contains(text, vain) {
+				t.Errorf("%s: %s: %q", reason, where, text)
+			}
+		}
 	}
 }
 
