@@ -210,7 +210,7 @@ var hints = map[Reason]string{
 	ReasonGatewayBypassed: "label topology.istio.io/network of those pods (else of that cluster's namespace istio-system) names the wrong network: istiod takes them for neighbours",
 	ReasonGatewayOnPath:   "istiod takes clusters of one network for strangers: compare the label topology.istio.io/network of their namespaces istio-system and of their pods",
 	ReasonCallerHidden:    "the callers' node rewrites their addresses: it must not masquerade what goes to pods of its network; `docker exec NODE systemctl enable --now meshwright-routes` puts the exception back, for connections made from then on",
-	ReasonPathUnproven:    "see checks planes, discovery and calls: no answer came that way, or more came than its endpoints carried",
+	ReasonPathUnproven:    "see checks planes, discovery and calls: no answer came that way, more came than its endpoints carried, or no server has a connection of its caller's (see the evidence)",
 
 	ReasonNotDeployed: "see the message; `meshwright verify --cleanup` removes what is left, `meshwright status` shows the clusters",
 	ReasonNotRemoved:  "run `meshwright verify --cleanup`",

@@ -60,6 +60,7 @@ type fakeCluster struct {
 	reach map[string]string
 	peers string                                        // the servers' /proc/net/tcp
 	proxy func(argv []string) (o probe.Output, ok bool) // overrides commands in proxies
+	app   func(argv []string) probe.Output              // runs commands in servers; nil: none has a container to ask
 
 	mu   sync.Mutex
 	sent map[string]int // requests by address, as the client's Envoy counts them
@@ -166,6 +167,9 @@ func (f *fakeCluster) Exec(_ context.Context, _ probe.Pod, container string, arg
 	}
 	if container == sidecar {
 		return f.inProxy(argv), nil
+	}
+	if container == "helloworld" && f.app != nil {
+		return f.app(argv), nil
 	}
 	if !slices.Contains([]string{"sleep", "load", "outsider", "outsider-node"}, container) {
 		return probe.Output{}, fmt.Errorf("no container %q", container)

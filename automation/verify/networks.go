@@ -47,7 +47,7 @@ func checkNetworks(ctx context.Context, m *mesh, out *outcome) {
 	wg.Go(func() {
 		data.Paths = m.paths(ctx, places, out)
 		// After the calls, whose connections stay open for the next ones.
-		data.Responders = m.responders(ctx, places, out)
+		data.Responders = m.responders(ctx, places, data.Paths, out)
 	})
 	wg.Wait()
 	out.data = data
@@ -68,7 +68,21 @@ func checkNetworks(ctx context.Context, m *mesh, out *outcome) {
 	if apart > 0 {
 		parts = append(parts, fmt.Sprintf("%s between networks: shut to pods, open through gateways", count(apart, "way")))
 	}
+	if n := unseen(data.Paths); n > 0 {
+		parts = append(parts, fmt.Sprintf("%s not seen by the servers: no connection stays open", count(n, "way")))
+	}
 	out.summary = strings.Join(parts, "; ")
+}
+
+// unseen counts the direct paths whose callers no server could show.
+func unseen(paths []Path) int {
+	n := 0
+	for _, p := range paths {
+		if p.Direct && !p.Seen {
+			n++
+		}
+	}
+	return n
 }
 
 // serving is how many clusters serve the workload.

@@ -23,7 +23,7 @@ func TestNetworks(t *testing.T) {
 		says  string // part of the summary
 	}{
 		"two networks": {false, func(*fakeMesh, *Options) {}, red{}, "2 ways between networks: shut"},
-		"one network":  {true, func(*fakeMesh, *Options) {}, red{}, "2 ways within a network: pod to pod"},
+		"one network":  {true, func(*fakeMesh, *Options) {}, red{}, "2 ways within a network: pod to pod, no gateway"},
 
 		"a route between two networks": {
 			false, func(f *fakeMesh, _ *Options) { f.clusters["cluster1"].reach[v1] = "helloworld-v1-0" },
@@ -113,9 +113,34 @@ func TestNetworks(t *testing.T) {
 			"under their node's address 10.192.0.2",
 		},
 		"no table of connections": {
+			true, func(f *fakeMesh, _ *Options) { f.clusters["cluster2"].proxy = noCat },
+			red{CheckNetworks: ReasonPathUnproven},
+			"the client of cluster1 keeps 1 connection open",
+		},
+		"an empty table": {
+			true, func(f *fakeMesh, _ *Options) { f.clusters["cluster2"].peers = "" },
+			red{CheckNetworks: ReasonPathUnproven},
+			"the client of cluster1 keeps 1 connection open",
+		},
+		"the application's container has the table": {
 			true, func(f *fakeMesh, _ *Options) {
-				f.clusters["cluster2"].proxy = func(argv []string) (probe.Output, bool) { return probe.Output{Code: 127}, argv[0] == "cat" }
-			}, red{}, "2 ways within a network",
+				c := f.clusters["cluster2"]
+				c.proxy = noCat
+				c.app = func([]string) probe.Output { return probe.Output{Stdout: []byte(c.peers)} }
+			}, red{}, "2 ways within a network: pod to pod, no gateway",
+		},
+		"somebody else is connected": {
+			true, func(f *fakeMesh, _ *Options) { f.clusters["cluster2"].peers = procTable("10.10.0.99") },
+			red{CheckNetworks: ReasonPathUnproven},
+			"no server has one of its address 10.10.0.5",
+		},
+		"no connection is kept": {
+			true, func(f *fakeMesh, _ *Options) {
+				for _, c := range f.clusters {
+					c.http["sleep-0"+envoyClusters] = strings.ReplaceAll(c.http["sleep-0"+envoyClusters], `"value": "1", "name": "cx_active"`, `"value": "0", "name": "cx_active"`)
+					c.peers = procTable("10.10.0.3")
+				}
+			}, red{}, "2 ways not seen by the servers",
 		},
 		"its own network through a gateway": {
 			true, func(f *fakeMesh, o *Options) {
@@ -152,6 +177,9 @@ func TestNetworks(t *testing.T) {
 		})
 	}
 }
+
+// noCat is a proxy whose image has no cat.
+func noCat(argv []string) (probe.Output, bool) { return probe.Output{Code: 127}, argv[0] == "cat" }
 
 // TestMendsOfRoutes: what a command did on a node no refresh does again, neither by the
 // hints nor by the documentation.

@@ -30,6 +30,10 @@ type Path struct {
 	// Carried is the connections that the network's gateways had to the workload;
 	// absent for a direct path.
 	Carried uint64 `json:"carried,omitempty"`
+	// Open is the connections that the client's proxy kept to the endpoints, and Seen
+	// says that a server of a direct path has one from the client's own address.
+	Open uint64 `json:"open"`
+	Seen bool   `json:"seen,omitempty"`
 }
 
 // tally counts what an Envoy sent to each host of one of its clusters.
@@ -118,6 +122,7 @@ func (m *mesh) paths(ctx context.Context, places []*place, out *outcome) []Path 
 				if r.after[e].Requests > r.before[e].Requests {
 					path.Requests += r.after[e].Requests - r.before[e].Requests
 				}
+				path.Open += r.after[e].Open
 			}
 			if !path.Direct {
 				path.Carried = gatewaysAfter[path.Network].since(gatewaysBefore[path.Network])

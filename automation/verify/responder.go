@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/meshwright/meshwright/automation/verify/probe"
 )
 
@@ -17,47 +19,96 @@ import (
 type Responder struct {
 	Cluster string   `json:"cluster"`
 	Pod     string   `json:"pod"`
-	Peers   []string `json:"peers"` // addresses
+	Peers   []string `json:"peers"`           // addresses
+	Error   string   `json:"error,omitempty"` // why they are not known
 }
 
 // envoyInboundPort is where a sidecar receives what was sent to its pod.
 const envoyInboundPort = 15006
 
-// responders reads the servers' own tables of connections and judges that a
-// client of the same network is seen under its pod's address. Where the table
-// cannot be had, or no connection was kept, there is nothing to judge: the
-// counters of the callers' proxies have proven the way.
-func (m *mesh) responders(ctx context.Context, places []*place, out *outcome) []Responder {
+// responders reads the servers' own tables of connections and judges each direct
+// path by those of the cluster that answered. It adds to a path whether it was seen.
+func (m *mesh) responders(ctx context.Context, places []*place, paths []Path, out *outcome) []Responder {
 	var mu sync.Mutex
 	list := []Responder{}
 	var wg group
 	for _, p := range places {
 		for _, s := range p.servers {
 			wg.Go(func() {
-				got, err := p.cluster.Exec(ctx, probe.Ref(&s), sidecar, []string{"cat", "/proc/net/tcp", "/proc/net/tcp6"})
-				if err != nil || len(got.Stdout) == 0 {
-					return
+				r := Responder{Cluster: p.Name, Pod: s.Name, Peers: []string{}}
+				if table, err := connections(ctx, p, &s); err != nil {
+					r.Error = err.Error()
+				} else {
+					r.Peers = inboundPeers(table, envoyInboundPort, p.landing.serverPort)
 				}
-				r := Responder{Cluster: p.Name, Pod: s.Name, Peers: inboundPeers(string(got.Stdout), envoyInboundPort, p.landing.serverPort)}
 				mu.Lock()
+				defer mu.Unlock()
 				list = append(list, r)
-				mu.Unlock()
-				for _, peer := range places {
-					hidden := slices.Contains(r.Peers, peer.client.Status.HostIP) && !slices.Contains(r.Peers, peer.client.Status.PodIP)
-					if peer.Name != p.Name && peer.Network == p.Network && hidden {
-						out.add(Finding{
-							Reason: ReasonCallerHidden, Cluster: p.Name, Object: "pod " + s.Namespace + "/" + s.Name,
-							Message: fmt.Sprintf("sees callers of %s under their node's address %s, and not as pod %s: the node masquerades them",
-								peer.Name, peer.client.Status.HostIP, peer.client.Status.PodIP),
-						}, textEvidence(p.member, EvidenceObject, "connected to pod "+s.Name, strings.Join(r.Peers, "\n")))
-					}
-				}
 			})
 		}
 	}
 	wg.Wait()
 	slices.SortFunc(list, func(a, b Responder) int { return strings.Compare(a.Cluster+"/"+a.Pod, b.Cluster+"/"+b.Pod) })
+	for i := range paths {
+		if paths[i].Direct && paths[i].Answers > 0 {
+			judgeResponders(places, &paths[i], list, out)
+		}
+	}
 	return list
+}
+
+// connections is the text of a server's tables, which all containers of a pod share:
+// where its proxy's image has no command to read them (distroless), the
+// application's may.
+func connections(ctx context.Context, p *place, server *corev1.Pod) (string, error) {
+	var got probe.Output
+	var err error
+	for _, container := range []string{sidecar, AppContainer(server)} {
+		got, err = p.cluster.Exec(ctx, probe.Ref(server), container, []string{"cat", "/proc/net/tcp", "/proc/net/tcp6"})
+		if !noCommand(got, err) {
+			break
+		}
+	}
+	// A kernel without IPv6 has one of the two.
+	if err == nil && len(got.Stdout) == 0 {
+		err = fmt.Errorf("cat ended with code %d: %s", got.Code, strings.TrimSpace(excerpt(string(got.Stderr))))
+	}
+	return string(got.Stdout), err
+}
+
+// judgeResponders asks that the client of a path appears to a server that it called,
+// under its own address. A client whose proxy keeps no connection open cannot be
+// seen any more: its path stays unseen, which is no failure.
+func judgeResponders(places []*place, path *Path, list []Responder, out *outcome) {
+	find := func(name string) *place {
+		return places[slices.IndexFunc(places, func(p *place) bool { return p.Name == name })]
+	}
+	from, to := find(path.From), find(path.To[0])
+	itself, node := from.client.Status.PodIP, from.client.Status.HostIP
+	hidden := false
+	var evidence strings.Builder
+	for _, r := range list {
+		if r.Cluster != to.Name {
+			continue
+		}
+		fmt.Fprintf(&evidence, "%s: %s%s\n", r.Pod, strings.Join(r.Peers, " "), r.Error)
+		switch {
+		case slices.Contains(r.Peers, itself):
+			path.Seen = true
+		case slices.Contains(r.Peers, node):
+			hidden = true
+			out.add(Finding{
+				Reason: ReasonCallerHidden, Cluster: to.Name, Object: "pod " + r.Pod,
+				Message: fmt.Sprintf("sees callers of %s under their node's address %s, and not as pod %s: the node masquerades them", from.Name, node, itself),
+			}, textEvidence(to.member, EvidenceObject, "connected to pod "+r.Pod, strings.Join(r.Peers, "\n")))
+		}
+	}
+	if !path.Seen && !hidden && path.Open > 0 {
+		out.add(Finding{
+			Reason: ReasonPathUnproven, Cluster: to.Name, Object: "servers",
+			Message: fmt.Sprintf("the client of %s keeps %s open, and no server has one of its address %s", from.Name, count(int(path.Open), "connection"), itself), //nolint:gosec // a count
+		}, textEvidence(to.member, EvidenceObject, "connected to the servers of "+to.Name, evidence.String()))
+	}
 }
 
 // inboundPeers returns the addresses that hold connections to the local ports, sorted, from
