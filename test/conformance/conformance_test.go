@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -101,6 +103,74 @@ func TestRestartVerdict(t *testing.T) {
 	}
 }
 
+// TestJudge: a report conforms if it says that all is well of everything that was asked.
+func TestJudge(t *testing.T) {
+	if diff := cmp.Diff(verify.ReadOnlyIDs(), quickChecks); diff != "" {
+		t.Errorf("verify's checks and those required (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(verify.IDs(), fullChecks); diff != "" {
+		t.Errorf("verify's checks with --full and those required (-want +got):\n%s", diff)
+	}
+	for name, c := range map[string]struct {
+		change func(*verify.Report)
+		want   []string // in the failures, in order
+	}{
+		"all well":  {func(*verify.Report) {}, nil},
+		"a warning": {func(r *verify.Report) { r.Checks[1].Status = verify.Warned }, nil},
+		"a failure": {func(r *verify.Report) {
+			r.Checks[3].Status, r.Checks[3].Reason, r.Verdict = verify.Failed, verify.ReasonNoAnswer, verify.Fail
+		}, []string{"check calls: fail NoAnswer", "the verdict is fail"}},
+		"a skip": {func(r *verify.Report) {
+			r.Checks[7].Status, r.Checks[7].Reason, r.Verdict = verify.Skipped, verify.ReasonNoDeployer, verify.Partial
+		}, []string{"check mtls: skip NoDeployer", "the verdict is partial"}},
+		"quick checks alone": {func(r *verify.Report) { r.Checks = r.Checks[:5] }, []string{
+			"check distribution: it was not made", "check failover: it was not made", "check mtls: it was not made",
+		}},
+		"no verdict": {func(r *verify.Report) { r.Verdict = "" }, []string{"the verdict is "}},
+	} {
+		report := &verify.Report{Verdict: verify.Pass}
+		for _, id := range fullChecks {
+			report.Checks = append(report.Checks, verify.Result{ID: id, Status: verify.Passed, Required: true})
+		}
+		c.change(report)
+		var r result
+		r.judge("", report, fullChecks)
+		if len(r.Failures) != len(c.want) {
+			t.Errorf("%s: %q, want %q", name, r.Failures, c.want)
+			continue
+		}
+		for i := range c.want {
+			if !strings.HasPrefix(r.Failures[i], c.want[i]) {
+				t.Errorf("%s: %q, want %q", name, r.Failures[i], c.want[i])
+			}
+		}
+	}
+}
+
+// TestReportOf: what verify prints counts only with the exit code that goes with it.
+func TestReportOf(t *testing.T) {
+	exit := func(code string) error { return exec.Command("sh", "-c", "exit "+code).Run() }
+	for name, c := range map[string]struct {
+		stdout string
+		ended  error
+		want   verify.Verdict // "": an error
+	}{
+		"pass":              {`{"verdict": "pass"}`, nil, verify.Pass},
+		"fail":              {`{"verdict": "fail"}`, exit("3"), verify.Fail},
+		"partial":           {`{"verdict": "partial"}`, exit("3"), verify.Partial},
+		"partial, and 0":    {`{"verdict": "partial"}`, nil, ""},
+		"pass, and 1":       {`{"verdict": "pass"}`, exit("1"), ""},
+		"killed afterwards": {`{"verdict": "pass"}`, context.DeadlineExceeded, ""},
+		"nothing":           {``, exit("1"), ""},
+		"no verdict":        {`{}`, exit("1"), ""},
+	} {
+		report, err := reportOf([]byte(c.stdout), c.ended)
+		if (err == nil) != (c.want != "") || err == nil && report.Verdict != c.want {
+			t.Errorf("%s: %v, %v", name, report, err)
+		}
+	}
+}
+
 func TestPhasesInOrder(t *testing.T) {
 	phases := []phase{{"b", "answered by a", 7}, {"a", "answered by b", 9}, {"a", "API server answers", 3}}
 	if got := last(phases, "answered by "); got != 9 {
@@ -159,7 +229,7 @@ func TestRender(t *testing.T) {
 		Stack: stacks()[0], Up: 62 * time.Second, Verify: 2 * time.Second, Destroy: 3 * time.Second,
 		Report: &verify.Report{Checks: []verify.Result{
 			{ID: "planes", Status: verify.Passed, Summary: "all | well", Seconds: 0.5},
-			{ID: "mtls", Status: verify.Skipped, Reason: verify.ReasonNoWorkload},
+			{ID: "trust", Status: verify.Warned, Reason: verify.ReasonRootsMixed},
 		}},
 		Memory: []docker.Usage{{Container: labName + "-cluster1-control-plane", Bytes: 1 << 30}, {Container: labName + "-cluster2-control-plane", Bytes: 1 << 30}},
 		Local:  latency{300, 1.25, 4}, Cross: latency{300, 2, 8},
@@ -173,9 +243,9 @@ func TestRender(t *testing.T) {
 	bad.fail("meshwright up: exit status 1\nsecond line")
 	text := string(render("Commit `abc`.", []*result{good, bad}))
 	for _, want := range []string{
-		"Commit `abc`.", "| [`dev`](#dev) | pass | 62.0 s | 2.0 s | 1 pass, 1 skip | 2048 MiB | 41.0 s | 3.0 s |",
+		"Commit `abc`.", "| [`dev`](#dev) | pass | 62.0 s | 2.0 s | 1 pass, 1 warn | 2048 MiB | 41.0 s | 3.0 s |",
 		"| [`primary-remote`](#primary-remote) | FAIL | – | – | – | – | – | – |", "- meshwright up: exit status 1\n  second line",
-		"| planes | pass | 0.5 s | all \\| well |", "| mtls | skip NoWorkload |", "1.2 / 4.0 ms of 300 calls", "| cluster1-control-plane | 1024 MiB |",
+		"| planes | pass | 0.5 s | all \\| well |", "| trust | warn RootsMixed |", "1.2 / 4.0 ms of 300 calls", "| cluster1-control-plane | 1024 MiB |",
 		"a 10.0.0.2 to 10.0.0.3", "| 9.0 s | cluster1 | API server answers |", "| never | cluster2 | istiod is ready |",
 	} {
 		if !strings.Contains(text, want) {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -105,37 +107,48 @@ func (l *lab) examine(ctx context.Context, r *result, d *upDocument, e extent) e
 	if _, err := l.meshwright(ctx, r.Stack, "preview", "--expect-no-changes"); err != nil {
 		r.fail("preview after the restart: %v", err)
 	}
-	after, _, err := l.verify(ctx, r.Stack, "verify")
+	after, _, err := l.verify(ctx, r.Stack)
 	if err != nil {
 		return fmt.Errorf("after the restart: %w", err)
 	}
-	r.judge("after the restart, ", after)
+	r.judge("after the restart, ", after, quickChecks)
 	return nil
 }
+
+// What a run of verify has to look at, by name: a check that is left out, whether by
+// mistake or because it does not apply any more, conforms to nothing.
+var (
+	quickChecks = []string{verify.CheckPlanes, verify.CheckTrust, verify.CheckDiscovery, verify.CheckCalls, verify.CheckNetworks}
+	fullChecks  = append(slices.Clone(quickChecks), verify.CheckDistribution, verify.CheckFailover, verify.CheckMTLS)
+)
 
 // check runs the checks that belong to the extent.
 func (l *lab) check(ctx context.Context, r *result, e extent) error {
 	l.say(r.Stack, "verify")
-	args := []string{"verify", "--full"}
+	args, required := []string{"--full"}, fullChecks
 	if e.short {
-		args = []string{"verify", "--only", strings.Join([]string{
-			verify.CheckPlanes, verify.CheckTrust, verify.CheckDiscovery, verify.CheckCalls, verify.CheckNetworks,
-		}, ",")}
+		args, required = nil, quickChecks
 	}
 	var err error
 	if r.Report, r.Verify, err = l.verify(ctx, r.Stack, args...); err != nil {
 		return err
 	}
-	r.judge("", r.Report)
+	r.judge("", r.Report, required)
 	return nil
 }
 
-// judge takes over what a report finds wrong.
-func (r *result) judge(when string, report *verify.Report) {
-	for _, c := range report.Checks {
-		if c.Status == verify.Failed {
-			r.fail("%scheck %s: %s: %s", when, c.ID, c.Reason, c.Summary)
+// judge takes over what a report finds wrong, and what it does not say.
+func (r *result) judge(when string, report *verify.Report, required []string) {
+	for _, id := range required {
+		switch c := report.Check(id); {
+		case c == nil:
+			r.fail("%scheck %s: it was not made", when, id)
+		case c.Status != verify.Passed && c.Status != verify.Warned:
+			r.fail("%scheck %s: %s %s: %s", when, id, c.Status, c.Reason, c.Summary)
 		}
+	}
+	if report.Verdict != verify.Pass {
+		r.fail("%sthe verdict is %s", when, report.Verdict)
 	}
 }
 
@@ -159,14 +172,30 @@ func (l *lab) up(ctx context.Context, s stack) (*upDocument, time.Duration, erro
 	return &d, out.Took, nil
 }
 
-// verify returns the report whether or not it is a good one.
+// verify returns the report whether or not it is a good one. An exit code that does
+// not go with its verdict is an error.
 func (l *lab) verify(ctx context.Context, s stack, args ...string) (*verify.Report, time.Duration, error) {
-	out, err := l.meshwright(ctx, s, append(args, "--output", "json")...)
+	out, err := l.meshwright(ctx, s, append([]string{"verify", "--output", "json"}, args...)...)
+	report, err := reportOf(out.Stdout, err)
+	return report, out.Took, err
+}
+
+// reportOf reads what verify printed; ended is the error of the command.
+func reportOf(stdout []byte, ended error) (*verify.Report, error) {
 	var report verify.Report
-	if derr := json.Unmarshal(out.Stdout, &report); derr != nil {
-		return nil, out.Took, errors.Join(err, fmt.Errorf("verify --output json: %w", derr))
+	if err := json.Unmarshal(stdout, &report); err != nil {
+		return nil, errors.Join(ended, fmt.Errorf("verify --output json: %w", err))
 	}
-	return &report, out.Took, nil
+	code := 0
+	if exit := (*exec.ExitError)(nil); errors.As(ended, &exit) {
+		code = exit.ExitCode()
+	} else if ended != nil {
+		return nil, ended
+	}
+	if want := map[verify.Verdict]int{verify.Pass: 0, verify.Fail: 3, verify.Partial: 3}[report.Verdict]; code != want {
+		return nil, errors.Join(fmt.Errorf("verify: verdict %q with exit code %d", report.Verdict, code), ended)
+	}
+	return &report, nil
 }
 
 // meshwright runs a command on the lab.
