@@ -223,6 +223,43 @@ func TestReplaceSection(t *testing.T) {
 	}
 }
 
+// TestWriteReports: figures of a run in which a stack failed do not replace others.
+func TestWriteReports(t *testing.T) {
+	const before = "a\n<!-- measured: begin -->\nold\n<!-- measured: end -->\nb\n"
+	good, bad := &result{Stack: stacks()[0], Up: time.Minute}, &result{Stack: stacks()[1]}
+	bad.fail("up: no")
+	for name, c := range map[string]struct {
+		out     string
+		results []*result
+		report  string
+		models  bool // they are brought up to date
+	}{
+		"all conform":   {"", []*result{good, good}, reportFile, true},
+		"one does not":  {"", []*result{good, bad}, reportFile, false},
+		"to some place": {"elsewhere.md", []*result{good}, "elsewhere.md", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			if err := os.MkdirAll(filepath.Dir(modelsFile), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(modelsFile, []byte(before), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if err := writeReports("Commit `abc`.", c.out, c.results); err != nil {
+				t.Fatal(err)
+			}
+			if text, err := os.ReadFile(c.report); err != nil || !strings.Contains(string(text), "Commit `abc`.") {
+				t.Errorf("report: %v: %s", err, text)
+			}
+			models, err := os.ReadFile(modelsFile)
+			if err != nil || (string(models) != before) != c.models {
+				t.Errorf("models: %v: %s", err, models)
+			}
+		})
+	}
+}
+
 // TestRender: a report of one good and one bad stack says what it has to.
 func TestRender(t *testing.T) {
 	good := &result{

@@ -1,7 +1,7 @@
 // Command conformance takes every stack through its life with the built
 // executable: up, verify, a restart of its nodes, destroy, and nothing left. It
-// measures on the way and writes the figures to docs/conformance.md and into
-// docs/models.md.
+// measures on the way and writes the figures to docs/conformance.md and, when every
+// stack conforms, into docs/models.md.
 //
 // With -short it takes the stacks other than dev, which has an end-to-end test of
 // its own, from up through the quick checks to destroy, and writes nothing.

@@ -21,7 +21,7 @@ func main() {
 	short := flag.Bool("short", false, "up, the quick checks and destroy of the stacks other than dev; writes no report")
 	restarts := flag.Bool("restart", false, "up, the restart and destroy of the stacks whose nodes are restarted; writes no report")
 	only := flag.String("only", "", "take these stacks alone (comma-separated); writes no report unless -out is given too")
-	out := flag.String("out", "", "report to write (default docs/conformance.md, which also brings docs/models.md up to date)")
+	out := flag.String("out", "", "report to write (default docs/conformance.md; if all conform, docs/models.md is brought up to date as well)")
 	path := flag.String("meshwright", "bin/meshwright", "the executable to take them with")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -61,7 +61,11 @@ func run(ctx context.Context, much extent, only, out, path string) error {
 	}
 	fmt.Print("\n" + summary(results))
 	if much == (extent{}) && (only == "" || out != "") {
-		if err := writeReports(ctx, out, results, set); err != nil {
+		title, err := title(ctx, set)
+		if err != nil {
+			return err
+		}
+		if err := writeReports(title, out, results); err != nil {
 			return err
 		}
 	}

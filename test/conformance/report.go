@@ -24,20 +24,28 @@ const (
 	modelsFile = "docs/models.md"
 )
 
-// writeReports writes the report and, unless it goes elsewhere, the table of costs
-// in the description of the models.
-func writeReports(ctx context.Context, out string, results []*result, set *artifacts.Set) error {
+// title says what was taken, when and where.
+func title(ctx context.Context, set *artifacts.Set) (string, error) {
 	commit, err := revision(ctx)
 	if err != nil {
-		return err
+		return "", err
 	}
-	title := fmt.Sprintf("Commit %s, %s. Machine: %s.\nArtifacts: %s, Kubernetes %s, Istio %s, MetalLB %s.",
-		commit, time.Now().UTC().Format(time.DateOnly), machine.Describe(), set.Source, set.Kubernetes, set.Istio, set.MetalLB)
+	return fmt.Sprintf("Commit %s, %s. Machine: %s.\nArtifacts: %s, Kubernetes %s, Istio %s, MetalLB %s.",
+		commit, time.Now().UTC().Format(time.DateOnly), machine.Describe(), set.Source, set.Kubernetes, set.Istio, set.MetalLB), nil
+}
+
+// writeReports writes the report and, unless it goes elsewhere, the table of costs
+// in the description of the models: figures of a run in which something was wrong
+// would take the place of good ones.
+func writeReports(title, out string, results []*result) error {
 	if out != "" {
 		return os.WriteFile(out, render(title, results), 0o644) //nolint:gosec // a document
 	}
 	if err := os.WriteFile(reportFile, render(title, results), 0o644); err != nil { //nolint:gosec // a document of the repository
 		return err
+	}
+	if slices.ContainsFunc(results, func(r *result) bool { return len(r.Failures) > 0 }) {
+		return nil
 	}
 	models, err := os.ReadFile(modelsFile)
 	if err != nil {
