@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meshwright/meshwright/automation/verify"
+	"github.com/meshwright/meshwright/automation/verify/faults"
 	"github.com/meshwright/meshwright/internal/docker"
 )
 
@@ -61,6 +62,7 @@ func TestChoose(t *testing.T) {
 		"all":     {extent{}, "", []string{"dev", "flat-multi-primary", "primary-remote", "flat-primary-remote", "three-region", "pair-and-remote", "remote-beside-primary"}},
 		"short":   {extent{short: true}, "", []string{"flat-multi-primary", "primary-remote", "flat-primary-remote", "three-region"}},
 		"restart": {extent{restart: true}, "", []string{"dev", "flat-multi-primary"}},
+		"faults":  {extent{faults: true}, "", []string{"flat-multi-primary", "primary-remote"}},
 		"some":    {extent{short: true}, "dev,three-region", []string{"dev", "three-region"}},
 	} {
 		chosen, err := choose(c.extent, c.only)
@@ -171,6 +173,36 @@ func TestReportOf(t *testing.T) {
 	}
 }
 
+// TestEveryFaultIsPlayed: by the end-to-end test on dev, or here. What the faults ask
+// of a topology is tested with them.
+func TestEveryFaultIsPlayed(t *testing.T) {
+	played := map[string]bool{"wrong-network-label": true, "cross-network-gateway-deleted": true} // on dev
+	for _, s := range stacks() {
+		for _, f := range s.faults {
+			played[f] = true
+		}
+	}
+	for _, f := range faults.All() {
+		if !played[f.Name] {
+			t.Errorf("%s is played by nobody", f.Name)
+		}
+		delete(played, f.Name)
+	}
+	if len(played) > 0 {
+		t.Errorf("there are no such faults: %v", played)
+	}
+}
+
+func TestJudgeFaults(t *testing.T) {
+	r := result{Stack: stack{faults: []string{"a", "b", "c", "d"}}}
+	r.Faults = []faults.Row{{Fault: "a"}, {Fault: "b", Error: "calls is pass, want fail"}, {Fault: "c", Skipped: "no way into the nodes"}}
+	r.judgeFaults()
+	want := []string{"fault b: calls is pass, want fail", "fault c: it was not played", "fault d: it was not played"}
+	if diff := cmp.Diff(want, r.Failures); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+}
+
 func TestPhasesInOrder(t *testing.T) {
 	phases := []phase{{"b", "answered by a", 7}, {"a", "answered by b", 9}, {"a", "API server answers", 3}}
 	if got := last(phases, "answered by "); got != 9 {
@@ -275,6 +307,13 @@ func TestRender(t *testing.T) {
 			Before: map[string]string{labName + "-a": "10.0.0.2"}, After: map[string]string{labName + "-a": "10.0.0.3"},
 			Phases: []phase{{"cluster1", "API server answers", 9 * time.Second}, {"cluster2", "istiod is ready", 0}},
 		},
+		Faults: []faults.Row{{
+			Fault: "a", Title: "b is gone", Seen: 3, Repair: 0.5, Green: 4.25,
+			Got: map[string]faults.Outcome{
+				verify.CheckTrust: {Status: verify.Passed}, verify.CheckNetworks: {Status: verify.Failed, Reason: verify.ReasonPodUnreachable},
+				verify.CheckCalls: {Status: verify.Failed, Reason: verify.ReasonVersionUnreachable},
+			},
+		}},
 	}
 	bad := &result{Stack: stacks()[2]}
 	bad.fail("meshwright up: exit status 1\nsecond line")
@@ -283,7 +322,8 @@ func TestRender(t *testing.T) {
 		"Commit `abc`.", "| [`dev`](#dev) | pass | 62.0 s | 2.0 s | 1 pass, 1 warn | 2048 MiB | 41.0 s | 3.0 s |",
 		"| [`primary-remote`](#primary-remote) | FAIL | – | – | – | – | – | – |", "- meshwright up: exit status 1\n  second line",
 		"| planes | pass | 0.5 s | all \\| well |", "| trust | warn RootsMixed |", "1.2 / 4.0 ms of 300 calls", "| cluster1-control-plane | 1024 MiB |",
-		"a 10.0.0.2 to 10.0.0.3", "| 9.0 s | cluster1 | API server answers |", "| never | cluster2 | istiod is ready |",
+		"a 10.0.0.2 to 10.0.0.3", "| 9.0 s | cluster1 | API server answers |",
+		"| `a`: b is gone | calls VersionUnreachable, networks PodUnreachable | 3.0 s | 0.5 s | 4.2 s |", "| never | cluster2 | istiod is ready |",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the report lacks %q", want)

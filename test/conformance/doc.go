@@ -1,5 +1,5 @@
 // Command conformance takes every stack through its life with the built
-// executable: up, verify, a restart of its nodes, destroy, and nothing left. It
+// executable: up, verify, a restart of its nodes, faults, destroy, and nothing left. It
 // measures on the way and writes the figures to docs/conformance.md and, when every
 // stack conforms, into docs/models.md.
 //

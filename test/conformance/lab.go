@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/automation/verify"
+	"github.com/meshwright/meshwright/automation/verify/faults"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/executable"
 )
@@ -37,6 +38,7 @@ type result struct {
 	Report              *verify.Report
 	Memory              []docker.Usage
 	Local, Cross        latency
+	Faults              []faults.Row
 	Restart             *restart
 }
 
@@ -75,9 +77,9 @@ func (l *lab) take(ctx context.Context, s stack, e extent) *result {
 	return r
 }
 
-// examine checks and measures a lab that is up.
+// examine checks and measures a lab that is up, as far as the extent goes.
 func (l *lab) examine(ctx context.Context, r *result, d *upDocument, e extent) error {
-	if !e.restart {
+	if e.whole() || e.short {
 		if err := l.check(ctx, r, e); err != nil || e.short {
 			return err
 		}
@@ -87,7 +89,7 @@ func (l *lab) examine(ctx context.Context, r *result, d *upDocument, e extent) e
 		return err
 	}
 	defer closeSites(sites)
-	if !e.restart {
+	if e.whole() {
 		l.say(r.Stack, "measure")
 		if r.Memory, err = l.memory(ctx, d); err != nil {
 			return err
@@ -96,9 +98,22 @@ func (l *lab) examine(ctx context.Context, r *result, d *upDocument, e extent) e
 			return err
 		}
 	}
-	if !r.Stack.restart {
-		return nil
+	if r.Stack.restart && (e.whole() || e.restart) {
+		if err := l.takeRestart(ctx, r, sites); err != nil {
+			return err
+		}
 	}
+	// Last: it renews pods that others know by name.
+	if len(r.Stack.faults) > 0 && (e.whole() || e.faults) {
+		if err := l.playFaults(ctx, r); err != nil {
+			return fmt.Errorf("faults: %w", err)
+		}
+	}
+	return nil
+}
+
+// takeRestart restarts the nodes and looks at what has become of the lab.
+func (l *lab) takeRestart(ctx context.Context, r *result, sites []*site) (err error) {
 	l.say(r.Stack, "restart of all nodes")
 	if r.Restart, err = l.restartNodes(ctx, r.Stack, sites); err != nil {
 		return fmt.Errorf("restart of the nodes: %w", err)

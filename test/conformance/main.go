@@ -20,13 +20,14 @@ import (
 func main() {
 	short := flag.Bool("short", false, "up, the quick checks and destroy of the stacks other than dev; writes no report")
 	restarts := flag.Bool("restart", false, "up, the restart and destroy of the stacks whose nodes are restarted; writes no report")
+	faults := flag.Bool("faults", false, "up, the faults and destroy of the stacks that are broken on purpose; writes no report")
 	only := flag.String("only", "", "take these stacks alone (comma-separated); writes no report unless -out is given too")
 	out := flag.String("out", "", "report to write (default docs/conformance.md; if all conform, docs/models.md is brought up to date as well)")
 	path := flag.String("meshwright", "bin/meshwright", "the executable to take them with")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, extent{*short, *restarts}, *only, *out, *path); err != nil {
+	if err := run(ctx, extent{*short, *restarts, *faults}, *only, *out, *path); err != nil {
 		fmt.Fprintln(os.Stderr, "conformance:", err)
 		os.Exit(1)
 	}
@@ -60,7 +61,7 @@ func run(ctx context.Context, much extent, only, out, path string) error {
 		}
 	}
 	fmt.Print("\n" + summary(results))
-	if much == (extent{}) && (only == "" || out != "") {
+	if much.whole() && (only == "" || out != "") {
 		title, err := title(ctx, set)
 		if err != nil {
 			return err
@@ -81,14 +82,19 @@ func run(ctx context.Context, much extent, only, out, path string) error {
 	return nil
 }
 
-// extent is how much of a stack's life is taken: all of it, the quick checks, or
-// the restart of its nodes.
-type extent struct{ short, restart bool }
+// extent is how much of a stack's life is taken: all of it, the quick checks, the
+// restart of its nodes, or the faults.
+type extent struct{ short, restart, faults bool }
+
+// whole says that all of it is.
+func (e extent) whole() bool { return e == extent{} }
 
 // choose returns the stacks to take.
 func choose(e extent, only string) ([]stack, error) {
 	if only == "" {
-		return slices.DeleteFunc(stacks(), func(s stack) bool { return e.short && !s.short || e.restart && !s.restart }), nil
+		return slices.DeleteFunc(stacks(), func(s stack) bool {
+			return e.short && !s.short || e.restart && !s.restart || e.faults && len(s.faults) == 0
+		}), nil
 	}
 	var out []stack
 	for _, name := range strings.Split(only, ",") {

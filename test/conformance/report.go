@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/automation/verify"
+	"github.com/meshwright/meshwright/automation/verify/faults"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/machine"
@@ -159,6 +160,16 @@ func renderOne(b *bytes.Buffer, r *result) {
 	}
 	if r.Restart != nil {
 		renderRestart(b, r.Restart)
+	}
+	if len(r.Faults) > 0 {
+		renderFaults(b, r.Faults)
+	}
+}
+
+func renderFaults(b *bytes.Buffer, rows []faults.Row) {
+	b.WriteString("\nFaults, one after another, with all checks green before and after each:\n\n| fault | turned red | until seen | repair | until green |\n|---|---|---:|---:|---:|\n")
+	for _, r := range rows {
+		fmt.Fprintf(b, "| `%s`: %s | %s | %.1f s | %.1f s | %.1f s |\n", r.Fault, r.Title, turned(r), r.Seen, r.Repair, r.Green)
 	}
 }
 

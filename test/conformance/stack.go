@@ -7,6 +7,9 @@ type stack struct {
 	model   string
 	restart bool // its nodes are restarted too
 	short   bool // part of the short run
+	// faults are played on it: all that its topology can have. Those of dev's belong
+	// to the end-to-end test.
+	faults []string
 }
 
 // mixtures is the directory of the stacks that belong to this run alone.
@@ -16,8 +19,14 @@ const mixtures = "test/conformance"
 func stacks() []stack {
 	return []stack{
 		{name: "dev", model: "non-flat, multiple control planes", restart: true},
-		{name: "flat-multi-primary", model: "flat, multiple control planes", restart: true, short: true},
-		{name: "primary-remote", model: "non-flat, single control plane", short: true},
+		{
+			name: "flat-multi-primary", model: "flat, multiple control planes", restart: true, short: true,
+			faults: []string{"remote-secret-loopback", "another-root", "istiod-unready", "pod-route-gone", "callers-masqueraded"},
+		},
+		{
+			name: "primary-remote", model: "non-flat, single control plane", short: true,
+			faults: []string{"east-west-gateway-gone", "route-between-networks", "istiod-hidden"},
+		},
 		{name: "flat-primary-remote", model: "flat, single control plane", short: true},
 		{name: "three-region", model: "three networks and control planes", short: true},
 		{name: "pair-and-remote", project: mixtures, model: "two primaries on one network, a remote on another"},

@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"slices"
 
 	"github.com/meshwright/meshwright/automation/verify"
 )
@@ -77,13 +78,13 @@ func All() []Fault {
 		},
 		{
 			Name:  "east-west-gateway-gone",
-			Title: "a cluster's east-west gateway is scaled to 0",
+			Title: "the east-west gateway of another network is scaled to 0",
 			Want: want(map[string]Outcome{
 				verify.CheckPlanes:   red(verify.ReasonGatewayUnavailable),
 				verify.CheckCalls:    red(verify.ReasonVersionUnreachable),
 				verify.CheckNetworks: red(verify.ReasonPathUnproven),
 			}),
-			needs: needsTwoNetworks, inject: eastWestGone,
+			needs: needsGatewayBetween, inject: eastWestGone,
 		},
 		{
 			Name:  "cross-network-gateway-deleted",
@@ -120,6 +121,19 @@ func All() []Fault {
 			}),
 			needs: needsNeighbours, inject: podRouteGone,
 		},
+		{
+			Name:  "callers-masqueraded",
+			Title: "a node masquerades what its pods send to another cluster on its network",
+			Want:  want(map[string]Outcome{verify.CheckNetworks: red(verify.ReasonCallerHidden)}),
+			needs: needsNeighbours, inject: callersMasqueraded,
+		},
+		{
+			Name:  "istiod-hidden",
+			Title: "the Gateway object that shows a primary's istiod to its remotes is deleted",
+			// As with istiod-unready, traffic goes on.
+			Want:  want(map[string]Outcome{verify.CheckDiscovery: red(verify.ReasonProxyDisconnected)}),
+			needs: needsRemote, inject: istiodHidden,
+		},
 	}
 }
 
@@ -136,6 +150,28 @@ func needsTwoNetworks(l *lab) string {
 	}
 	if l.victim.Network == l.witness.Network || l.victim.EastWestAddress == "" {
 		return "needs two networks with an east-west gateway"
+	}
+	return ""
+}
+
+// needsGatewayBetween: check calls notices a gateway behind which is a version that
+// nobody else serves.
+func needsGatewayBetween(l *lab) string {
+	_, b := l.pair(false)
+	if b == nil || b.EastWestAddress == "" {
+		return "needs two networks with an east-west gateway"
+	}
+	for cluster, versions := range l.workload.Versions {
+		if cluster != b.Name && slices.ContainsFunc(versions, func(v string) bool { return slices.Contains(l.workload.Versions[b.Name], v) }) {
+			return "needs a network with versions of its own"
+		}
+	}
+	return ""
+}
+
+func needsRemote(l *lab) string {
+	if _, primary := l.remote(); primary == nil || primary.EastWestAddress == "" {
+		return "needs a cluster under another's control plane"
 	}
 	return ""
 }

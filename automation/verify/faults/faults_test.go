@@ -7,6 +7,7 @@ import (
 	"encoding/pem"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -14,8 +15,14 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
+	dynamicfake "k8s.io/client-go/dynamic/fake"
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
+	clienttest "k8s.io/client-go/testing"
 
 	"github.com/meshwright/meshwright/automation/verify"
 )
@@ -69,8 +76,9 @@ func TestParts(t *testing.T) {
 		return verify.Target{Name: name, ControlPlane: plane, Network: network, EastWestAddress: eastWest, Config: &rest.Config{}}
 	}
 	primaries := []string{"remote-secret-loopback", "another-root", "istiod-unready"}
-	networks := []string{"wrong-network-label", "east-west-gateway-gone", "cross-network-gateway-deleted"}
-	apart, flat := []string{"route-between-networks"}, []string{"pod-route-gone"}
+	networks := []string{"wrong-network-label", "cross-network-gateway-deleted"}
+	apart, behind := []string{"route-between-networks"}, []string{"east-west-gateway-gone"}
+	flat, remote := []string{"pod-route-gone", "callers-masqueraded"}, []string{"istiod-hidden"}
 	cases := map[string]struct {
 		targets                 []verify.Target
 		wantWitness, wantVictim string
@@ -78,30 +86,30 @@ func TestParts(t *testing.T) {
 	}{
 		"the article's": {
 			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "b", "n2", "10.0.0.2")},
-			"a", "b", slices.Concat(primaries, networks, apart),
+			"a", "b", slices.Concat(primaries, networks, apart, behind),
 		},
 		"three": {
 			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "b", "n2", "10.0.0.2"), target("c", "c", "n3", "10.0.0.3")},
-			"a", "b", slices.Concat(primaries, networks, apart),
+			"a", "b", slices.Concat(primaries, networks, apart), // c serves what b does
 		},
 		"flat": {
 			[]verify.Target{target("a", "a", "n1", ""), target("b", "b", "n1", "")}, "a", "b", slices.Concat(primaries, flat),
 		},
 		"one control plane": {
-			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "a", "n2", "10.0.0.2")}, "a", "", apart,
+			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "a", "n2", "10.0.0.2")}, "a", "", slices.Concat(apart, behind, remote),
 		},
 		"flat, one control plane": {
-			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "a", "n1", "")}, "a", "", flat,
+			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "a", "n1", "")}, "a", "", slices.Concat(flat, remote),
 		},
 		"two on one network and a remote on another": {
 			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "b", "n1", "10.0.0.2"), target("c", "a", "n2", "10.0.0.3")},
-			"a", "b", slices.Concat(primaries, apart, flat),
+			"a", "b", slices.Concat(primaries, apart, flat, remote),
 		},
 		"alone": {[]verify.Target{target("a", "a", "n1", "")}, "a", "", nil},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			l, err := newLab(c.targets, verify.Workload{})
+			l, err := newLab(c.targets, verify.Workload{Versions: map[string][]string{"a": {"v2"}, "b": {"v1"}, "c": {"v1"}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -130,7 +138,7 @@ func TestParts(t *testing.T) {
 	}
 }
 
-// TestRoutesOfNodes plays the two faults that enter nodes, on recorded commands.
+// TestRoutesOfNodes plays the faults that enter nodes, on recorded commands.
 func TestRoutesOfNodes(t *testing.T) {
 	node := func(name, pods, address string) *corev1.Node {
 		return &corev1.Node{
@@ -155,12 +163,28 @@ func TestRoutesOfNodes(t *testing.T) {
 			"a-1: ip route show to match 10.11.0.0", "a-2: ip route show to match 10.11.0.0", "a-1: ip route show to match 10.11.1.0", "a-2: ip route show to match 10.11.1.0",
 			"a-1: systemctl start meshwright-routes.service", "a-2: systemctl start meshwright-routes.service",
 		}},
+		"masqueraded": {"n1", callersMasqueraded, []string{
+			"a-1: systemctl stop meshwright-routes.service", "a-2: systemctl stop meshwright-routes.service", "new pod sleep",
+			"a-1: [ ! -e /etc/kindnet/meshwright.away ]", "a-2: [ ! -e /etc/kindnet/meshwright.away ]", "new pod sleep",
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var ran []string
+			caller := corev1.Pod{
+				ObjectMeta: metav1.ObjectMeta{Namespace: "sample", Name: "sleep", UID: "0", Labels: map[string]string{"app": "sleep"}},
+				Status:     corev1.PodStatus{Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}}},
+			}
+			a := fake.NewClientset(&caller)
+			a.PrependReactor("delete", "pods", func(action clienttest.Action) (bool, runtime.Object, error) {
+				ran = append(ran, "new pod "+action.(clienttest.DeleteAction).GetName())
+				fresh := caller.DeepCopy()
+				fresh.UID = types.UID(strconv.Itoa(len(ran)))
+				return true, nil, a.Tracker().Update(corev1.SchemeGroupVersion.WithResource("pods"), fresh, "sample")
+			})
 			l := &lab{
+				workload: verify.Workload{Namespace: "sample"},
 				sites: []*site{
-					{Target: verify.Target{Name: "a", Network: "n1", Nodes: []string{"a-1", "a-2"}}},
+					{Target: verify.Target{Name: "a", Network: "n1", Nodes: []string{"a-1", "a-2"}}, client: a},
 					{
 						Target: verify.Target{Name: "b", Network: c.network},
 						client: fake.NewClientset(node("b-1", "10.11.0.0/24", "10.192.0.4"), node("b-2", "10.11.1.0/24", "10.192.0.5")),
@@ -169,7 +193,8 @@ func TestRoutesOfNodes(t *testing.T) {
 				nodeExec: func(_ context.Context, node string, argv ...string) ([]byte, error) {
 					line := strings.Join(argv, " ")
 					if argv[0] == "sh" { // only what is done matters here
-						line, _, _ = strings.Cut(argv[2], " |")
+						line, _, _ = strings.Cut(argv[2], "\n")
+						line, _, _ = strings.Cut(line, " |")
 						line, _, _ = strings.Cut(line, " 2>")
 						cmd := exec.Command("sh", "-n")
 						cmd.Stdin = strings.NewReader(argv[2])
@@ -192,6 +217,32 @@ func TestRoutesOfNodes(t *testing.T) {
 				t.Errorf("commands (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// TestGateway finds the Gateway object by what it opens.
+func TestGateway(t *testing.T) {
+	object := func(name, mode string, port int64) *unstructured.Unstructured {
+		return &unstructured.Unstructured{Object: map[string]any{
+			"apiVersion": "networking.istio.io/v1", "kind": "Gateway", "metadata": map[string]any{"namespace": system, "name": name},
+			"spec": map[string]any{"servers": []any{map[string]any{
+				"port": map[string]any{"number": port}, "tls": map[string]any{"mode": mode},
+			}}},
+		}}
+	}
+	s := &site{Target: verify.Target{Name: "a"}, dynamic: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(),
+		map[schema.GroupVersionResource]string{gateways: "GatewayList"},
+		object("cross-network-gateway", "AUTO_PASSTHROUGH", 15443), object("istiod-gateway", "PASSTHROUGH", discoveryPort))}
+	for name, is := range map[string]func(int64, string) bool{
+		"cross-network-gateway": func(_ int64, mode string) bool { return mode == "AUTO_PASSTHROUGH" },
+		"istiod-gateway":        func(port int64, _ string) bool { return port == discoveryPort },
+	} {
+		if g, err := s.gateway(t.Context(), is); err != nil || g.GetName() != name {
+			t.Errorf("%v, %v, want %s", g, err, name)
+		}
+	}
+	if _, err := s.gateway(t.Context(), func(port int64, _ string) bool { return port == 80 }); err == nil {
+		t.Error("found a Gateway that is not there")
 	}
 }
 

@@ -212,10 +212,11 @@ func (s *site) signWith(ctx context.Context, l *lab, data map[string][]byte) err
 	)
 }
 
-// eastWestGone takes the victim's east-west gateway away; its Service keeps
-// the address.
+// eastWestGone takes the east-west gateway of another network away; its Service
+// keeps the address.
 func eastWestGone(ctx context.Context, l *lab) (repair, error) {
-	d, err := l.victim.only(ctx, eastWest)
+	_, victim := l.pair(false)
+	d, err := victim.only(ctx, eastWest)
 	if err != nil {
 		return nil, err
 	}
@@ -225,29 +226,44 @@ func eastWestGone(ctx context.Context, l *lab) (repair, error) {
 	}
 	scale := func(ctx context.Context, n int32) error {
 		patch := fmt.Appendf(nil, `{"spec":{"replicas":%d}}`, n)
-		_, err := l.victim.client.AppsV1().Deployments(system).Patch(ctx, d.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+		_, err := victim.client.AppsV1().Deployments(system).Patch(ctx, d.Name, types.MergePatchType, patch, metav1.PatchOptions{})
 		return err
 	}
 	undo := func(ctx context.Context) error {
-		return errors.Join(scale(ctx, replicas), l.victim.rolledOut(ctx, system, eastWest))
+		return errors.Join(scale(ctx, replicas), victim.rolledOut(ctx, system, eastWest))
 	}
 	if err := scale(ctx, 0); err != nil {
 		return undo, err
 	}
 	// Force the pod's end: its grace would only drain connections for longer.
-	return undo, l.victim.restart(ctx, system, eastWest)
+	return undo, victim.restart(ctx, system, eastWest)
 }
 
 var gateways = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "gateways"}
 
-// crossNetworkDeleted deletes what opens port 15443, and renews the gateway:
-// connections made before would live on while the old listener drains.
+// crossNetworkDeleted closes port 15443 of the victim.
 func crossNetworkDeleted(ctx context.Context, l *lab) (repair, error) {
-	g, err := l.victim.crossNetworkGateway(ctx)
+	return l.victim.deleteGateway(ctx, func(_ int64, mode string) bool { return mode == "AUTO_PASSTHROUGH" })
+}
+
+// discoveryPort is where remotes find the istiod of their primary.
+const discoveryPort = 15012
+
+// istiodHidden closes the ports by which a primary serves its remotes.
+func istiodHidden(ctx context.Context, l *lab) (repair, error) {
+	_, primary := l.remote()
+	return primary.deleteGateway(ctx, func(port int64, _ string) bool { return port == discoveryPort })
+}
+
+// deleteGateway deletes the Gateway object of the site with such a server, and renews
+// the east-west gateway, whose ports it opened: connections made before would live on
+// while the old listener drains.
+func (s *site) deleteGateway(ctx context.Context, is func(port int64, mode string) bool) (repair, error) {
+	g, err := s.gateway(ctx, is)
 	if err != nil {
 		return nil, err
 	}
-	objects := l.victim.dynamic.Resource(gateways).Namespace(g.GetNamespace())
+	objects := s.dynamic.Resource(gateways).Namespace(g.GetNamespace())
 	good := g.DeepCopy()
 	undo := func(ctx context.Context) error {
 		fresh := good.DeepCopy()
@@ -261,13 +277,13 @@ func crossNetworkDeleted(ctx context.Context, l *lab) (repair, error) {
 		return err
 	}
 	if err := objects.Delete(ctx, g.GetName(), metav1.DeleteOptions{}); err != nil {
-		return nil, fmt.Errorf("%s: gateway %s: %w", l.victim.Name, g.GetName(), err)
+		return nil, fmt.Errorf("%s: gateway %s: %w", s.Name, g.GetName(), err)
 	}
-	return undo, l.victim.renew(ctx, system, eastWest)
+	return undo, s.renew(ctx, system, eastWest)
 }
 
-// crossNetworkGateway finds the Gateway object that passes TLS through.
-func (s *site) crossNetworkGateway(ctx context.Context) (*unstructured.Unstructured, error) {
+// gateway finds the Gateway object that has a server of that port and TLS mode.
+func (s *site) gateway(ctx context.Context, is func(port int64, mode string) bool) (*unstructured.Unstructured, error) {
 	list, err := s.dynamic.Resource(gateways).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("%s: gateways: %w", s.Name, err)
@@ -282,12 +298,14 @@ func (s *site) crossNetworkGateway(ctx context.Context) (*unstructured.Unstructu
 			if !ok {
 				continue
 			}
-			if mode, _, err := unstructured.NestedString(m, "tls", "mode"); err == nil && mode == "AUTO_PASSTHROUGH" {
+			port, _, perr := unstructured.NestedInt64(m, "port", "number")
+			mode, _, merr := unstructured.NestedString(m, "tls", "mode")
+			if perr == nil && merr == nil && is(port, mode) {
 				return &list.Items[i], nil
 			}
 		}
 	}
-	return nil, fmt.Errorf("%s: no Gateway with AUTO_PASSTHROUGH", s.Name)
+	return nil, fmt.Errorf("%s: none of %d Gateways has the ports to close", s.Name, len(list.Items))
 }
 
 // istiodUnready points istiod's readiness probe at a path that it does not

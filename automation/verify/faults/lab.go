@@ -80,6 +80,19 @@ func (l *lab) pair(near bool) (a, b *site) {
 	return nil, nil
 }
 
+// remote returns the first cluster under another's control plane, and that one; nil
+// without such.
+func (l *lab) remote() (remote, primary *site) {
+	for _, r := range l.sites {
+		for _, p := range l.sites {
+			if r.ControlPlane == p.Name && r != p {
+				return r, p
+			}
+		}
+	}
+	return nil, nil
+}
+
 // until polls a condition and names it when its time is over, with the last
 // state that was seen.
 func (s *site) until(ctx context.Context, what string, condition func(context.Context) (state string, done bool, err error)) error {

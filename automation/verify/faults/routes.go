@@ -94,3 +94,37 @@ func podRouteGone(ctx context.Context, l *lab) (repair, error) {
 	}
 	return undo, nil
 }
+
+// hideCallers takes away what keeps a node from masquerading: the chain of the service
+// that keeps the routes, and the list of the airgap kit's kindnet, which rereads it
+// every few seconds.
+const hideCallers = `systemctl stop ` + routeKeeper + `
+iptables -w -t nat -F MESHWRIGHT-ROUTES
+mv /etc/kindnet/no-masquerade.d/meshwright /etc/kindnet/meshwright.away
+while read -r pods; do
+  n=0
+  while iptables -w -t nat -S | grep -qFe "-d $pods "; do
+    [ $((n += 1)) -le 60 ] || { echo "$pods is still excepted"; exit 1; }
+    sleep 0.5
+  done
+done < /etc/kindnet/meshwright.away
+`
+
+// showCallers is the mend that check networks names, after the list is back.
+const showCallers = `[ ! -e /etc/kindnet/meshwright.away ] || mv /etc/kindnet/meshwright.away /etc/kindnet/no-masquerade.d/meshwright
+systemctl enable --quiet --now ` + routeKeeper + `
+`
+
+// callersMasqueraded has a cluster's nodes send its pods' calls to a neighbour under
+// their own addresses. Connections keep the address with which they were made, so
+// that the callers are renewed each time.
+func callersMasqueraded(ctx context.Context, l *lab) (repair, error) {
+	from, _ := l.pair(true)
+	set := func(ctx context.Context, script string) error {
+		if err := l.onNodes(ctx, from, "sh", "-euc", script); err != nil {
+			return err
+		}
+		return from.renew(ctx, l.workload.Namespace, l.workload.Clients())
+	}
+	return func(ctx context.Context) error { return set(ctx, showCallers) }, set(ctx, hideCallers)
+}
