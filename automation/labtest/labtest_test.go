@@ -32,7 +32,7 @@ type fakeDriver struct {
 	up      error // what Up ends with
 	slow    bool  // Up waits until it is cancelled
 	destroy error
-	verdict verify.Verdict
+	checks  []verify.Result
 
 	mu    sync.Mutex
 	calls []string
@@ -62,7 +62,7 @@ func (d *fakeDriver) Up(ctx context.Context, _ ...automation.UpOption) (*automat
 }
 
 func (d *fakeDriver) Verify(context.Context, verify.Options) (*verify.Report, error) {
-	return &verify.Report{Verdict: d.verdict}, nil
+	return &verify.Report{Checks: d.checks}, nil
 }
 
 func (d *fakeDriver) Collect(ctx context.Context, o automation.CollectOptions) (*collect.Index, error) {
@@ -160,8 +160,9 @@ func TestLifeOfATestsLab(t *testing.T) {
 		"cannot be destroyed": {driver: &fakeDriver{destroy: errors.New("stuck")}, want: []string{"up", "destroy"}, failed: true, says: "stuck"},
 		"takes too long":      {driver: &fakeDriver{slow: true}, opts: []Option{Timeout(10 * time.Millisecond)}, want: []string{"up", "collect", "destroy"}, failed: true, says: "out of time"},
 		"no such cluster":     {body: func(_ *subject, l *Lab) { l.Config("cluster9") }, want: []string{"up", "collect", "destroy"}, failed: true, says: "there are: cluster1"},
-		"mesh is wrong":       {driver: &fakeDriver{verdict: verify.Fail}, body: func(_ *subject, l *Lab) { l.Verify(verify.Options{}) }, want: []string{"up", "collect", "destroy"}, failed: true, says: "the mesh of lab shop-"},
-		"mesh is right":       {driver: &fakeDriver{verdict: verify.Pass}, body: func(_ *subject, l *Lab) { l.Verify(verify.Options{}) }, want: []string{"up", "destroy"}},
+		"mesh is wrong":       {driver: &fakeDriver{checks: []verify.Result{{Status: verify.Failed}}}, body: func(_ *subject, l *Lab) { l.Verify(verify.Options{}) }, want: []string{"up", "collect", "destroy"}, failed: true, says: "the mesh of lab shop-"},
+		"mesh is unproven":    {driver: &fakeDriver{checks: []verify.Result{{Status: verify.Skipped, Reason: verify.ReasonNoRegions}}}, body: func(_ *subject, l *Lab) { l.Verify(verify.Options{}) }, want: []string{"up", "collect", "destroy"}, failed: true, says: "the mesh of lab shop-"},
+		"mesh is right":       {driver: &fakeDriver{checks: []verify.Result{{Status: verify.Passed}, {Status: verify.Skipped, Reason: verify.ReasonNotSelected}}}, body: func(_ *subject, l *Lab) { l.Verify(verify.Options{}) }, want: []string{"up", "destroy"}},
 		"is cancelled":        {driver: &fakeDriver{slow: true}, cancel: true, want: []string{"up", "collect", "destroy"}, failed: true, says: "interrupted"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package verify
 import (
 	"encoding/json"
 	"io"
+	"slices"
 	"time"
 )
 
@@ -126,6 +127,15 @@ func verdict(results []Result) Verdict {
 		}
 	}
 	return out
+}
+
+// Proven reports whether every check that was asked for passed. Unlike the verdict it
+// leaves out of account what Options.Only left out; a chosen check that did not apply
+// to the mesh proves nothing.
+func (r *Report) Proven() bool {
+	return !slices.ContainsFunc(r.Checks, func(c Result) bool {
+		return c.Status == Failed || c.Status == Skipped && c.Reason != ReasonNotSelected
+	})
 }
 
 // Check returns the result of the check of that id, or nil.

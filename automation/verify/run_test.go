@@ -67,14 +67,22 @@ func TestSkippedIsPartial(t *testing.T) {
 	cases := map[string]struct {
 		change func(*Options)
 		want   red
+		proven bool
 	}{
 		"checks left out": {
 			func(o *Options) { o.Only = []string{CheckPlanes} },
 			red{CheckTrust: ReasonNotSelected, CheckDiscovery: ReasonNotSelected, CheckCalls: ReasonNotSelected, CheckNetworks: ReasonNotSelected},
+			true,
 		},
 		"nothing to call": {
 			func(o *Options) { o.Workload = Workload{} },
 			red{CheckDiscovery: ReasonNoWorkload, CheckCalls: ReasonNoWorkload, CheckNetworks: ReasonNoWorkload},
+			false,
+		},
+		"the only one has nothing to call": {
+			func(o *Options) { o.Workload, o.Only = Workload{}, []string{CheckCalls} },
+			red{CheckPlanes: ReasonNotSelected, CheckTrust: ReasonNotSelected, CheckDiscovery: ReasonNotSelected, CheckCalls: ReasonNoWorkload, CheckNetworks: ReasonNotSelected},
+			false,
 		},
 	}
 	for name, c := range cases {
@@ -88,6 +96,9 @@ func TestSkippedIsPartial(t *testing.T) {
 			}
 			if report.Verdict != Partial {
 				t.Errorf("verdict %q, want partial", report.Verdict)
+			}
+			if report.Proven() != c.proven {
+				t.Errorf("proven is %t, want %t", report.Proven(), c.proven)
 			}
 		})
 	}

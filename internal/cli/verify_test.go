@@ -10,6 +10,30 @@ import (
 	"github.com/meshwright/meshwright/internal/ui"
 )
 
+// TestVerifyExit: what was left out is not held against the mesh, what was asked for
+// and not done is.
+func TestVerifyExit(t *testing.T) {
+	passed := verify.Result{Status: verify.Passed}
+	leftOut := verify.Result{Status: verify.Skipped, Reason: verify.ReasonNotSelected}
+	for name, tc := range map[string]struct {
+		checks []verify.Result
+		want   int
+	}{
+		"passed":               {[]verify.Result{passed, {Status: verify.Warned}}, ExitOK},
+		"failed":               {[]verify.Result{passed, {Status: verify.Failed}}, ExitVerify},
+		"the others left out":  {[]verify.Result{passed, leftOut}, ExitOK},
+		"the chosen one idle":  {[]verify.Result{leftOut, {Status: verify.Skipped, Reason: verify.ReasonNoRegions}}, ExitVerify},
+		"one of all is idle":   {[]verify.Result{passed, {Status: verify.Skipped, Reason: verify.ReasonNoWorkload}}, ExitVerify},
+		"the chosen one fails": {[]verify.Result{leftOut, {Status: verify.Failed}}, ExitVerify},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := ExitCode(verifyExit(&verify.Report{Checks: tc.checks})); got != tc.want {
+				t.Errorf("exit code %d, want %d", got, tc.want)
+			}
+		})
+	}
+}
+
 func TestReportFormats(t *testing.T) {
 	report := &verify.Report{Version: verify.FormatVersion, Verdict: verify.Pass}
 	for format, want := range map[string]string{
