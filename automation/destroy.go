@@ -39,7 +39,7 @@ func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResul
 	}
 	began := time.Now()
 	if _, err := os.Stat(l.Dir()); errors.Is(err, os.ErrNotExist) {
-		return nil, &NotUpError{Lab: l.o.Name, flags: l.flags()}
+		return nil, &NotUpError{Lab: l.o.Name, flags: l.Flags()}
 	}
 	if o.force || !l.stateExists() {
 		return l.destroyMarked(ctx, began)

@@ -26,7 +26,7 @@ func (l *Lab) Prepare(ctx context.Context) error {
 // uses these. The lab must exist, or have been prepared.
 func (l *Lab) Environment() (map[string]string, error) {
 	if _, err := os.Stat(l.Dir()); errors.Is(err, os.ErrNotExist) {
-		return nil, &NotUpError{Lab: l.o.Name, flags: l.flags()}
+		return nil, &NotUpError{Lab: l.o.Name, flags: l.Flags()}
 	}
 	record, err := l.record()
 	if err != nil {

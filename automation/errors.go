@@ -43,6 +43,7 @@ func (e *OperationError) Unwrap() error { return e.Err }
 type ChangesError struct {
 	Lab     string
 	Changes []Change
+	flags   string
 }
 
 func (e *ChangesError) Error() string {
@@ -55,7 +56,7 @@ func (e *ChangesError) Error() string {
 		}
 		fmt.Fprintf(&b, "\n  %s %s (%s)", c.Op, c.Name, c.Type)
 	}
-	b.WriteString("\nto see all: meshwright preview")
+	b.WriteString("\nto see all: meshwright preview" + e.flags)
 	return b.String()
 }
 

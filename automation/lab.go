@@ -2,8 +2,10 @@ package automation
 
 import (
 	"context"
+	"os"
 	"path/filepath"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
@@ -64,15 +66,18 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 // Name is the lab's name, which is also its Pulumi stack's.
 func (l *Lab) Name() string { return l.o.Name }
 
-// flags choose this lab on the command line, for messages that name the next
-// command: "" for the default one.
-func (l *Lab) flags() string {
+// Flags choose this lab on meshwright's command line, from the present directory:
+// " --name two --project /srv/mesh", each flag after a blank; "" for the default lab.
+func (l *Lab) Flags() string {
 	var s string
 	if l.o.Stack != "dev" {
 		s += " --stack " + l.o.Stack
 	}
 	if l.o.Name != l.o.Stack {
 		s += " --name " + l.o.Name
+	}
+	if wd, err := os.Getwd(); err == nil && l.o.ProjectDir != FindProject(wd) {
+		s += " --project " + shellescape.Quote(l.o.ProjectDir)
 	}
 	return s
 }

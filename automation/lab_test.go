@@ -81,6 +81,8 @@ func TestLifeOfALab(t *testing.T) {
 	lab.program = things("other")
 	if _, err := lab.Up(ctx, ExpectNoChanges()); !errors.As(err, &changes) || len(changes.Changes) != 1 || changes.Changes[0].Op != "update" {
 		t.Errorf("up that expects no changes where there is one: %v", err)
+	} else if !strings.HasSuffix(err.Error(), "meshwright preview --project "+lab.o.ProjectDir) {
+		t.Errorf("the next command would address another lab: %v", err)
 	}
 	lab.program = things("ok")
 	if again, err := lab.Up(ctx, ExpectNoChanges()); err != nil || again.Changed() {

@@ -2,7 +2,6 @@ package automation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 
@@ -89,21 +88,21 @@ func (l *Lab) WriteKubeconfig(o *Outputs) error {
 	return writeFile(l.KubeconfigFile(), data)
 }
 
-func decodeOutputs(values auto.OutputMap) (*Outputs, error) {
+func (l *Lab) decodeOutputs(values auto.OutputMap) (*Outputs, error) {
 	raw := make(map[string]any, len(values))
 	for k, v := range values {
 		raw[k] = v.Value
 	}
 	o, err := stacks.DecodeOutputs(raw)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("lab %s: %w; to write them anew: meshwright up%s", l.o.Name, err, l.Flags())
 	}
 	out := &Outputs{Lab: o.Lab, MeshID: o.MeshID, Sample: o.Sample, Traffic: o.Traffic}
 	for _, c := range o.Clusters {
 		out.Clusters = append(out.Clusters, Cluster{c})
 	}
 	if len(out.Clusters) == 0 {
-		return nil, errors.New("the stack's outputs name no cluster: meshwright up")
+		return nil, fmt.Errorf("lab %s: the stack's outputs name no cluster; to write them anew: meshwright up%s", l.o.Name, l.Flags())
 	}
 	return out, nil
 }

@@ -120,17 +120,17 @@ func TestLock(t *testing.T) {
 
 func TestPassphrase(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "passphrase")
-	if err := ensurePassphrase(file, true); !errors.Is(err, ErrPassphraseLost) {
+	if err := ensurePassphrase(file, true, " --name two"); !errors.Is(err, ErrPassphraseLost) {
 		t.Errorf("state without passphrase: %v", err)
 	}
-	if err := ensurePassphrase(file, false); err != nil {
+	if err := ensurePassphrase(file, false, " --name two"); err != nil {
 		t.Fatal(err)
 	}
 	one, _ := os.ReadFile(file)
 	if info, err := os.Stat(file); err != nil || info.Mode().Perm() != 0o600 || len(one) < 40 {
 		t.Errorf("passphrase of %d bytes, %v, %v", len(one), info, err)
 	}
-	if err := ensurePassphrase(file, false); err != nil {
+	if err := ensurePassphrase(file, false, " --name two"); err != nil {
 		t.Fatal(err)
 	}
 	if two, _ := os.ReadFile(file); string(one) != string(two) {
@@ -191,6 +191,47 @@ func TestWithoutPending(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestFlags: what is typed next, in this directory, addresses the same lab.
+func TestFlags(t *testing.T) {
+	here := t.TempDir()
+	there := filepath.Join(t.TempDir(), "it's there")
+	for _, dir := range []string{here, there} {
+		if err := os.MkdirAll(filepath.Join(dir, "below"), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "Pulumi.yaml"), []byte("name: meshwright\nruntime: go\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(filepath.Join(here, "below"))
+	for name, tc := range map[string]struct {
+		options Options
+		want    string
+	}{
+		"the default":     {Options{}, ""},
+		"this project":    {Options{ProjectDir: ".."}, ""},
+		"another project": {Options{ProjectDir: there}, " --project " + quoted(there)},
+		"a stack":         {Options{Stack: "primary-remote"}, " --stack primary-remote"},
+		"a name":          {Options{Name: "two"}, " --name two"},
+		"the stack's own": {Options{Stack: "three-region", Name: "three-region"}, " --stack three-region"},
+		"all":             {Options{Stack: "three-region", Name: "two", ProjectDir: there}, " --stack three-region --name two --project " + quoted(there)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tc.options.StateDir = t.TempDir()
+			lab, err := New(t.Context(), tc.options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := lab.Flags(); got != tc.want {
+				t.Errorf("%q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// quoted is a path with an apostrophe, as a shell takes it.
+func quoted(path string) string { return "'" + strings.ReplaceAll(path, "'", `'"'"'`) + "'" }
 
 func TestOptions(t *testing.T) {
 	for name, tc := range map[string]struct {

@@ -14,8 +14,8 @@ var ErrPassphraseLost = errors.New("the passphrase of the lab's state is missing
 
 // ensurePassphrase makes the lab's passphrase file (0600) unless it is there.
 // A new passphrase beside old state would lock the state's secrets away for
-// good, so that is refused.
-func ensurePassphrase(file string, stateExists bool) error {
+// good, so that is refused, in an error that names the way out with the lab's flags.
+func ensurePassphrase(file string, stateExists bool, flags string) error {
 	info, err := os.Stat(file)
 	switch {
 	case err == nil && info.Size() > 0:
@@ -26,7 +26,7 @@ func ensurePassphrase(file string, stateExists bool) error {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("passphrase: %w", err)
 	case stateExists:
-		return fmt.Errorf("%w: put it back at %s, or remove the lab without its state: meshwright destroy --force", ErrPassphraseLost, file)
+		return fmt.Errorf("%w: put it back at %s, or remove the lab without its state: meshwright destroy --force%s", ErrPassphraseLost, file, flags)
 	}
 	key := make([]byte, 32)
 	if _, err := rand.Read(key); err != nil {

@@ -159,7 +159,7 @@ func (s *Scenarios) takeDown(ctx context.Context, name string) error {
 		return destroyErr
 	}
 	if _, err := l.deleteNamespaces(ctx, s.outputs, map[string]string{scenarioLab: l.o.Name, scenarioLabel: name}); err != nil {
-		return fmt.Errorf("scenario %s of lab %s: %w; to try again: meshwright verify --cleanup%s", name, l.o.Name, errors.Join(destroyErr, err), l.flags())
+		return fmt.Errorf("scenario %s of lab %s: %w; to try again: meshwright verify --cleanup%s", name, l.o.Name, errors.Join(destroyErr, err), l.Flags())
 	}
 	if destroyErr != nil {
 		l.o.Log.Warn("a scenario's namespaces were deleted, since its stack would not go", "lab", l.o.Name, "scenario", name, "err", destroyErr)

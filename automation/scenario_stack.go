@@ -33,7 +33,7 @@ func (l *Lab) openScenario(ctx context.Context, name string, fresh bool, program
 		return nil, err
 	}
 	eng.selected = !fresh
-	if err := ensurePassphrase(l.passphraseFile(), true); err != nil {
+	if err := ensurePassphrase(l.passphraseFile(), true, l.Flags()); err != nil {
 		return nil, err
 	}
 	work, backend := filepath.Join(l.scenarioDir(name), "workspace"), l.scenarioBackend(name)

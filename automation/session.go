@@ -54,7 +54,7 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 	}
 	eng.keepEnv = l.o.Backend != ""
 	if !runsProgram && !l.stateExists() {
-		return nil, &NotUpError{Lab: l.o.Name, flags: l.flags()}
+		return nil, &NotUpError{Lab: l.o.Name, flags: l.Flags()}
 	}
 	if s.lock, err = acquire(l.lockFile(), l.o.Name, operation); err != nil {
 		return nil, err
@@ -120,7 +120,7 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 			return nil, err
 		}
 	}
-	if err := ensurePassphrase(l.passphraseFile(), !s.fresh); err != nil {
+	if err := ensurePassphrase(l.passphraseFile(), !s.fresh, l.Flags()); err != nil {
 		return nil, err
 	}
 	if n, err := clearStaleLocks(l.backendDir(), l.o.Name); err != nil {
@@ -298,7 +298,7 @@ func operationError(operation, lab string, c *collector, programErr, err error) 
 func (s *session) interrupted(ctx context.Context) error {
 	l := s.lab
 	snap, _ := l.localSnapshot() // a count that is missing is no reason to hide the interruption
-	return &InterruptedError{Operation: s.operation, Lab: l.o.Name, Resources: snap.real(), Err: ctx.Err(), flags: l.flags()}
+	return &InterruptedError{Operation: s.operation, Lab: l.o.Name, Resources: snap.real(), Err: ctx.Err(), flags: l.Flags()}
 }
 
 // engineError keeps of the Automation API's error what a person can use: not

@@ -59,7 +59,7 @@ func sweepDocker(ctx context.Context, l *Lab) (*Swept, error) {
 	}
 	for _, n := range networks {
 		if len(n.Containers) > 0 {
-			return nil, fmt.Errorf("network %s has containers that are not the lab's; disconnect them (docker network disconnect) and run: meshwright destroy%s", n.Name, l.flags())
+			return nil, fmt.Errorf("network %s has containers that are not the lab's; disconnect them (docker network disconnect) and run: meshwright destroy%s", n.Name, l.Flags())
 		}
 		if err := client.RemoveNetwork(ctx, n.ID); err != nil {
 			return nil, err

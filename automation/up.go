@@ -58,7 +58,7 @@ func (l *Lab) Up(ctx context.Context, opts ...UpOption) (*UpResult, error) {
 	if o.expectNoChanges {
 		c, err := s.preview(ctx)
 		if err == nil && len(c.changes) > 0 {
-			err = &ChangesError{Lab: l.o.Name, Changes: c.changes}
+			err = &ChangesError{Lab: l.o.Name, Changes: c.changes, flags: l.Flags()}
 		}
 		if err != nil {
 			return nil, s.close(ctx, c, err)
@@ -78,7 +78,7 @@ func (l *Lab) Up(ctx context.Context, opts ...UpOption) (*UpResult, error) {
 	res, c, err := upStack(ctx, s.stack, collect("up", l.o.Events), up...)
 	var outputs *Outputs
 	if err == nil {
-		if outputs, err = decodeOutputs(res.Outputs); err == nil {
+		if outputs, err = l.decodeOutputs(res.Outputs); err == nil {
 			err = l.WriteKubeconfig(outputs)
 		}
 	}
@@ -120,9 +120,9 @@ type RefreshResult struct {
 // there was none.
 func (l *Lab) Outputs(ctx context.Context) (*Outputs, error) {
 	if !l.stateExists() {
-		return nil, &NotUpError{Lab: l.o.Name, flags: l.flags()}
+		return nil, &NotUpError{Lab: l.o.Name, flags: l.Flags()}
 	}
-	if err := ensurePassphrase(l.passphraseFile(), true); err != nil {
+	if err := ensurePassphrase(l.passphraseFile(), true, l.Flags()); err != nil {
 		return nil, err
 	}
 	stack, err := l.reader(ctx)
@@ -134,7 +134,7 @@ func (l *Lab) Outputs(ctx context.Context) (*Outputs, error) {
 		return nil, fmt.Errorf("outputs of lab %s: %w", l.o.Name, engineError(err))
 	}
 	if len(values) == 0 {
-		return nil, &NotUpError{Lab: l.o.Name, flags: l.flags()}
+		return nil, &NotUpError{Lab: l.o.Name, flags: l.Flags()}
 	}
-	return decodeOutputs(values)
+	return l.decodeOutputs(values)
 }

@@ -2,6 +2,7 @@ package stacks
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -127,7 +128,7 @@ func (m *member) outputs(index int) pulumi.Map {
 // A stack that is not up has none, which is an error.
 func DecodeOutputs(values map[string]any) (*Outputs, error) {
 	if _, ok := values["clusters"]; !ok {
-		return nil, fmt.Errorf("the stack has no outputs: run `meshwright up`")
+		return nil, errors.New("the stack has no outputs")
 	}
 	var raw struct {
 		Lab      string                    `json:"lab"`
@@ -141,7 +142,7 @@ func DecodeOutputs(values map[string]any) (*Outputs, error) {
 		return nil, fmt.Errorf("stack outputs: %w", err)
 	}
 	if err := json.Unmarshal(text, &raw); err != nil {
-		return nil, fmt.Errorf("stack outputs are of another version: %w; run `meshwright up`", err)
+		return nil, fmt.Errorf("stack outputs are of another version: %w", err)
 	}
 	out := &Outputs{Lab: raw.Lab, MeshID: raw.MeshID, Sample: raw.Sample, Traffic: raw.Traffic}
 	for _, c := range raw.Clusters {

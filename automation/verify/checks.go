@@ -2,6 +2,7 @@ package verify
 
 import (
 	"context"
+	"regexp"
 	"slices"
 	"time"
 )
@@ -156,12 +157,24 @@ func ids(pick func(check) bool) []string {
 
 func needsWorkload(m *mesh) (Reason, string) {
 	if m.workload.Empty() {
-		return ReasonNoWorkload, "no workload to call; deploy the sample (`meshwright up` does) or name one"
+		return ReasonNoWorkload, withFlags("no workload to call; deploy the sample (`meshwright up` does) or name one", m.flags)
 	}
 	return "", ""
 }
 
-// hints say what to do next, by the cause of a failure.
+// command is a command of meshwright's in a text, up to where its flags may end.
+var command = regexp.MustCompile("`meshwright [^`]+")
+
+// withFlags makes a text's commands address the lab that the flags choose.
+func withFlags(text, flags string) string {
+	return command.ReplaceAllStringFunc(text, func(c string) string { return c + flags })
+}
+
+// hint says what to do about a failure of that cause.
+func (m *mesh) hint(r Reason) string { return withFlags(hints[r], m.flags) }
+
+// hints say what to do next, by the cause of a failure. Commands of meshwright's are in
+// backquotes, for withFlags.
 var hints = map[Reason]string{
 	ReasonClusterUnreachable: "run `meshwright status`; if a node was stopped, start it or run `meshwright up`",
 	ReasonProbeFailed:        "see the evidence; `meshwright collect` gathers logs and proxy dumps",

@@ -27,6 +27,8 @@ type DrillOptions struct {
 	Rules []TrafficRule
 	// Repeat is how often each is measured; at least once.
 	Repeat int
+	// Flags choose the lab on meshwright's command line, as Options.Flags do.
+	Flags string
 	// Progress hears of every step; may be nil.
 	Progress func(step string)
 }
@@ -45,6 +47,8 @@ type DrillReport struct {
 	Runs     []DrillRun     `json:"runs"`
 	// Findings are warnings about the drill as a whole.
 	Findings []Finding `json:"findings,omitempty"`
+
+	flags string // DrillOptions.Flags
 }
 
 // DrillRun is one failover. With findings it is none: it could not be made, or a
@@ -155,7 +159,7 @@ func Drill(ctx context.Context, o DrillOptions) (*DrillReport, error) {
 	}
 	m := &mesh{
 		workload: o.Workload, timeouts: o.Timeouts.withDefaults(), host: probe.Host{},
-		deployer: o.Deployer, generator: vegeta{},
+		flags: o.Flags, deployer: o.Deployer, generator: vegeta{},
 	}
 	done, err := m.open(o.Targets)
 	defer done()
@@ -180,6 +184,7 @@ func drill(ctx context.Context, m *mesh, o DrillOptions) (*DrillReport, error) {
 	report := &DrillReport{
 		Version: DrillVersion, Drill: plan.Fault, Clusters: clustersOf(o.Targets), Started: time.Now(),
 		Requests: plan.load(0).Scheduled(), Rate: plan.Rate, Repeat: max(1, o.Repeat),
+		flags: m.flags,
 	}
 	var err error
 	for _, rule := range o.Rules {
@@ -219,7 +224,7 @@ func (r *DrillReport) measure(ctx context.Context, m *mesh, plan FailoverPlan, r
 		}
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("drill stopped: %w\n%s", context.Cause(ctx), remains(out.findings))
+		return fmt.Errorf("drill stopped: %w\n%s", context.Cause(ctx), m.remains(out.findings))
 	}
 	if out.failed() {
 		f := out.findings[0] // failures come first
@@ -321,7 +326,7 @@ func (r *DrillReport) Table(w io.Writer) error {
 		}
 	}
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "\nwarning: %s%s; %s", f.where(), f.Message, hints[f.Reason])
+		fmt.Fprintf(&b, "\nwarning: %s%s; %s", f.where(), f.Message, withFlags(hints[f.Reason], r.flags))
 	}
 	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
 	return err

@@ -72,6 +72,7 @@ type mesh struct {
 	workload Workload
 	timeouts Timeouts
 	host     host
+	flags    string // Options.Flags
 
 	// For timed checks.
 	deployer  Deployer

@@ -25,6 +25,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		workload: o.Workload,
 		timeouts: o.Timeouts.withDefaults(),
 		host:     probe.Host{},
+		flags:    o.Flags,
 		deployer: o.Deployer, rules: o.Rules, generator: vegeta{},
 	}
 	done, err := m.open(o.Targets)
@@ -82,7 +83,7 @@ func run(ctx context.Context, m *mesh, o Options) (*Report, error) {
 		for _, c := range report.Checks {
 			findings = append(findings, c.Findings...)
 		}
-		return report, fmt.Errorf("verification stopped: %w\n%s", context.Cause(ctx), remains(findings))
+		return report, fmt.Errorf("verification stopped: %w\n%s", context.Cause(ctx), m.remains(findings))
 	}
 	return report, nil
 }
@@ -183,7 +184,7 @@ func (r *runner) fill(ctx context.Context, c check, result *Result, out *outcome
 	if n := len(out.findings) - 1; n > 0 {
 		result.Summary += fmt.Sprintf(" (and %d more)", n)
 	}
-	result.Hint = hints[first.Reason]
+	result.Hint = r.mesh.hint(first.Reason)
 	ctx, cancel := context.WithTimeout(ctx, r.mesh.timeouts.Evidence)
 	defer cancel()
 	result.Evidence = out.gather(ctx)

@@ -25,6 +25,33 @@ func TestEveryReasonHasAHint(t *testing.T) {
 	}
 }
 
+// TestHintsAddressTheLab: whoever types the next command as it is shown looks at the
+// lab that was checked, and not at the default one.
+func TestHintsAddressTheLab(t *testing.T) {
+	flags := " --stack primary-remote --name two"
+	f := newFakeMesh(t)
+	o := f.options()
+	o.Flags = flags
+	f.clusters["cluster2"].deployments = nil
+	if got := f.run(t, o).Check(CheckPlanes).Hint; !strings.HasPrefix(got, "run `meshwright up --refresh"+flags+"`:") {
+		t.Errorf("hint: %s", got)
+	}
+	o.Workload = Workload{}
+	if got := f.run(t, o).Check(CheckCalls).Summary; !strings.Contains(got, "`meshwright up"+flags+"`") {
+		t.Errorf("summary: %s", got)
+	}
+	for reason, text := range hints {
+		if named := strings.Count(text, "meshwright "); named != strings.Count(withFlags(text, flags), flags+"`") {
+			t.Errorf("%s: a command without backquotes: %s", reason, text)
+		}
+	}
+	report := DrillReport{flags: flags, Findings: []Finding{{Reason: ReasonNotRemoved}}}
+	var table strings.Builder
+	if err := report.Table(&table); err != nil || !strings.Contains(table.String(), "`meshwright verify --cleanup"+flags+"`") {
+		t.Errorf("%v: %s", err, table.String())
+	}
+}
+
 // TestConvergence lets a check fail before it passes.
 func TestConvergence(t *testing.T) {
 	f := newFakeMesh(t)

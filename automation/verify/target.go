@@ -92,6 +92,9 @@ type Options struct {
 	// apply. Rules are what is declared for them.
 	Deployer Deployer
 	Rules    Rules
+	// Flags choose the lab on meshwright's command line, in the commands that messages
+	// name: " --name two", as automation.Lab.Flags returns them.
+	Flags string
 	// Once makes one attempt per check instead of waiting for it to pass.
 	Once bool
 

@@ -55,10 +55,10 @@ func (m *mesh) inScenario(ctx context.Context, s Scenario, out *outcome, f func(
 }
 
 // remains says what a run that was stopped has left in the mesh.
-func remains(findings []Finding) string {
+func (m *mesh) remains(findings []Finding) string {
 	for _, f := range findings {
 		if f.Reason == ReasonNotRemoved {
-			return fmt.Sprintf("left in the mesh: %s%s; %s", f.where(), f.Message, hints[f.Reason])
+			return fmt.Sprintf("left in the mesh: %s%s; %s", f.where(), f.Message, m.hint(f.Reason))
 		}
 	}
 	return "nothing of it is left in the mesh"

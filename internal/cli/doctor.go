@@ -82,6 +82,8 @@ type diagnosis struct {
 	Lab      string    `json:"lab"`
 	Findings []finding `json:"findings"`
 	Labs     []string  `json:"labs"` // that are kept on this machine
+
+	flags string // by which an up finds the lab
 }
 
 func diagnose(ctx context.Context, lab *automation.Lab) (*diagnosis, error) {
@@ -97,7 +99,7 @@ func diagnose(ctx context.Context, lab *automation.Lab) (*diagnosis, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &diagnosis{Version: 1, Lab: lab.Name(), Labs: append([]string{}, automation.Labs(paths.State())...)}
+	d := &diagnosis{Version: 1, Lab: lab.Name(), flags: lab.Flags(), Labs: append([]string{}, automation.Labs(paths.State())...)}
 	d.system(machine)
 	d.tools(tools)
 	if !airgap {
@@ -165,7 +167,7 @@ func (d *diagnosis) registries(ctx context.Context) {
 	f := finding{ID: "registries", Title: "official registries", Found: "all answer"}
 	if err := setup.RegistriesAnswer(ctx); err != nil {
 		f.Found = err.Error()
-		f.Status, f.Mend = findingFail, "meshwright airgap build, then meshwright up --artifacts airgap"
+		f.Status, f.Mend = findingFail, "meshwright airgap build, then meshwright up --artifacts airgap"+d.flags
 	}
 	d.add(f)
 }
@@ -255,7 +257,7 @@ func (d *diagnosis) table(w io.Writer) error {
 			}
 		}
 	}
-	verdict := "an up has what it needs: meshwright up"
+	verdict := "an up has what it needs: meshwright up" + d.flags
 	if !d.Ready {
 		verdict = "an up would fail; mend the above first"
 	}

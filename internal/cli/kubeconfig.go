@@ -43,7 +43,7 @@ unless you ask with --merge.`,
 		}
 		switch {
 		case merge:
-			return a.mergeKubeconfig(out)
+			return a.mergeKubeconfig(out, lab.Flags())
 		case path:
 			if err := lab.WriteKubeconfig(out); err != nil {
 				return err
@@ -68,7 +68,7 @@ unless you ask with --merge.`,
 // mergeKubeconfig adds the lab's contexts to the user's kubeconfig. A context
 // of the same name that leads elsewhere is not overwritten, and the current
 // context stays.
-func (a *App) mergeKubeconfig(o *automation.Outputs) error {
+func (a *App) mergeKubeconfig(o *automation.Outputs, flags string) error {
 	lab, err := o.Kubeconfig()
 	if err != nil {
 		return err
@@ -79,7 +79,7 @@ func (a *App) mergeKubeconfig(o *automation.Outputs) error {
 		return fmt.Errorf("read your kubeconfig: %w", err)
 	}
 	if err := addContexts(user, lab); err != nil {
-		return err
+		return fmt.Errorf("%w, or use the lab's own file: meshwright kubeconfig --path%s", err, flags)
 	}
 	if err := clientcmd.ModifyConfig(access, *user, true); err != nil {
 		return fmt.Errorf("write your kubeconfig: %w", err)
@@ -91,7 +91,7 @@ func (a *App) mergeKubeconfig(o *automation.Outputs) error {
 func addContexts(user, lab *api.Config) error {
 	for name, c := range lab.Contexts {
 		if old, ok := user.Contexts[name]; ok && old.Cluster != c.Cluster {
-			return fmt.Errorf("your kubeconfig has a context %s of its own, which leads to %s; rename it (kubectl config rename-context %s NEW) or use the lab's file: meshwright kubeconfig --path", name, old.Cluster, name)
+			return fmt.Errorf("your kubeconfig has a context %s of its own, which leads to %s; rename it (kubectl config rename-context %s NEW)", name, old.Cluster, name)
 		}
 	}
 	for name, c := range lab.Contexts {

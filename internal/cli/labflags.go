@@ -84,19 +84,6 @@ func (f *labFlags) bounded(ctx context.Context) (context.Context, context.Cancel
 	return context.WithTimeout(ctx, f.timeout)
 }
 
-// args repeats the flags that choose the lab, for messages that name the next
-// command: "" for the default lab.
-func (f *labFlags) args() string {
-	var s string
-	if f.stack != "dev" {
-		s += " --stack " + f.stack
-	}
-	if f.name != "" && f.name != f.stack {
-		s += " --name " + f.name
-	}
-	return s
-}
-
 // projectDir is where stacks are looked up for completion.
 func projectDir(flag string) string {
 	if flag != "" {

@@ -213,11 +213,28 @@ func TestSecretsStayOutOfResults(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := upTable(&b, &automation.UpResult{Outputs: out}, &labFlags{}); err != nil {
+	if err := upTable(&b, &automation.UpResult{Outputs: out}, ""); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(b.String(), "c4n4ry") || !strings.Contains(b.String(), "cluster1") {
 		t.Error(b.String())
+	}
+}
+
+// TestTryLinesAddressTheLab: what is shown can be typed for the lab that is up.
+func TestTryLinesAddressTheLab(t *testing.T) {
+	out := &automation.Outputs{Clusters: []automation.Cluster{{}}}
+	out.Clusters[0].Name, out.Clusters[0].IngressAddress = "cluster1", "10.0.0.1"
+	var b bytes.Buffer
+	if err := tryLines(&b, out, " --name two"); err != nil {
+		t.Fatal(err)
+	}
+	want := `  curl http://10.0.0.1/hello
+  eval "$(meshwright env --name two)" && kubectl --context cluster1 get nodes
+  meshwright verify --name two
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -63,18 +63,18 @@ func (a *App) up(ctx context.Context, f *labFlags, output string, opts []automat
 	res, err := lab.Up(ctx, opts...)
 	if err != nil {
 		p.end(err, "")
-		return a.upFailed(ctx, lab, f, err)
+		return a.upFailed(ctx, lab, err)
 	}
 	p.end(nil, countsText(res.Counts))
 	if output == "json" {
 		return writeJSON(a.Out, upDocument(res))
 	}
-	return upTable(a.Out, res, f)
+	return upTable(a.Out, res, lab.Flags())
 }
 
 // upFailed gathers evidence of a failed up, unless the user stopped it or
 // nothing had begun.
-func (a *App) upFailed(ctx context.Context, lab *automation.Lab, f *labFlags, err error) error {
+func (a *App) upFailed(ctx context.Context, lab *automation.Lab, err error) error {
 	var failed *automation.OperationError
 	if !errors.As(err, &failed) || a.Collect == nil {
 		return err
@@ -89,7 +89,7 @@ func (a *App) upFailed(ctx context.Context, lab *automation.Lab, f *labFlags, er
 	} else {
 		step.Done(archive)
 	}
-	return fmt.Errorf("%w\nto go on from here: meshwright up%s; to remove what exists: meshwright destroy%s", err, f.args(), f.args())
+	return fmt.Errorf("%w\nto go on from here: meshwright up%s; to remove what exists: meshwright destroy%s", err, lab.Flags(), lab.Flags())
 }
 
 // clusterDocument is one cluster as commands show it: no secrets.
@@ -131,7 +131,7 @@ func upDocument(r *automation.UpResult) any {
 	}{1, r.Outputs.Lab, r.Outputs.MeshID, clusterDocuments(r.Outputs), r.Counts, r.Duration.Seconds(), r.Timeline}
 }
 
-func upTable(w io.Writer, r *automation.UpResult, f *labFlags) error {
+func upTable(w io.Writer, r *automation.UpResult, flags string) error {
 	if err := clusterTable(w, r.Outputs); err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func upTable(w io.Writer, r *automation.UpResult, f *labFlags) error {
 	if err != nil {
 		return err
 	}
-	return tryLines(w, r.Outputs, f)
+	return tryLines(w, r.Outputs, flags)
 }
 
 func clusterTable(w io.Writer, o *automation.Outputs) error {
@@ -151,8 +151,8 @@ func clusterTable(w io.Writer, o *automation.Outputs) error {
 	return t.Flush()
 }
 
-// tryLines shows how to use the lab.
-func tryLines(w io.Writer, o *automation.Outputs, f *labFlags) error {
+// tryLines shows how to use the lab, which the flags choose.
+func tryLines(w io.Writer, o *automation.Outputs, flags string) error {
 	for _, c := range o.Clusters {
 		if c.IngressAddress != "" {
 			if _, err := fmt.Fprintf(w, "  curl http://%s/hello\n", c.IngressAddress); err != nil {
@@ -161,7 +161,7 @@ func tryLines(w io.Writer, o *automation.Outputs, f *labFlags) error {
 			break
 		}
 	}
-	_, err := fmt.Fprintf(w, "  eval \"$(meshwright env%s)\" && kubectl --context %s get nodes\n  meshwright verify%s\n", f.args(), o.Clusters[0].Name, f.args())
+	_, err := fmt.Fprintf(w, "  eval \"$(meshwright env%s)\" && kubectl --context %s get nodes\n  meshwright verify%s\n", flags, o.Clusters[0].Name, flags)
 	return err
 }
 

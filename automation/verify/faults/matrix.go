@@ -115,7 +115,7 @@ func play(ctx context.Context, o Options, l *lab, f Fault) (row Row, err error) 
 	err = undo(fresh)
 	row.Repair = time.Since(began).Seconds()
 	if err != nil {
-		return row, fmt.Errorf("repair: %w; run `meshwright up --refresh`, or destroy the lab", err)
+		return row, fmt.Errorf("repair: %w; bring the lab up with --refresh, or destroy it", err)
 	}
 	o.Progress(f.Name, "green again")
 	began = time.Now()

@@ -159,7 +159,7 @@ func (o TimedOptions) play(ctx context.Context, l *lab, f TimedFault) (row Row, 
 	err = undo(fresh)
 	row.Repair = time.Since(began).Seconds()
 	if err != nil {
-		return row, fmt.Errorf("repair: %w; run `meshwright up --refresh`, or destroy the lab", err)
+		return row, fmt.Errorf("repair: %w; bring the lab up with --refresh, or destroy it", err)
 	}
 	began = time.Now()
 	_, err = o.mustBeGreen(ctx, f.Check)

@@ -32,6 +32,7 @@ type Options struct {
 	Rate     float64 // requests per second; 0 is one after another, as fast as answers come
 	Count    int     // requests in all; 0 goes on until the context ends
 	Timeout  time.Duration
+	Flags    string // as in verify.Options
 	// OnRecord hears of each request, one call at a time; may be nil.
 	OnRecord func(call.Record, *Summary)
 }
@@ -81,7 +82,7 @@ func (o *Options) complete() (*verify.Target, error) {
 		return nil, errors.New("no clusters; bring a lab up with `meshwright up`")
 	}
 	if o.Workload.Empty() {
-		return nil, errors.New("there is nothing to call: the lab has no sample; set sample.enabled and run `meshwright up`")
+		return nil, fmt.Errorf("there is nothing to call: the lab has no sample; set sample.enabled and run `meshwright up%s`", o.Flags)
 	}
 	if o.From == "" {
 		o.From = o.Targets[0].Name
@@ -201,8 +202,8 @@ func (r *run) client(ctx context.Context) (probe.Pod, string, error) {
 			return probe.Ref(p), verify.AppContainer(p), nil
 		}
 	}
-	return probe.Pod{}, "", fmt.Errorf("cluster %s: no running pod %s in namespace %s; run `meshwright up`",
-		r.From, r.Workload.Clients(), r.Workload.Namespace)
+	return probe.Pod{}, "", fmt.Errorf("cluster %s: no running pod %s in namespace %s; run `meshwright up%s`",
+		r.From, r.Workload.Clients(), r.Workload.Namespace, r.Flags)
 }
 
 // ingress calls the ingress address from this machine, or, when the machine

@@ -121,7 +121,7 @@ func (t *twin) cleanUp(ctx context.Context, d daemon, o *owner, in cluster, awai
 			err = removeNodes(ctx, d, nodes)
 		}
 		if err != nil {
-			return fmt.Errorf("remove what was made of kind cluster %s: %w; run: meshwright destroy", in.Name, err)
+			return fmt.Errorf("remove what was made of kind cluster %s: %w; run: meshwright destroy --name %s", in.Name, err, in.Lab)
 		}
 		removed += len(nodes)
 		if !await || removed >= len(in.withDefaults().Nodes) || time.Now().After(late) {
