@@ -221,6 +221,48 @@ func TestSecretsStayOutOfResults(t *testing.T) {
 	}
 }
 
+// TestEvidenceOfAFailedUp: a hung up that ran out of time has as much to tell as one
+// that failed. Whoever pressed Ctrl-C knows why.
+func TestEvidenceOfAFailedUp(t *testing.T) {
+	lab, err := automation.New(t.Context(), automation.Options{Name: "two", StateDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	stopped := func(why error) error {
+		return &automation.InterruptedError{Operation: "up", Lab: "two", Resources: 3, Err: why}
+	}
+	failed := &automation.OperationError{Operation: "up", Lab: "two", Err: errors.New("no room")}
+	for name, tc := range map[string]struct {
+		err     error
+		collect error  // what gathering ends with
+		want    string // on stderr; "" when nothing is to be gathered
+	}{
+		"failed":              {failed, nil, "✓ collect evidence: two.tar.gz"},
+		"failed, none to ask": {failed, errors.New("disk full"), "✗ collect evidence: disk full"},
+		"failed, nothing is":  {failed, &automation.NotUpError{Lab: "two"}, "collect evidence: nothing is left of the lab"},
+		"out of time":         {stopped(context.DeadlineExceeded), nil, "✓ collect evidence: two.tar.gz"},
+		"stopped by Ctrl-C":   {stopped(context.Canceled), nil, ""},
+		"settings refused":    {&automation.ConfigError{Stack: "dev", Err: errors.New("subnet")}, nil, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var talk bytes.Buffer
+			a := &App{UI: ui.New(&talk, ui.Options{}), Collect: func(ctx context.Context, _ *automation.Lab) (string, error) {
+				if _, bounded := ctx.Deadline(); !bounded {
+					t.Error("gathering may take for ever")
+				}
+				return "two.tar.gz", tc.collect
+			}}
+			got := a.upFailed(t.Context(), lab, tc.err)
+			if !strings.Contains(talk.String(), tc.want) || tc.want == "" && talk.Len() > 0 {
+				t.Errorf("says %q, want %q", talk.String(), tc.want)
+			}
+			if !errors.Is(got, tc.err) || tc.want != "" && strings.Count(got.Error(), "meshwright up") != 1 {
+				t.Errorf("error: %v", got)
+			}
+		})
+	}
+}
+
 // TestTryLinesAddressTheLab: what is shown can be typed for the lab that is up.
 func TestTryLinesAddressTheLab(t *testing.T) {
 	out := &automation.Outputs{Clusters: []automation.Cluster{{}}}

@@ -49,10 +49,10 @@ power cut the same command goes on from what exists.`,
 }
 
 func (a *App) up(ctx context.Context, f *labFlags, output string, opts []automation.UpOption) error {
-	ctx, cancel := f.bounded(ctx)
+	bounded, cancel := f.bounded(ctx)
 	defer cancel()
 	var p *progress
-	lab, err := a.lab(ctx, f, func(e automation.Event) { p.event(e) })
+	lab, err := a.lab(bounded, f, func(e automation.Event) { p.event(e) })
 	if err != nil {
 		return err
 	}
@@ -60,7 +60,7 @@ func (a *App) up(ctx context.Context, f *labFlags, output string, opts []automat
 		return err
 	}
 	p = newProgress(a.UI, "lab "+lab.Name())
-	res, err := lab.Up(ctx, opts...)
+	res, err := lab.Up(bounded, opts...)
 	if err != nil {
 		p.end(err, "")
 		return a.upFailed(ctx, lab, err)
@@ -72,24 +72,32 @@ func (a *App) up(ctx context.Context, f *labFlags, output string, opts []automat
 	return upTable(a.Out, res, lab.Flags())
 }
 
-// upFailed gathers evidence of a failed up, unless the user stopped it or
-// nothing had begun.
+// upFailed gathers evidence of an up that failed or ran out of its --timeout, unless
+// the user stopped it or nothing had begun.
 func (a *App) upFailed(ctx context.Context, lab *automation.Lab, err error) error {
 	var failed *automation.OperationError
-	if !errors.As(err, &failed) || a.Collect == nil {
+	var stopped *automation.InterruptedError
+	switch {
+	case a.Collect == nil:
+		return err
+	case errors.As(err, &failed):
+		err = fmt.Errorf("%w\nto go on from here: meshwright up%s; to remove what exists: meshwright destroy%s", err, lab.Flags(), lab.Flags())
+	case errors.As(err, &stopped) && errors.Is(err, context.DeadlineExceeded): // says itself how to go on
+	default:
 		return err
 	}
-	// The operation's own context may have run out; gathering is bounded anew.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 2*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	step := a.UI.Start("collect evidence")
-	archive, cerr := a.Collect(ctx, lab)
-	if cerr != nil {
+	switch archive, cerr := a.Collect(ctx, lab); {
+	case notUp(cerr):
+		step.Skip("nothing is left of the lab")
+	case cerr != nil:
 		step.Fail(cerr)
-	} else {
+	default:
 		step.Done(archive)
 	}
-	return fmt.Errorf("%w\nto go on from here: meshwright up%s; to remove what exists: meshwright destroy%s", err, lab.Flags(), lab.Flags())
+	return err
 }
 
 // clusterDocument is one cluster as commands show it: no secrets.
