@@ -213,7 +213,7 @@ func TestSecretsStayOutOfResults(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := upTable(&b, &automation.UpResult{Outputs: out}, ""); err != nil {
+	if err := (&App{Out: &b}).upTable(&automation.UpResult{Outputs: out}, ""); err != nil {
 		t.Fatal(err)
 	}
 	if strings.Contains(b.String(), "c4n4ry") || !strings.Contains(b.String(), "cluster1") {
@@ -263,20 +263,39 @@ func TestEvidenceOfAFailedUp(t *testing.T) {
 	}
 }
 
-// TestTryLinesAddressTheLab: what is shown can be typed for the lab that is up.
-func TestTryLinesAddressTheLab(t *testing.T) {
+// TestTryLines: what is shown can be typed as it stands, for the lab that is up and
+// also in a shell that does not find the command, as after make.
+func TestTryLines(t *testing.T) {
 	out := &automation.Outputs{Clusters: []automation.Cluster{{}}}
 	out.Clusters[0].Name, out.Clusters[0].IngressAddress = "cluster1", "10.0.0.1"
-	var b bytes.Buffer
-	if err := tryLines(&b, out, " --name two"); err != nil {
+	dir := filepath.Join(t.TempDir(), "my clone", "bin")
+	command := filepath.Join(dir, "meshwright")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	want := `  curl http://10.0.0.1/hello
+	if err := os.WriteFile(command, nil, 0o755); err != nil { //nolint:gosec // a command
+		t.Fatal(err)
+	}
+	lines := `  curl http://10.0.0.1/hello
   eval "$(meshwright env --name two)" && kubectl --context cluster1 get nodes
   meshwright verify --name two
 `
-	if diff := cmp.Diff(want, b.String()); diff != "" {
-		t.Error(diff)
+	for name, tc := range map[string]struct{ path, executable, want string }{
+		"on PATH":               {dir, command, lines},
+		"not on PATH":           {"/bin", command, "  export PATH='" + dir + "':\"$PATH\"\n" + lines},
+		"under another name":    {"/bin", filepath.Join(dir, "test"), lines},
+		"nobody knows where": {"/bin", "", lines},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv("PATH", tc.path)
+			var b bytes.Buffer
+			if err := (&App{Out: &b, Executable: tc.executable}).tryLines(out, " --name two"); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tc.want, b.String()); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 

@@ -48,7 +48,7 @@ func newStatusCmd(a *App) *cobra.Command {
 		if err := statusTable(a.Out, out, live); err != nil {
 			return err
 		}
-		return tryLines(a.Out, out, lab.Flags())
+		return a.tryLines(out, lab.Flags())
 	}
 	return cmd
 }

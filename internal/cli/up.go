@@ -6,6 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -69,7 +72,7 @@ func (a *App) up(ctx context.Context, f *labFlags, output string, opts []automat
 	if output == "json" {
 		return writeJSON(a.Out, upDocument(res))
 	}
-	return upTable(a.Out, res, lab.Flags())
+	return a.upTable(res, lab.Flags())
 }
 
 // upFailed gathers evidence of an up that failed or ran out of its --timeout, unless
@@ -139,15 +142,15 @@ func upDocument(r *automation.UpResult) any {
 	}{1, r.Outputs.Lab, r.Outputs.MeshID, clusterDocuments(r.Outputs), r.Counts, r.Duration.Seconds(), r.Timeline}
 }
 
-func upTable(w io.Writer, r *automation.UpResult, flags string) error {
-	if err := clusterTable(w, r.Outputs); err != nil {
+func (a *App) upTable(r *automation.UpResult, flags string) error {
+	if err := clusterTable(a.Out, r.Outputs); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\nLab %s is up (%s in %s).\n", r.Outputs.Lab, countsText(r.Counts), ui.Elapsed(r.Duration))
+	_, err := fmt.Fprintf(a.Out, "\nLab %s is up (%s in %s).\n", r.Outputs.Lab, countsText(r.Counts), ui.Elapsed(r.Duration))
 	if err != nil {
 		return err
 	}
-	return tryLines(w, r.Outputs, flags)
+	return a.tryLines(r.Outputs, flags)
 }
 
 func clusterTable(w io.Writer, o *automation.Outputs) error {
@@ -160,17 +163,30 @@ func clusterTable(w io.Writer, o *automation.Outputs) error {
 }
 
 // tryLines shows how to use the lab, which the flags choose.
-func tryLines(w io.Writer, o *automation.Outputs, flags string) error {
+func (a *App) tryLines(o *automation.Outputs, flags string) error {
+	var lines []string
+	if line := a.pathLine(); line != "" {
+		lines = append(lines, line)
+	}
 	for _, c := range o.Clusters {
 		if c.IngressAddress != "" {
-			if _, err := fmt.Fprintf(w, "  curl http://%s/hello\n", c.IngressAddress); err != nil {
-				return err
-			}
+			lines = append(lines, "curl http://"+c.IngressAddress+"/hello")
 			break
 		}
 	}
-	_, err := fmt.Fprintf(w, "  eval \"$(meshwright env%s)\" && kubectl --context %s get nodes\n  meshwright verify%s\n", flags, o.Clusters[0].Name, flags)
+	lines = append(lines,
+		fmt.Sprintf("eval \"$(meshwright env%s)\" && kubectl --context %s get nodes", flags, o.Clusters[0].Name),
+		"meshwright verify"+flags)
+	_, err := fmt.Fprintf(a.Out, "  %s\n", strings.Join(lines, "\n  "))
 	return err
+}
+
+// pathLine puts meshwright on PATH, by which messages call it; "" where it is there.
+func (a *App) pathLine() string {
+	if _, err := exec.LookPath("meshwright"); err == nil || filepath.Base(a.Executable) != "meshwright" {
+		return ""
+	}
+	return "export PATH=" + quote(filepath.Dir(a.Executable)) + `:"$PATH"`
 }
 
 func locality(c automation.Cluster) string {
