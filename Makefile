@@ -4,6 +4,7 @@
 #            ARTIFACTS=auto       auto, registry or airgap
 #            FORCE=1              make clean: remove labs that still exist as well
 #            MESHWRIGHT_SETUP=1   let a missing Docker be set up without a question
+#            MESHWRIGHT_SKIP_PREFLIGHT=1  go on though the machine may be too small
 
 STACK     ?= dev
 ARTIFACTS ?= auto

@@ -10,6 +10,7 @@ import (
 
 	"github.com/meshwright/meshwright/internal/airgap"
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/setup"
 	"github.com/meshwright/meshwright/internal/ui"
 )
 
@@ -41,6 +42,9 @@ func newAirgapBuildCmd(a *App) *cobra.Command {
 	output := outputFlag(cmd, "table", "json")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		begin := time.Now()
+		if err := setup.Preflight(cmd.Context(), a.UI, true); err != nil {
+			return err
+		}
 		set, changed, err := airgap.Build(cmd.Context(), airgap.Options{UI: a.UI})
 		if err != nil {
 			return err

@@ -26,6 +26,9 @@ What is in place already is skipped.
 Where artifacts come from is found out as well: from the official registries
 when they answer, else from the airgap kit, which is then to be built.
 
+It measures disk, memory and ports first, as airgap build and up do of themselves;
+with MESHWRIGHT_SKIP_PREFLIGHT=1 none of them does.
+
 Prints settings for the shell: DOCKER_HOST when the daemon is meshwright's, and
 MESHWRIGHT_ARTIFACTS.`,
 		Example: `  eval "$(meshwright setup)"`,
@@ -50,6 +53,5 @@ MESHWRIGHT_ARTIFACTS.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.Artifacts, "artifacts", o.Artifacts, "where images and charts are to come from: auto, registry or airgap")
-	cmd.Flags().BoolVar(&o.SkipPreflight, "skip-preflight", false, "do not measure disk, memory and ports")
 	return cmd
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -15,6 +16,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshwright/meshwright/automation"
+	"github.com/meshwright/meshwright/internal/paths"
+	"github.com/meshwright/meshwright/internal/setup"
 	"github.com/meshwright/meshwright/internal/ui"
 )
 
@@ -61,6 +64,11 @@ func (a *App) up(ctx context.Context, f *labFlags, output string, opts []automat
 	}
 	if err := lab.Check(); err != nil {
 		return err
+	}
+	if !slices.Contains(automation.Labs(paths.State()), lab.Name()) { // it has yet to get its room
+		if err := setup.Preflight(bounded, a.UI, false); err != nil {
+			return err
+		}
 	}
 	p = newProgress(a.UI, "lab "+lab.Name())
 	res, err := lab.Up(bounded, opts...)

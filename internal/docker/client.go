@@ -135,6 +135,13 @@ func (c *Client) Ping(ctx context.Context) (Version, error) {
 	return v, nil
 }
 
+// DataDir returns the directory of the daemon's images and containers, as the daemon
+// sees it: it may run in a virtual machine.
+func (c *Client) DataDir(ctx context.Context) (string, error) {
+	out, err := c.Run(ctx, "info", "--format", "{{.DockerRootDir}}")
+	return strings.TrimSpace(string(out)), err
+}
+
 // pingTimeout bounds the wait for a daemon that accepts a connection but does
 // not answer, as one does while it starts or hangs.
 const pingTimeout = 15 * time.Second

@@ -55,14 +55,9 @@ func (m Machine) examine(ctx context.Context, airgap bool) (*Examination, error)
 		}
 	default:
 		e.Docker = found
-		nodes, err := found.Client.Containers(ctx, docker.Filter{MountTarget: ownerMount, Running: true})
-		if err != nil {
-			return nil, err
-		}
-		e.Nodes = len(nodes)
 	}
 	build := airgap && !m.kitBuilt()
-	if e.Room, err = m.preflight(ctx, needs(build, e.Nodes)); err != nil {
+	if e.Room, e.Nodes, err = m.room(ctx, found, build); err != nil {
 		return nil, err
 	}
 	if build {

@@ -11,6 +11,10 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/paths"
+	"github.com/meshwright/meshwright/internal/ui"
 )
 
 const (
@@ -55,12 +59,109 @@ func errPreflight(findings []Finding) error {
 		return nil
 	}
 	return errors.New("the machine is too small for the work ahead:\n" + strings.Join(lines, "\n") +
-		"\nto try all the same: meshwright setup --skip-preflight")
+		"\nto try all the same, begin the command with: "+skipVariable+"=1")
 }
 
-// preflight compares the machine with the needs. What it cannot find out on this
+// skipVariable, when it is 1, leaves the measuring out.
+const skipVariable = "MESHWRIGHT_SKIP_PREFLIGHT"
+
+// Preflight measures whether the machine has room for a new lab or, with kit, for the
+// airgap kit, and fails when it has not. Of a kit that is there nobody knows yet how
+// much is to be built again: nothing is measured. A Docker that does not answer is for
+// the work itself to complain of.
+func Preflight(ctx context.Context, p *ui.Printer, kit bool) error {
+	return Machine{}.preflight(ctx, p, kit)
+}
+
+func (m Machine) preflight(ctx context.Context, p *ui.Printer, kit bool) error {
+	if kit && m.kitBuilt() {
+		return nil
+	}
+	found, _, err := m.find(ctx)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return m.checkSize(ctx, p, found, kit)
+}
+
+// checkSize measures the machine for a lab on the Docker that was found and, with
+// build, for the kit before it, and tells p.
+func (m Machine) checkSize(ctx context.Context, p *ui.Printer, found *Result, build bool) error {
+	step := p.Start("preflight")
+	if os.Getenv(skipVariable) == "1" {
+		step.Skip("not wanted (" + skipVariable + ")")
+		return nil
+	}
+	findings, _, err := m.room(ctx, found, build)
+	if err == nil {
+		err = errPreflight(findings)
+	}
+	if err != nil {
+		step.Fail(err)
+		return err
+	}
+	var notes []string
+	for _, f := range findings {
+		notes = append(notes, f.String())
+	}
+	step.Done(strings.Join(notes, "; "))
+	return nil
+}
+
+// ownerMount is where every node of a lab has the lab's owner file.
+const ownerMount = "/etc/meshwright"
+
+// room compares the machine with what a lab on the Docker that was found takes and,
+// with build, the kit before it. Without a Docker it is one of ours that will hold
+// them. Where nodes of labs run already, they hold their share of the memory, and only
+// a margin is asked for.
+func (m Machine) room(ctx context.Context, found *Result, build bool) (findings []Finding, nodes int, err error) {
+	data := paths.DataDir
+	if found != nil {
+		running, err := found.Client.Containers(ctx, docker.Filter{MountTarget: ownerMount, Running: true})
+		if err != nil {
+			return nil, 0, err
+		}
+		nodes = len(running)
+		if data, err = found.Client.DataDir(ctx); err != nil {
+			return nil, nodes, err
+		}
+		if _, err := os.Stat(m.path(data)); err != nil {
+			data = "" // on another machine, in a virtual one, or hidden from this user
+		}
+	}
+	findings, err = m.measure(ctx, needs(data, build, nodes))
+	return findings, nodes, err
+}
+
+// needs returns what the work ahead takes. data is where Docker keeps images and
+// containers, "" when that cannot be looked at here; build: the kit has yet to be built.
+// Measured with two clusters: a node's own volume is 1.5 GiB and the node image
+// 1.2 GiB; a build leaves 2.3 GiB of kit, 5 GiB of Go modules and about 9 GiB in
+// Go's build cache, and its largest link takes 1.8 GiB of memory; a cluster with
+// its share of the mesh takes about 1 GiB.
+func needs(data string, build bool, runningNodes int) Needs {
+	n := Needs{
+		Disk:   map[string]int64{paths.Cache(): gib},
+		Memory: 3 * gib,
+		Ports:  8, // an API server each, and the providers
+	}
+	inDocker := 6 * gib
+	if build {
+		n.Disk[paths.Cache()], inDocker, n.Memory = 18*gib, 10*gib, 4*gib
+	}
+	if runningNodes > 0 {
+		inDocker, n.Memory = gib, gib
+	}
+	if data != "" {
+		n.Disk[data] = inDocker
+	}
+	return n
+}
+
+// measure compares the machine with the needs. What it cannot find out on this
 // kind of machine it leaves out.
-func (m Machine) preflight(ctx context.Context, needs Needs) ([]Finding, error) {
+func (m Machine) measure(ctx context.Context, needs Needs) ([]Finding, error) {
 	var findings []Finding
 	disks, err := diskFindings(needs.Disk, m.space)
 	if err != nil {

@@ -24,8 +24,7 @@ type Options struct {
 	Terminal bool      // In is a terminal: a person can be asked
 	Approved bool      // MESHWRIGHT_SETUP=1: go on without a question
 
-	Artifacts     string // one of the Artifacts constants; empty is ArtifactsAuto
-	SkipPreflight bool   // do not measure disk, memory and ports
+	Artifacts string // one of the Artifacts constants; empty is ArtifactsAuto
 
 	kit bool // bring what `meshwright airgap build` needs: follows from Artifacts
 }
@@ -85,7 +84,7 @@ func (m Machine) setUp(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := m.checkSize(ctx, o, found); err != nil {
+	if err := m.checkSize(ctx, o.UI, found, o.kit && !m.kitBuilt()); err != nil {
 		return nil, err
 	}
 	if found != nil && !found.Ours {
@@ -283,65 +282,6 @@ func readLine(ctx context.Context, in io.Reader) (string, error) {
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	}
-}
-
-// checkSize measures the machine. Where nodes of a lab run already, they hold
-// their share of the memory, and only a margin is asked for.
-func (m Machine) checkSize(ctx context.Context, o Options, found *Result) error {
-	step := o.UI.Start("preflight")
-	if o.SkipPreflight {
-		step.Skip("not asked for")
-		return nil
-	}
-	running := 0
-	if found != nil {
-		nodes, err := found.Client.Containers(ctx, docker.Filter{MountTarget: ownerMount, Running: true})
-		if err != nil {
-			step.Fail(err)
-			return err
-		}
-		running = len(nodes)
-	}
-	findings, err := m.preflight(ctx, needs(o.kit && !m.kitBuilt(), running))
-	if err == nil {
-		err = errPreflight(findings)
-	}
-	if err != nil {
-		step.Fail(err)
-		return err
-	}
-	var notes []string
-	for _, f := range findings {
-		notes = append(notes, f.String())
-	}
-	step.Done(strings.Join(notes, "; "))
-	return nil
-}
-
-// ownerMount is where every node of a lab has the lab's owner file.
-const ownerMount = "/etc/meshwright"
-
-// needs returns what the work ahead takes; build: the kit has yet to be built.
-// Measured with two clusters: a node's own volume is 1.5 GiB and the node image
-// 1.2 GiB; a build leaves 2.3 GiB of kit, 5 GiB of Go modules and about 9 GiB in
-// Go's build cache, and its largest link takes 1.8 GiB of memory; a cluster with
-// its share of the mesh takes about 1 GiB.
-func needs(build bool, runningNodes int) Needs {
-	n := Needs{
-		Disk:   map[string]int64{paths.DataDir: 6 * gib, paths.Cache(): gib},
-		Memory: 3 * gib,
-		Ports:  8, // an API server each, and the providers
-	}
-	if build {
-		n.Disk[paths.DataDir] = 10 * gib
-		n.Disk[paths.Cache()] = 18 * gib
-		n.Memory = 4 * gib
-	}
-	if runningNodes > 0 {
-		n.Disk[paths.DataDir] = gib
-		n.Memory = gib
-	}
-	return n
 }
 
 // kitBuilt reports whether a complete kit is in its place.
