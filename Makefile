@@ -36,9 +36,6 @@ TESTENV = env -u DOCKER_CONTEXT -u DOCKER_TLS_VERIFY -u DOCKER_CERT_PATH \
 	-u MESHWRIGHT_KIT -u MESHWRIGHT_LOCK -u HELM_NAMESPACE \
 	DOCKER_CONFIG=$(CURDIR)/$(QUIET)/docker KUBECONFIG=$(CURDIR)/$(QUIET)/no-kubeconfig
 
-# The race detector needs a C compiler.
-RACE := $(if $(shell command -v gcc || command -v cc),-race)
-
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help build up down clean test bench lint fmt \
@@ -117,17 +114,17 @@ bin/tools/gofumpt bin/tools/staticcheck: tools/go.mod tools/go.sum
 
 test-setup: build
 	@mkdir -p $(QUIET)/docker
-	@$(if $(RACE),,echo "no C compiler: the race detector is off";) \
-	$(TESTENV) $(MW) setup --artifacts airgap >/dev/null
+	@$(TESTENV) $(MW) setup --artifacts airgap --tests >/dev/null
 
 test-kit: build
 	@$(TESTENV) $(MW) airgap build
 
 # Everything but the end-to-end runs. What the tests need of the kit, a real API
 # server and kind's node image, is there now: nothing may be skipped for want of it.
+# The race detector needs a C compiler, which test-setup has seen to.
 test-unit: build
 	@MESHWRIGHT_REQUIRE_DOCKER=1 MESHWRIGHT_REQUIRE_APISERVER=1 MESHWRIGHT_E2E=1 $(TESTENV) \
-		go test -p $(JOBS) $(RACE) -timeout 15m $$(go list ./... | grep -v -e /test/e2e -e /test/cli)
+		go test -p $(JOBS) -race -timeout 15m $$(go list ./... | grep -v -e /test/e2e -e /test/cli)
 	@cd examples/embed && $(TESTENV) go test -p $(JOBS) ./...
 
 test-e2e: build

@@ -53,5 +53,6 @@ MESHWRIGHT_ARTIFACTS.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.Artifacts, "artifacts", o.Artifacts, "where images and charts are to come from: auto, registry or airgap")
+	cmd.Flags().BoolVar(&o.Tests, "tests", false, "bring what make test needs as well: a C compiler for Go's race detector")
 	return cmd
 }

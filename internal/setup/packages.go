@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// tool is a Debian package and the commands of which it brings at least one.
+// tool is a Debian package and the commands without all of which it is missing.
 type tool struct {
 	pkg      string
 	commands []string
@@ -28,7 +28,25 @@ var (
 		{"debootstrap", []string{"debootstrap"}},
 		{"python3-pip", []string{"pip3", "pip"}},
 	}
+	// testTools are what `make test` needs besides: Go's race detector is linked by a C
+	// compiler, which Debian separates from its library's headers.
+	testTools = []tool{
+		{"gcc", []string{"gcc", "cc"}},
+		{"libc6-dev", []string{"gcc", "cc"}},
+	}
 )
+
+// tools are those that the work ahead needs besides Docker.
+func (o Options) tools() []tool {
+	var tools []tool
+	if o.kit {
+		tools = append(tools, kitTools...)
+	}
+	if o.Tests {
+		tools = append(tools, testTools...)
+	}
+	return tools
+}
 
 // missing returns the packages whose commands the machine lacks, sorted. found
 // looks a command up.

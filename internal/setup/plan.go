@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,13 +25,9 @@ type plan struct {
 	wrap     bool // a capability is missing
 }
 
-// plan compares the machine with what our daemon needs.
-func (m Machine) plan(_ context.Context, r Record, kit bool) (*plan, error) {
-	tools := dockerTools
-	if kit {
-		tools = append(tools[:len(tools):len(tools)], kitTools...)
-	}
-	p := &plan{m: m, packages: missing(tools, lookPath)}
+// plan compares the machine with what our daemon needs, and further tools.
+func (m Machine) plan(_ context.Context, r Record, further []tool) (*plan, error) {
+	p := &plan{m: m, packages: missing(slices.Concat(dockerTools, further), lookPath)}
 	var err error
 	if p.low, err = m.low(); err != nil {
 		return nil, err

@@ -25,6 +25,7 @@ type Options struct {
 	Approved bool      // MESHWRIGHT_SETUP=1: go on without a question
 
 	Artifacts string // one of the Artifacts constants; empty is ArtifactsAuto
+	Tests     bool   // bring what `make test` needs as well
 
 	kit bool // bring what `meshwright airgap build` needs: follows from Artifacts
 }
@@ -128,10 +129,8 @@ func (m Machine) find(ctx context.Context) (found *Result, absent, err error) {
 // useOrdinary takes a machine's own Docker as it is, and changes nothing.
 func (m Machine) useOrdinary(o Options, found *Result) error {
 	o.UI.Start("Docker").Skip(fmt.Sprintf("%s answers and is used as it is", found.Docker.Engine))
-	if o.kit {
-		if packages := missing(kitTools, lookPath); len(packages) > 0 {
-			return fmt.Errorf("the airgap kit needs what this machine lacks\nrun: sudo apt-get install %s", strings.Join(packages, " "))
-		}
+	if packages := missing(o.tools(), lookPath); len(packages) > 0 {
+		return fmt.Errorf("packages are missing on this machine\nrun: sudo apt-get install %s", strings.Join(packages, " "))
 	}
 	if low, err := m.low(); err == nil && len(low) > 0 { // no such limits: not Linux
 		for _, l := range limits {
@@ -189,7 +188,7 @@ func (m Machine) useOurs(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := m.plan(ctx, record, o.kit)
+	plan, err := m.plan(ctx, record, o.tools())
 	if err != nil {
 		return nil, err
 	}

@@ -119,6 +119,47 @@ func TestMissing(t *testing.T) {
 	}
 }
 
+// TestTools: a lab from the registries needs nothing but Docker; a C compiler is for
+// tests alone.
+func TestTools(t *testing.T) {
+	none := func(string) (string, error) { return "", os.ErrNotExist }
+	for name, tc := range map[string]struct {
+		options Options
+		want    []string
+	}{
+		"a lab":               {Options{}, nil},
+		"a lab from the kit":  {Options{kit: true}, []string{"debootstrap", "python3-pip"}},
+		"tests with the kit":  {Options{kit: true, Tests: true}, []string{"debootstrap", "gcc", "libc6-dev", "python3-pip"}},
+		"tests without a kit": {Options{Tests: true}, []string{"gcc", "libc6-dev"}},
+	} {
+		if diff := cmp.Diff(tc.want, missing(tc.options.tools(), none)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	clang := func(name string) (string, error) {
+		if name == "cc" {
+			return "/usr/bin/cc", nil
+		}
+		return none(name)
+	}
+	if got := missing(testTools, clang); len(got) > 0 {
+		t.Errorf("with another compiler: %v", got)
+	}
+}
+
+// TestUseOrdinary: of a Docker that is there nothing is changed, and what else is
+// missing is said.
+func TestUseOrdinary(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	m, found := fakeMachine(t, nil), &Result{}
+	if err := m.useOrdinary(Options{}, found); err != nil {
+		t.Error(err)
+	}
+	if err := m.useOrdinary(Options{Tests: true}, found); err == nil || !strings.Contains(err.Error(), "apt-get install gcc libc6-dev") {
+		t.Errorf("tests without a compiler: %v", err)
+	}
+}
+
 // TestInstall runs the installation against a stand-in for apt-get.
 func TestInstall(t *testing.T) {
 	m := fakeMachine(t, map[string]string{"/usr/sbin/x": ""})
