@@ -67,7 +67,7 @@ up: build ## Set the machine up, bring up the lab, verify it
 down: build ## Remove the lab
 	@exec $(MW) destroy $(LAB)
 
-clean: build ## Stop our Docker, restore settings, remove caches, state, passphrase and bin/
+clean: build ## Stop our Docker, restore settings, remove kit, state, passphrase and bin/
 	@$(MW) clean $(if $(FORCE),--force)
 	@rm -rf bin
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,25 +17,34 @@ func newCleanCmd(a *App) *cobra.Command {
 	var force bool
 	cmd := &cobra.Command{
 		Use:   "clean",
-		Short: "Undo setup: stop our Docker, remove caches, state and passphrase",
+		Short: "Undo setup: stop our Docker, remove the kit, state and passphrase",
 		Long: `Undo what setup and airgap did to this machine: stop the Docker daemon that
-meshwright started, restore kernel settings, remove caches, state and passphrase.
+meshwright started, restore kernel settings, remove the kit, its cache, state and
+passphrase.
 A Docker that was there before stays as it is. Installed packages stay and are
-listed. While labs exist this refuses; take them down first with destroy.`,
+listed, and so do Go's own caches, which every Go program shares. While labs exist
+this refuses; take them down first with destroy.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cleaned, err := setup.Clean(cmd.Context(), setup.CleanOptions{UI: a.UI, Force: force, Kit: cleanKit})
 			if err != nil {
 				return err
 			}
-			if len(cleaned.Packages) > 0 {
-				fmt.Fprintf(a.Out, "These packages were installed by setup and stay; to remove them: apt-get remove %s\n", strings.Join(cleaned.Packages, " "))
-			}
-			return nil
+			return a.whatStays(cleaned)
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "also remove the labs that exist")
 	return cmd
+}
+
+// whatStays says how to remove what a clean-up leaves, since others may need it.
+func (a *App) whatStays(cleaned *setup.Cleaned) error {
+	lines := "Go's caches stay, with what make and the kit had downloaded and compiled; to empty them: go clean -cache -modcache\n"
+	if len(cleaned.Packages) > 0 {
+		lines += "These packages were installed by setup and stay; to remove them: apt-get remove " + strings.Join(cleaned.Packages, " ") + "\n"
+	}
+	_, err := io.WriteString(a.Out, lines)
+	return err
 }
 
 // cleanKit removes the airgap kit and says what that was.

@@ -299,6 +299,32 @@ func TestTryLines(t *testing.T) {
 	}
 }
 
+// TestWhatStays: who wants the disk back is told of all of it.
+func TestWhatStays(t *testing.T) {
+	for name, tc := range map[string]struct {
+		packages []string
+		want     []string
+	}{
+		"nothing installed": {nil, []string{"go clean -cache -modcache"}},
+		"packages":          {[]string{"docker.io", "gcc"}, []string{"go clean -cache -modcache", "apt-get remove docker.io gcc"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			if err := (&App{Out: &out}).whatStays(&setup.Cleaned{Packages: tc.packages}); err != nil {
+				t.Fatal(err)
+			}
+			for _, command := range tc.want {
+				if !strings.Contains(out.String(), "to empty them: "+command) && !strings.Contains(out.String(), "to remove them: "+command) {
+					t.Errorf("%q is not named:\n%s", command, out.String())
+				}
+			}
+			if lines := strings.Count(out.String(), "\n"); lines != len(tc.want) {
+				t.Errorf("%d lines, want %d:\n%s", lines, len(tc.want), out.String())
+			}
+		})
+	}
+}
+
 func TestProjectDir(t *testing.T) {
 	dir := t.TempDir()
 	deep := filepath.Join(dir, "a", "b")
