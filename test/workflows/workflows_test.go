@@ -16,7 +16,10 @@ type workflow struct {
 	// YAML 1.1 reads the key "on" as true.
 	On          map[string]any    `json:"true"`
 	Permissions map[string]string `json:"permissions"`
-	Jobs        map[string]struct {
+	Concurrency struct {
+		Group string `json:"group"`
+	} `json:"concurrency"`
+	Jobs map[string]struct {
 		Permissions map[string]string `json:"permissions"`
 		Steps       []struct {
 			Uses string            `json:"uses"`
@@ -110,6 +113,12 @@ func TestWhatComments(t *testing.T) {
 	}
 	if len(w.Permissions) != 0 {
 		t.Errorf("every job has %v", w.Permissions)
+	}
+	// Of a group GitHub keeps one run waiting and drops the others.
+	for _, part := range []string{"head_repository.full_name", "head_branch"} {
+		if !strings.Contains(w.Concurrency.Group, "github.event.workflow_run."+part) {
+			t.Errorf("pull requests share the group %q", w.Concurrency.Group)
+		}
 	}
 	job := w.Jobs["comment"]
 	want := map[string]string{"actions": "read", "contents": "read", "pull-requests": "write"}
