@@ -124,7 +124,7 @@ var hostile = []string{
 	"@octocat please review", "see #1 and GH-2 and octo/cat#3", "<script>alert(1)</script>", "<img src=x onerror=y>", "<!-- meshwright:diff -->",
 	"[click](https://evil.invalid)", "![x](https://evil.invalid/x.png)", "https://evil.invalid", "**bold** _it_ ~~no~~", "| a | b |", "`@octocat`",
 	"```\n@octocat\n```", "````\n</details>\n````", "a\n\n# heading @octocat", "\r\n- item", "\u202e@octocat\u2066", "\x1b[31mred", "\x00", "\u200b", "$\\LaTeX$", "\xff",
-	"- [ ] task", "</sub></code>@octocat", "``` ` ````` @octocat",
+	"- [ ] task", "</sub></code>@octocat", "``` ` ````` @octocat", strings.Repeat("`", 5000),
 }
 
 // outside is Markdown without what stands in code: fenced blocks and code spans,
@@ -193,6 +193,14 @@ func TestHostileTextStaysText(t *testing.T) {
 				},
 			}, {What: Replaced, Type: text, Name: text + "2"}}}},
 		}, {Name: text + "removed", What: Removed, Counts: Counts{Removed: 1}}}}
+		// Wherever it is cut, and however long the origin is, it fits.
+		for limit := 4000; limit < MaxMarkdown; limit += limit / 4 {
+			if cut := r.Markdown(limit); len(cut) > limit {
+				t.Errorf("%.20q gives %d bytes of at most %d", text, len(cut), limit)
+			} else {
+				outside(t, cut) // every block ends
+			}
+		}
 		got := r.Markdown(MaxMarkdown)
 		rest := outside(t, got)
 		for _, bad := range []string{"@", "#1", "GH-", "octo", "<script", "<img", "<!--", "evil", "\x1b", "\u202e", "\x00", "[", "alert"} {

@@ -23,15 +23,15 @@ func (r *Report) Markdown(limit int) string {
 		return ""
 	}
 	for detail := everything; ; detail-- {
-		m := markdown{limit: limit - reserve, detail: detail}
+		m := markdown{limit: limit - reserve - len(r.origin(code)), detail: detail}
 		if m.report(r); m.left == 0 || detail == namesOnly {
 			return m.finish(r)
 		}
 	}
 }
 
-// reserve is what finish may add, in bytes.
-const reserve = 700
+// reserve is what finish may add to the report's origin, in bytes.
+const reserve = 400
 
 // How much of a resource is shown.
 const (

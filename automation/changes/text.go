@@ -60,7 +60,7 @@ func loud(what string) bool { return what == Replaced || what == Removed }
 // origin says what the report is worth.
 func (r *Report) origin(name func(string) string) string {
 	if r.Source == Live {
-		return "From a preview on the state of the running lab."
+		return "From a preview on the lab's own state."
 	}
 	return fmt.Sprintf("Computed from %s to %s: both programs were run against simulated providers. It is not a diff of anything that runs.",
 		name(r.Base), name(r.Head))
