@@ -29,6 +29,10 @@ const (
 	terminateGrace = 800 * time.Millisecond
 )
 
+// drainGrace is how long what the engine printed may take to arrive once it has
+// ended. On a machine with far too much to do a second is not enough.
+const drainGrace = 30 * time.Second
+
 // minimumEngine is the oldest Pulumi CLI that can destroy with an inline
 // program and stream events over gRPC.
 var minimumEngine = semver.MustParse("3.206.0")
@@ -94,7 +98,8 @@ func cleanEnv(env []string) []string {
 func (e *engine) Version() semver.Version { return e.version }
 
 // Run implements auto.PulumiCommand. When ctx ends the engine is interrupted,
-// interrupted again, and killed, so that Run returns within five seconds.
+// interrupted again, and killed, so that Run returns within five seconds, and
+// without what was printed.
 func (e *engine) Run(ctx context.Context, dir string, stdin io.Reader, stdouts, stderrs []io.Writer, env []string, args ...string) (string, string, int, error) {
 	if err := ctx.Err(); err != nil {
 		return "", "", -1, err
@@ -124,7 +129,7 @@ func (e *engine) Run(ctx context.Context, dir string, stdin io.Reader, stdouts, 
 	cmd.Stdout = io.MultiWriter(append(slices.Clone(stdouts), &stdout)...)
 	cmd.Stderr = io.MultiWriter(append(slices.Clone(stderrs), &stderr)...)
 	cmd.SysProcAttr = childAttr()
-	cmd.WaitDelay = terminateGrace
+	cmd.WaitDelay = drainGrace
 
 	started, done := make(chan error, 1), make(chan error, 1)
 	go func() {
@@ -142,11 +147,13 @@ func (e *engine) Run(ctx context.Context, dir string, stdin io.Reader, stdouts, 
 		return "", "", -1, fmt.Errorf("start %s: %w", e.path, err)
 	}
 	err := e.wait(ctx, cmd, done)
-	code := cmd.ProcessState.ExitCode()
 	if ctx.Err() != nil {
-		err = errors.Join(context.Cause(ctx), err)
+		return "", "", -1, errors.Join(context.Cause(ctx), err)
 	}
-	return stdout.String(), stderr.String(), code, err
+	if err != nil && slices.Contains(args, "--show-secrets") {
+		stdout.Reset() // the API makes it part of its error
+	}
+	return stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), err
 }
 
 // known answers the Automation API's side questions whose answers are known or
@@ -181,5 +188,10 @@ func (e *engine) wait(ctx context.Context, cmd *exec.Cmd, done <-chan error) err
 		}
 	}
 	_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-	return <-done
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(terminateGrace): // a stranger holds on to its output
+		return errors.New("the engine was killed")
+	}
 }

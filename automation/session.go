@@ -304,14 +304,14 @@ func (s *session) interrupted(ctx context.Context) error {
 // engineError keeps of the Automation API's error what a person can use: not
 // the whole of the command's output but its last complaint.
 func engineError(err error) error {
-	text := err.Error()
-	if i := strings.Index(text, "stderr: "); i >= 0 {
-		tail := strings.TrimSpace(text[i+len("stderr: "):])
-		if tail != "" {
-			return &cleanError{text: strings.TrimPrefix(tail, "error: "), err: err}
-		}
+	text, output, ok := strings.Cut(err.Error(), "\ncode: ")
+	if !ok {
+		return err
 	}
-	return err
+	if _, complaint, _ := strings.Cut(output, "\nstderr: "); strings.TrimSpace(complaint) != "" {
+		text = strings.TrimPrefix(strings.TrimSpace(complaint), "error: ")
+	}
+	return &cleanError{text: text, err: err}
 }
 
 type cleanError struct {

@@ -99,7 +99,7 @@ func (l *Lab) snapshot(ctx context.Context, stack *auto.Stack) (snapshot, error)
 	}
 	d, err := stack.Export(ctx)
 	if err != nil {
-		return snapshot{}, err
+		return snapshot{}, engineError(err)
 	}
 	var s snapshot
 	if len(d.Deployment) == 0 {
@@ -114,14 +114,14 @@ func (l *Lab) snapshot(ctx context.Context, stack *auto.Stack) (snapshot, error)
 func forgetPending(ctx context.Context, stack *auto.Stack) error {
 	d, err := stack.Export(ctx)
 	if err != nil {
-		return fmt.Errorf("pending operations: %w", err)
+		return fmt.Errorf("pending operations: %w", engineError(err))
 	}
 	cleaned, err := withoutPending(d)
 	if err != nil {
 		return fmt.Errorf("pending operations: %w", err)
 	}
 	if err := stack.Import(ctx, cleaned); err != nil {
-		return fmt.Errorf("pending operations: %w", err)
+		return fmt.Errorf("pending operations: %w", engineError(err))
 	}
 	return nil
 }
