@@ -91,6 +91,7 @@ func (c *comparison) simulate(ctx context.Context, name string, s *side, secrets
 		}
 	}
 	run := &simulation{stackName: name, side: s, engine: *c.engine, home: filepath.Join(dir, "home"), secrets: secrets}
+	run.engine.blind = true
 	// A provider finds a chart of the project's own where the program has it.
 	run.attachment, err = provider.Attach(context.WithoutCancel(ctx), watch(plugins.Simulated(s.dir), run.secrets), provider.WithLogger(c.log))
 	if err != nil {
@@ -171,8 +172,10 @@ func (r *simulation) change(ctx context.Context, s *side) error {
 	if err != nil {
 		return err
 	}
-	r.stack, err = auto.SelectStack(ctx, r.stackName, ws)
-	return err
+	if r.stack, err = auto.SelectStack(ctx, r.stackName, ws); err != nil {
+		return r.failed(ctx, &collector{}, err)
+	}
+	return nil
 }
 
 func (r *simulation) preview(ctx context.Context) (changes.Stack, error) {
