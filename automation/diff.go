@@ -49,7 +49,20 @@ type DiffOptions struct {
 //
 // The user's checkout is not touched. What only a running cluster knows (an API
 // server's defaults, admission, drift) is not in it.
+//
+// When ctx ends first, Diff returns ctx's own error, within seconds.
 func Diff(ctx context.Context, o DiffOptions) (*changes.Report, error) {
+	report, err := diff(ctx, o)
+	switch {
+	case err == nil:
+		return report, nil
+	case ctx.Err() != nil:
+		return nil, ctx.Err() // err is what it looked like where that struck
+	}
+	return nil, err
+}
+
+func diff(ctx context.Context, o DiffOptions) (*changes.Report, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err

@@ -1,6 +1,8 @@
 package automation
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -9,6 +11,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -183,6 +186,30 @@ func TestDiffOfRevisions(t *testing.T) {
 	options.Stacks, options.Revisions = []string{"none"}, "main..topic"
 	if _, err := Diff(t.Context(), options); err == nil || !strings.Contains(err.Error(), "there are: calm, dev, extra") {
 		t.Errorf("an unknown stack: %v", err)
+	}
+
+	// Wherever it is cancelled, that and nothing else is the error.
+	for _, during := range []string{"", "compile the program of ", "compare stack "} {
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		o := options
+		o.Stacks = nil
+		switch during {
+		case "":
+			cancel()
+		case "compile the program of ":
+			o.CacheDir = t.TempDir()
+		}
+		o.Progress = func(what string) {
+			if strings.HasPrefix(what, during) {
+				cancel()
+			}
+		}
+		began := time.Now()
+		r, err := Diff(ctx, o)
+		if r != nil || !errors.Is(err, context.Canceled) || err.Error() != context.Canceled.Error() || time.Since(began) > 5*time.Second {
+			t.Errorf("cancelled during %q: %v, after %s", during, err, time.Since(began))
+		}
 	}
 	if diff := cmp.Diff(before, readTree(t, dir)); diff != "" {
 		t.Errorf("the user's checkout or repository was changed: %s", diff)

@@ -1,6 +1,9 @@
 package cli
 
 import (
+	"context"
+	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -75,6 +78,9 @@ Exit codes with --fail-on changes: 0 nothing changes, 8 something changes,
 		report, err := automation.Diff(ctx, o)
 		if err != nil {
 			step.Fail(nil)
+			if errors.Is(err, context.DeadlineExceeded) {
+				return fmt.Errorf("not compared within %s: %w; give it longer with --timeout, or name a --stack", timeout, err)
+			}
 			return err
 		}
 		step.Done("")
