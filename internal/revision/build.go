@@ -15,7 +15,10 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
+
+	"github.com/meshwright/meshwright/internal/provider/group"
 )
 
 // keep is how many programs a cache holds: some 50 MB each.
@@ -47,9 +50,15 @@ func Build(ctx context.Context, root, dir, cache string) (string, error) {
 	}
 	tmp.Close()
 	defer os.Remove(tmp.Name())
+	// A go command that is interrupted leaves its work directory behind.
+	work := root + ".go"
+	if err := os.MkdirAll(work, 0o700); err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(work)
 	// The flags are those of `make build`, so that the compiler's own cache, which
 	// has the dependencies, serves both.
-	if _, err := goCommand(ctx, dir, "build", "-buildvcs=false", "-ldflags", "-s -w", "-o", tmp.Name(), "."); err != nil {
+	if _, err := goCommand(ctx, dir, []string{"GOTMPDIR=" + work}, "build", "-buildvcs=false", "-ldflags", "-s -w", "-o", tmp.Name(), "."); err != nil {
 		return "", fmt.Errorf("the program does not compile: %w", err)
 	}
 	if err := errors.Join(os.Chmod(tmp.Name(), 0o700), os.Rename(tmp.Name(), path)); err != nil {
@@ -63,12 +72,12 @@ func Build(ctx context.Context, root, dir, cache string) (string, error) {
 // that it needs, the modules' versions and sums, and Go's settings.
 func sources(ctx context.Context, root, dir string) (string, error) {
 	h := sha256.New()
-	env, err := goCommand(ctx, dir, append([]string{"env"}, settings...)...)
+	env, err := goCommand(ctx, dir, nil, append([]string{"env"}, settings...)...)
 	if err != nil {
 		return "", err
 	}
 	h.Write(env)
-	list, err := goCommand(ctx, dir, "list", "-deps", "-json=Dir,Standard,GoFiles,CgoFiles,CFiles,HFiles,SFiles,EmbedFiles", ".")
+	list, err := goCommand(ctx, dir, nil, "list", "-deps", "-json=Dir,Standard,GoFiles,CgoFiles,CFiles,HFiles,SFiles,EmbedFiles", ".")
 	if err != nil {
 		return "", fmt.Errorf("the program does not compile: %w", err)
 	}
@@ -154,13 +163,14 @@ func prune(cache string) {
 	}
 }
 
-func goCommand(ctx context.Context, dir string, args ...string) ([]byte, error) {
+func goCommand(ctx context.Context, dir string, env []string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PWD="+dir)
+	cmd.Env = append(append(os.Environ(), "PWD="+dir), env...)
+	cmd.WaitDelay = 10 * time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
+	err := group.Run(cmd, syscall.SIGKILL) // with the compilers that it started
 	switch {
 	case err == nil:
 		return stdout.Bytes(), nil
