@@ -43,6 +43,7 @@ func TestLab(t *testing.T) {
 		{"verify", verifyAll},
 		{"nothing to do", noChanges},
 		{"what a user asks of a lab", useLab},
+		{"as many resources as a diff computes", diffCounts},
 		{"faults", faultMatrix},
 		{"timed checks and their faults", timedFaults},
 		{"killed in the midst of a timed check", killTimedCheck},
@@ -173,6 +174,30 @@ func noChanges(t *testing.T, h *harness) {
 	// The negative control: with another setting it must object.
 	if r := h.run(t, "preview", "--name", h.lab, "--expect-no-changes", "-c", "meshID=other"); r.code == 0 {
 		t.Error("preview --expect-no-changes accepts another meshID")
+	}
+}
+
+// diffCounts: a new stack's diff, which is computed, counts what up has made.
+func diffCounts(t *testing.T, h *harness) {
+	type counts struct{ Added, Same int }
+	live := decode[struct{ Counts counts }](t, h.must(t, "preview", "--name", h.lab, "--output", "json").stdout)
+	clone := t.TempDir()
+	for _, args := range [][]string{
+		{"clone", "--quiet", "--shared", h.root, clone},
+		{"-C", clone, "rm", "--quiet", "Pulumi.dev.yaml"},
+		{"-C", clone, "-c", "user.name=test", "-c", "user.email=test@example.invalid", "commit", "--quiet", "-m", "Without dev"},
+	} {
+		if out, err := exec.CommandContext(t.Context(), "git", args...).CombinedOutput(); err != nil {
+			t.Fatalf("git %v: %v\n%s", args, err, out)
+		}
+	}
+	r := h.must(t, "diff", "HEAD..HEAD~1", "--stack", "dev", "--project", clone, "--output", "json")
+	computed := decode[struct{ Stacks []struct{ Counts counts } }](t, r.stdout)
+	if len(computed.Stacks) != 1 || computed.Stacks[0].Counts != (counts{Added: live.Counts.Same}) || live.Counts.Same == 0 {
+		t.Errorf("diff counts %+v, the lab holds %+v", computed.Stacks, live.Counts)
+	}
+	if strings.Contains(r.stdout, "[unknown]") {
+		t.Error("something in a new stack is unknown")
 	}
 }
 
