@@ -96,7 +96,7 @@ fmt-check: bin/tools/gofumpt
 vet:
 	@go vet -p $(JOBS) ./...
 	@examples/sync.sh --check
-	@cd examples/embed && go vet -p $(JOBS) ./...
+	@for dir in examples/*/; do (cd $$dir && go vet -p $(JOBS) ./...); done
 
 # Compiles nearly everything a second time: minutes, so `make lint` leaves it out.
 vet-darwin: ## Build and vet the command and the program for macOS on arm64 (untested there)
@@ -125,7 +125,7 @@ test-kit: build
 test-unit: build
 	@MESHWRIGHT_REQUIRE_DOCKER=1 MESHWRIGHT_REQUIRE_APISERVER=1 MESHWRIGHT_E2E=1 $(TESTENV) \
 		go test -p $(JOBS) -race -timeout 15m $$(go list ./... | grep -v -e /test/e2e -e /test/cli)
-	@cd examples/embed && $(TESTENV) go test -p $(JOBS) ./...
+	@for dir in examples/*/; do (cd $$dir && $(TESTENV) go test -p $(JOBS) ./...); done
 
 test-e2e: build
 	@MESHWRIGHT_E2E=1 $(TESTENV) go test ./test/e2e -count=1 -timeout 40m -v

@@ -6,8 +6,8 @@ import (
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/meshwright/meshwright/components/artifacts"
 	"github.com/meshwright/meshwright/components/sample"
-	"github.com/meshwright/meshwright/internal/artifacts"
 )
 
 // Scenario is a second sample beside the lab's own, in a namespace of its own: what

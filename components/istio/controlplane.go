@@ -1,11 +1,13 @@
 package istio
 
 import (
+	"fmt"
+
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/components/artifacts"
 	"github.com/meshwright/meshwright/internal/component"
 	"github.com/meshwright/meshwright/internal/helmrelease"
 )
@@ -25,7 +27,7 @@ type ControlPlane struct {
 	// istiod answers, or at once in a remote. Depend on these rather than on the
 	// component: the SDK learns of a component's children in the background, and
 	// may not know all of them yet.
-	Base, Istiod *helmrelease.Release
+	Base, Istiod pulumi.Resource
 }
 
 // ControlPlaneArgs describes a control plane.
@@ -57,6 +59,14 @@ func NewControlPlane(ctx *pulumi.Context, name string, args *ControlPlaneArgs, o
 	if err := ctx.RegisterComponentResource("meshwright:istio:ControlPlane", name, c, opts...); err != nil {
 		return nil, err
 	}
+	base, err := args.Artifacts.Chart("base")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	istiod, err := args.Artifacts.Chart("istiod")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	parent := pulumi.Parent(c)
 	ns, err := newNamespace(ctx, name+"-namespace", args, parent)
 	if err != nil {
@@ -64,7 +74,7 @@ func NewControlPlane(ctx *pulumi.Context, name string, args *ControlPlaneArgs, o
 	}
 	inNamespace := []pulumi.Resource{ns}
 	c.Base, err = helmrelease.New(ctx, name+"-base", &helmrelease.Args{
-		Name: "istio-base", Namespace: Namespace, Chart: args.Artifacts.Charts["base"], Values: baseValues(args),
+		Name: "istio-base", Namespace: Namespace, Chart: base, Values: baseValues(args),
 	}, parent, pulumi.DependsOn(inNamespace))
 	if err != nil {
 		return nil, err
@@ -83,7 +93,7 @@ func NewControlPlane(ctx *pulumi.Context, name string, args *ControlPlaneArgs, o
 		before = append(before, cacerts)
 	}
 	c.Istiod, err = helmrelease.New(ctx, name+"-istiod", &helmrelease.Args{
-		Name: "istiod", Namespace: Namespace, Chart: args.Artifacts.Charts["istiod"], Values: istiodValues(args),
+		Name: "istiod", Namespace: Namespace, Chart: istiod, Values: istiodValues(args),
 	}, parent, pulumi.DependsOn(before))
 	if err != nil {
 		return nil, err

@@ -1,9 +1,11 @@
 package istio
 
 import (
+	"fmt"
+
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/components/artifacts"
 	"github.com/meshwright/meshwright/internal/component"
 	"github.com/meshwright/meshwright/internal/helmrelease"
 )
@@ -23,7 +25,7 @@ type Gateway struct {
 	Address pulumi.StringOutput `pulumi:"address"`
 
 	// Release is what to depend on: it is there once the gateway has its address.
-	Release *helmrelease.Release
+	Release pulumi.Resource
 }
 
 // GatewayArgs describes a gateway.
@@ -45,9 +47,12 @@ func NewGateway(ctx *pulumi.Context, name string, args *GatewayArgs, opts ...pul
 	if err := ctx.RegisterComponentResource("meshwright:istio:Gateway", name, g, opts...); err != nil {
 		return nil, err
 	}
-	var err error
+	chart, err := args.Artifacts.Chart("gateway")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	g.Release, err = helmrelease.New(ctx, name+"-release", &helmrelease.Args{
-		Name: args.Name, Namespace: Namespace, Chart: args.Artifacts.Charts["gateway"], Values: gatewayValues(args),
+		Name: args.Name, Namespace: Namespace, Chart: chart, Values: gatewayValues(args),
 	}, pulumi.Parent(g))
 	if err != nil {
 		return nil, err

@@ -10,7 +10,7 @@ import (
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/components/artifacts"
 	"github.com/meshwright/meshwright/internal/component"
 	"github.com/meshwright/meshwright/internal/helmrelease"
 )
@@ -44,6 +44,10 @@ func NewMetalLB(ctx *pulumi.Context, name string, args *MetalLBArgs, opts ...pul
 		return nil, err
 	}
 	parent := pulumi.Parent(lb)
+	chart, err := args.Artifacts.Chart("metallb")
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	values, err := chartValues(args.Artifacts)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
@@ -59,7 +63,7 @@ func NewMetalLB(ctx *pulumi.Context, name string, args *MetalLBArgs, opts ...pul
 		return nil, err
 	}
 	release, err := helmrelease.New(ctx, name+"-release", &helmrelease.Args{
-		Name: "metallb", Namespace: namespace, Chart: args.Artifacts.Charts["metallb"], Values: values,
+		Name: "metallb", Namespace: namespace, Chart: chart, Values: values,
 	}, parent, pulumi.DependsOn([]pulumi.Resource{ns}))
 	if err != nil {
 		return nil, err
@@ -93,11 +97,11 @@ func custom(ctx *pulumi.Context, name, kind string, spec pulumi.Map, opts ...pul
 // chartValues configure the chart for layer 2 alone. Probes start at once, because
 // a lab waits for them; the chart's defaults wait ten seconds.
 func chartValues(set *artifacts.Set) (pulumi.Map, error) {
-	controller, err := image(set.Images["metallb-controller"])
+	controller, err := image(set, "metallb-controller")
 	if err != nil {
 		return nil, err
 	}
-	speaker, err := image(set.Images["metallb-speaker"])
+	speaker, err := image(set, "metallb-speaker")
 	if err != nil {
 		return nil, err
 	}
@@ -116,8 +120,12 @@ func chartValues(set *artifacts.Set) (pulumi.Map, error) {
 	}, nil
 }
 
-// image splits a reference into the chart's repository and tag.
-func image(i artifacts.Image) (pulumi.Map, error) {
+// image splits a role's reference into the chart's repository and tag.
+func image(set *artifacts.Set, role string) (pulumi.Map, error) {
+	i, err := set.Image(role)
+	if err != nil {
+		return nil, err
+	}
 	repository, tag, ok := cutTag(i.Name)
 	if !ok {
 		return nil, fmt.Errorf("image %q has no tag", i.Name)

@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/components/artifacts"
 )
 
 func TestImageReferencesAreSplit(t *testing.T) {
@@ -19,7 +19,7 @@ func TestImageReferencesAreSplit(t *testing.T) {
 		"meshwright.local/metallb/speaker:1.0":       {"meshwright.local/metallb/speaker", "1.0"},
 	} {
 		t.Run(reference, func(t *testing.T) {
-			got, err := image(artifacts.Image{Name: reference})
+			got, err := image(&artifacts.Set{Images: map[string]artifacts.Image{"speaker": {Name: reference}}}, "speaker")
 			if want == ([2]string{}) {
 				if err == nil {
 					t.Errorf("accepted as %v", got)

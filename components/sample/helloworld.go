@@ -7,7 +7,7 @@ import (
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/components/artifacts"
 	"github.com/meshwright/meshwright/internal/component"
 )
 
@@ -95,9 +95,9 @@ func (a *HelloWorldArgs) workloads() ([]workload, error) {
 		all = append(all, outsider(outsiderName, false), outsider(outsiderName+"-node", true))
 	}
 	for i := range all {
-		image, ok := a.Artifacts.Images[all[i].image]
-		if !ok {
-			return nil, fmt.Errorf("the artifacts hold no image %s; build them again: meshwright airgap build", all[i].image)
+		image, err := a.Artifacts.Image(all[i].image)
+		if err != nil {
+			return nil, err
 		}
 		all[i].image = image.Name
 	}

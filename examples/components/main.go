@@ -1,37 +1,54 @@
-// Command components is a Pulumi program of its own that uses one of Meshwright's
-// components and nothing else of it: a root CA and an intermediate per region,
-// as a mesh's control planes take them, for clusters that somebody else runs.
+// Command regions is a Pulumi program of its own, in a module of its own, that uses
+// Meshwright's components and nothing else of it: one root CA, and in each region's
+// cluster, which somebody else runs, an istiod that signs with an intermediate of it.
 package main
 
 import (
+	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
 	"github.com/pulumi/pulumi-tls/sdk/v5/go/tls"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/meshwright/meshwright/components/artifacts"
+	"github.com/meshwright/meshwright/components/istio"
 	"github.com/meshwright/meshwright/components/meshca"
 )
 
 func main() { pulumi.Run(program) }
 
+// regions are contexts of the user's kubeconfig as well.
+var regions = []string{"north", "south"}
+
 func program(ctx *pulumi.Context) error {
-	provider, err := tls.NewProvider(ctx, "tls", nil)
+	certificates, err := tls.NewProvider(ctx, "tls", nil)
 	if err != nil {
 		return err
 	}
-	with := pulumi.Provider(provider)
-	root, err := meshca.NewRootCA(ctx, "root", &meshca.RootCAArgs{CommonName: "Root CA of the shop"}, with)
+	root, err := meshca.NewRootCA(ctx, "root", &meshca.RootCAArgs{
+		CommonName: "Root CA of the shop",
+	}, pulumi.Provider(certificates))
 	if err != nil {
 		return err
 	}
 	ctx.Export("root", root.CertPEM)
-	for _, region := range []string{"north", "south"} {
-		ca, err := meshca.NewIntermediateCA(ctx, region, &meshca.IntermediateCAArgs{
+	for _, region := range regions {
+		ca, err := meshca.NewIntermediateCA(ctx, region+"-ca", &meshca.IntermediateCAArgs{
 			CommonName: "Intermediate CA of " + region, Root: root,
-		}, with)
+		}, pulumi.Provider(certificates))
 		if err != nil {
 			return err
 		}
-		// The data of the secret istio-system/cacerts, private key included: a secret.
-		ctx.Export("cacerts-"+region, ca.CACerts())
+		cluster, err := kubernetes.NewProvider(ctx, region, &kubernetes.ProviderArgs{Context: pulumi.String(region)})
+		if err != nil {
+			return err
+		}
+		_, err = istio.NewControlPlane(ctx, region+"-istio", &istio.ControlPlaneArgs{
+			Mesh:      istio.Mesh{ID: "shop", Cluster: region, Network: region},
+			Artifacts: artifacts.Registry(),
+			CACerts:   ca.CACerts(),
+		}, pulumi.Provider(cluster))
+		if err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -1,68 +1,89 @@
 package main
 
 import (
-	"crypto/x509"
 	"encoding/base64"
-	"encoding/json"
-	"encoding/pem"
-	"os"
+	"errors"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/meshwright/meshwright/internal/clitest"
+	"github.com/meshwright/meshwright/components/artifacts"
 )
 
-func TestMain(m *testing.M) {
-	clitest.Serve(map[string]pulumi.RunFunc{"trust": program})
-	os.Exit(m.Run())
+// engine remembers what is registered and answers as the providers would, as far
+// as the program looks at the answer.
+type engine struct {
+	mu        sync.Mutex
+	inputs    map[string]resource.PropertyMap // by name
+	providers map[string]string               // of what goes into clusters, by name
 }
 
-// TestProgram lives the program's life with the pulumi command: the component
-// works by itself, its chains verify, and its keys are secrets.
+func (*engine) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) {
+	return nil, errors.New("the components call no function")
+}
+
+func (e *engine) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.inputs[args.Name] = args.Inputs
+	if strings.HasPrefix(args.TypeToken, "kubernetes:") {
+		e.providers[args.Name] = args.RegisterRPC.GetProvider()
+	}
+	state := args.Inputs.Copy()
+	switch args.TypeToken {
+	case "tls:index/privateKey:PrivateKey":
+		state["privateKeyPem"] = resource.MakeSecret(resource.NewStringProperty(args.Name))
+	case "tls:index/certRequest:CertRequest":
+		state["certRequestPem"] = resource.NewStringProperty(args.Name)
+	case "tls:index/selfSignedCert:SelfSignedCert", "tls:index/locallySignedCert:LocallySignedCert":
+		state["certPem"] = resource.NewStringProperty(args.Name + "\n")
+	}
+	return args.Name + "-id", state, nil
+}
+
 func TestProgram(t *testing.T) {
-	cli := clitest.Project(t, "trust", "tls")
-	cli.Run(t, "stack", "init", "dev")
-	cli.Run(t, "up", "--yes", "--skip-preview")
-	cli.Run(t, "preview", "--expect-no-changes")
-
-	if shown := cli.Run(t, "stack", "output", "--json"); strings.Contains(shown, "ca-key.pem") {
-		t.Errorf("a private key is shown unasked:\n%s", shown)
-	}
-	roots := x509.NewCertPool()
-	if !roots.AppendCertsFromPEM([]byte(cli.Run(t, "stack", "output", "root"))) {
-		t.Fatal("the root is no certificate")
-	}
-	for _, region := range []string{"north", "south"} {
-		var data map[string]string
-		if err := json.Unmarshal([]byte(cli.Run(t, "stack", "output", "cacerts-"+region, "--show-secrets", "--json")), &data); err != nil {
-			t.Fatal(err)
-		}
-		block, _ := pem.Decode(decode(t, data["ca-cert.pem"]))
-		if block == nil {
-			t.Fatalf("%s: no certificate", region)
-		}
-		ca, err := x509.ParseCertificate(block.Bytes)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := ca.Verify(x509.VerifyOptions{Roots: roots, KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny}}); err != nil || !ca.IsCA {
-			t.Errorf("%s: CA %v, %v", region, ca.IsCA, err)
-		}
-		if key := decode(t, data["ca-key.pem"]); !strings.Contains(string(key), "PRIVATE KEY") {
-			t.Errorf("%s: no private key", region)
-		}
-	}
-	cli.Run(t, "destroy", "--yes", "--skip-preview")
-	cli.Run(t, "stack", "rm", "--yes")
-}
-
-func decode(t *testing.T, text string) []byte {
-	t.Helper()
-	out, err := base64.StdEncoding.DecodeString(text)
-	if err != nil {
+	e := &engine{inputs: map[string]resource.PropertyMap{}, providers: map[string]string{}}
+	if err := pulumi.RunErr(program, pulumi.WithMocks("regions", "dev", e)); err != nil {
 		t.Fatal(err)
 	}
-	return out
+	for _, region := range regions {
+		t.Run(region, func(t *testing.T) {
+			for _, role := range []string{"base", "istiod"} {
+				chart, got := artifacts.Registry().Charts[role], e.inputs[region+"-istio-"+role].Mappable()
+				repo, _ := got["repositoryOpts"].(map[string]any)
+				want := []any{chart.Name, chart.Version, chart.Repo}
+				if diff := cmp.Diff(want, []any{got["chart"], got["version"], repo["repo"]}); diff != "" {
+					t.Errorf("chart %s: %s", role, diff)
+				}
+			}
+			global := e.inputs[region+"-istio-istiod"]["values"].ObjectValue()["global"].ObjectValue().Mappable()
+			if diff := cmp.Diff([]any{map[string]any{"clusterName": region}, region}, []any{global["multiCluster"], global["network"]}); diff != "" {
+				t.Errorf("istiod takes itself for another: %s", diff)
+			}
+
+			data := e.inputs[region+"-istio-cacerts"]["data"]
+			if !data.IsSecret() {
+				t.Fatal("a private key is no secret")
+			}
+			chain := region + "-ca-cert\nroot-cert\n"
+			for file, want := range map[string]string{
+				"ca-key.pem": region + "-ca-key", "root-cert.pem": "root-cert\n", "cert-chain.pem": chain,
+			} {
+				got, err := base64.StdEncoding.DecodeString(data.SecretValue().Element.ObjectValue()[resource.PropertyKey(file)].StringValue())
+				if err != nil || string(got) != want {
+					t.Errorf("%s: %q, %v, want %q", file, got, err, want)
+				}
+			}
+
+			for _, name := range []string{"namespace", "base", "cacerts", "istiod"} {
+				if p := e.providers[region+"-istio-"+name]; !strings.Contains(p, "::"+region+"::") {
+					t.Errorf("%s goes to %s", name, p)
+				}
+			}
+		})
+	}
 }

@@ -145,6 +145,32 @@ func Load(kitDir string) (*Set, error) {
 // given whole references instead of a hub and a tag.
 func (s *Set) Pinned() bool { return strings.Contains(s.Images["pilot"].Name, "@") }
 
+// Image is the image of a role; the error names one that the set does not hold.
+func (s *Set) Image(role string) (Image, error) {
+	if s == nil {
+		return Image{}, errNoSet
+	}
+	return held("image", role, s.Images)
+}
+
+// Chart is the chart of a role; the error names one that the set does not hold.
+func (s *Set) Chart(role string) (Chart, error) {
+	if s == nil {
+		return Chart{}, errNoSet
+	}
+	return held("chart", role, s.Charts)
+}
+
+var errNoSet = errors.New("no artifacts are given: components/artifacts.Registry has the official ones")
+
+func held[V any](kind, role string, in map[string]V) (V, error) {
+	v, ok := in[role]
+	if !ok {
+		return v, fmt.Errorf("the artifacts hold no %s %s; build them again: meshwright airgap build", kind, role)
+	}
+	return v, nil
+}
+
 // Dir is the directory the set was loaded from; empty for a set that was not.
 func (s *Set) Dir() string { return s.dir }
 
