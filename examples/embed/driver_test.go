@@ -3,28 +3,114 @@ package shop
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/automation/labtest"
+	"github.com/meshwright/meshwright/automation/verify"
 )
 
 // oneCluster is the smallest lab: its sample answers within it.
-const oneCluster = `[{"name":"cluster1","network":"network1"}]`
+const oneCluster = `[{"name":"cluster1","network":"network1","helloworld":["v1","v2"]}]`
 
-// TestTwoLabsAtOnce: labs of one process do not disturb each other.
+// TestTwoLabsAtOnce: labs of one process come up beside each other, and both work;
+// when one of them goes nothing is left of it, and the other works on.
 func TestTwoLabsAtOnce(t *testing.T) {
 	live(t)
-	for _, name := range []string{"one", "other"} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			lab := labtest.Start(t, labtest.Config("clusters", oneCluster))
-			if got := len(lab.Clusters); got != 1 {
-				t.Errorf("%d clusters, want 1", got)
+	var (
+		goes *automation.Lab
+		life error                 // what the life of goes ended with
+		up   = make(chan struct{}) // goes is up
+		seen = make(chan struct{}) // the other works beside it
+		gone = make(chan struct{})
+	)
+	go func() {
+		defer close(gone)
+		options := automation.Options{Name: "embed-goes", Config: map[string]string{"clusters": oneCluster}}
+		life = WithMesh(t.Context(), options, func(lab *automation.Lab, _ *automation.Outputs) error {
+			goes = lab
+			close(up)
+			select {
+			case <-seen:
+			case <-t.Context().Done():
 			}
+			return works(t.Context(), lab)
 		})
+	}()
+	t.Cleanup(func() { <-gone })
+
+	stays := labtest.Start(t, labtest.Config("clusters", oneCluster))
+	select {
+	case <-up:
+	case <-gone:
+		t.Fatal(life)
 	}
+	stays.Verify(verify.Options{})
+	if found := traces(t, goes); len(found) < 3 {
+		t.Errorf("of a lab that is up only this was found: %v", found)
+	}
+	close(seen)
+	<-gone
+	if life != nil {
+		t.Error(life)
+	}
+	if found := traces(t, goes); len(found) > 0 {
+		t.Errorf("left of the lab: %v", found)
+	}
+	stays.Verify(verify.Options{})
+}
+
+// works verifies a lab.
+func works(ctx context.Context, lab *automation.Lab) error {
+	report, err := lab.Verify(ctx, verify.Options{})
+	if err != nil {
+		return err
+	}
+	if report.Verdict == verify.Pass {
+		return nil
+	}
+	var text strings.Builder
+	err = report.Table(&text, false)
+	return errors.Join(fmt.Errorf("lab %s: %s\n%s", lab.Name(), report.Verdict, text.String()), err)
+}
+
+// traces are what Docker and the file system have of a lab, by kind: "containers",
+// "networks" and "files".
+func traces(t *testing.T, lab *automation.Lab) map[string][]string {
+	t.Helper()
+	files, err := filepath.Glob(lab.Dir() + "*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	found := map[string][]string{
+		"containers": docker(t, "ps", "--all", "--filter", "name=^"+lab.Name()+"-", "--format", "{{.Names}}"),
+		"networks":   docker(t, "network", "ls", "--filter", "label=dev.meshwright.lab="+lab.Name(), "--format", "{{.Name}}"),
+		"files":      files,
+	}
+	maps.DeleteFunc(found, func(_ string, names []string) bool { return len(names) == 0 })
+	return found
+}
+
+// docker asks the daemon that the driver uses: the docker command's own choice or,
+// where that does not answer, the one that `meshwright setup` started.
+func docker(t *testing.T, args ...string) []string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "docker", args...).Output()
+	if err != nil && os.Getenv("DOCKER_HOST") == "" {
+		args = append([]string{"--host", "unix:///run/meshwright/docker.sock"}, args...)
+		out, err = exec.CommandContext(t.Context(), "docker", args...).Output()
+	}
+	if err != nil {
+		t.Fatalf("docker %s: %v", strings.Join(args, " "), err)
+	}
+	return strings.Fields(string(out))
 }
 
 // TestCancellation: a cancelled Up returns within five seconds and leaves a lab
