@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -113,65 +114,73 @@ func docker(t *testing.T, args ...string) []string {
 	return strings.Fields(string(out))
 }
 
-// TestCancellation: a cancelled Up returns within five seconds and leaves a lab
-// that can be destroyed.
+// TestCancellation: an Up that is cancelled, whatever it is at, returns within five
+// seconds and leaves a lab that can be destroyed without a trace.
 func TestCancellation(t *testing.T) {
 	live(t)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	begun := make(chan struct{}, 1)
-	lab, err := automation.New(ctx, automation.Options{
-		Name:   "embed-cancel",
+	for name, typ := range map[string]string{
+		"cancel-node":  "meshwright:kind:Cluster",
+		"cancel-chart": "kubernetes:helm.sh/v3:Release",
+	} {
+		t.Run(name, func(t *testing.T) { cancelled(t, name, typ) })
+	}
+}
+
+// cancelled brings a lab up and cancels that while a resource of the type is made.
+func cancelled(t *testing.T, name, typ string) {
+	begun := make(chan struct{})
+	begin := sync.OnceFunc(func() { close(begun) })
+	lab, err := automation.New(t.Context(), automation.Options{
+		Name:   name,
 		Config: map[string]string{"clusters": oneCluster},
 		Events: func(e automation.Event) {
-			if e.Kind == automation.EventStart && e.Type == "meshwright:kind:Cluster" {
-				select {
-				case begun <- struct{}{}:
-				default:
-				}
+			if e.Kind == automation.EventStart && e.Type == typ {
+				begin()
 			}
 		},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := takeAway(context.Background(), lab); err != nil {
+			t.Error(err)
+		}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
 	result := make(chan error, 1)
 	go func() {
 		_, err := lab.Up(ctx)
 		result <- err
 	}()
-	select {
-	case <-begun:
-	case err := <-result:
-		t.Fatalf("up ended before a cluster was begun: %v", err)
+	// Into the middle of it: what must be gone in the end is there by then.
+	deadline := time.After(2 * time.Minute)
+	for there := 0; there < 3; {
+		select {
+		case <-begun:
+			time.Sleep(time.Second)
+			there = len(traces(t, lab))
+		case err := <-result:
+			t.Fatalf("up ended before a %s was begun: %v", typ, err)
+		case <-deadline:
+			t.Fatalf("no %s was begun, or only this was made by then: %v", typ, traces(t, lab))
+		}
 	}
-	time.Sleep(3 * time.Second) // into the middle of it
-	cancelled := time.Now()
 	cancel()
+	began := time.Now()
 	err = <-result
-	if took := time.Since(cancelled); took > 5*time.Second {
+	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("cancelling took %s", took)
 	}
 	var interrupted *automation.InterruptedError
 	if !errors.As(err, &interrupted) {
 		t.Errorf("up: %v, want an interruption", err)
 	}
-	again, stop := context.WithTimeout(context.Background(), 3*time.Minute)
-	defer stop()
-	// The providers take what was half made away; until then the lab is locked.
-	for {
-		_, err := lab.Destroy(again)
-		var locked *automation.LockedError
-		if !errors.As(err, &locked) {
-			if err != nil {
-				t.Errorf("destroy: %v", err)
-			}
-			return
-		}
-		select {
-		case <-again.Done():
-			t.Fatalf("destroy: %v", err)
-		case <-time.After(500 * time.Millisecond):
-		}
+	if err := takeAway(t.Context(), lab); err != nil {
+		t.Errorf("destroy: %v", err)
+	}
+	if found := traces(t, lab); len(found) > 0 {
+		t.Errorf("left of the lab: %v", found)
 	}
 }
