@@ -10,10 +10,13 @@
 // Nothing here prints, changes the working directory or keeps state in
 // package variables, so that several labs can live in one process:
 //
-//	lab, err := automation.New(ctx, automation.Options{Stack: "dev"})
+//	lab, err := automation.New(ctx, options)
+//	...
 //	up, err := lab.Up(ctx)
-//	cfg, err := up.Clusters[0].RESTConfig()
-//	_, err = lab.Destroy(ctx)
+//	...
+//	_, err := lab.Destroy(ctx)
+//
+// The module examples/embed has the whole of it.
 //
 // Cancelling ctx stops an operation within five seconds and leaves a state
 // that the next Up or Destroy picks up.

@@ -1,10 +1,8 @@
 // Package labtest brings up labs for Go tests, one line each:
 //
-//	func TestShop(t *testing.T) {
-//		lab := labtest.Start(t)
-//		client := kubernetes.NewForConfigOrDie(lab.Config("cluster1"))
-//		...
-//	}
+//	lab := labtest.Start(t)
+//	lab.Verify(verify.Options{})
+//	client := kubernetes.NewForConfigOrDie(lab.Config("cluster1"))
 //
 // The lab is the test's own: its name is derived from the test's and never used
 // twice, so that tests, and processes, run beside each other. It is destroyed at

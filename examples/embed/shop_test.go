@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/meshwright/meshwright/automation/labtest"
@@ -24,33 +25,33 @@ func TestShopAcrossClusters(t *testing.T) {
 	live(t)
 	lab := labtest.Start(t)
 	lab.Verify(verify.Options{})
+	client := kubernetes.NewForConfigOrDie(lab.Config("cluster1"))
 
 	// A team builds its own image and brings it in with `meshwright load IMAGE`;
 	// here the sample's does, which every node of the lab has.
-	sample := lab.Sample.Namespace
+	hello, err := client.AppsV1().Deployments(lab.Sample.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app=helloworld"})
+	if err != nil || len(hello.Items) == 0 {
+		t.Fatalf("the sample's deployments: %v, %v", hello, err)
+	}
+	image := hello.Items[0].Spec.Template.Spec.Containers[0].Image
+	if err := Deploy(t.Context(), lab.Configs(), "cluster2", image); err != nil {
+		t.Fatal(err)
+	}
+
+	customers, err := client.CoreV1().Pods(lab.Sample.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: lab.Sample.ClientLabel})
+	if err != nil || len(customers.Items) == 0 {
+		t.Fatalf("the sample's clients: %v, %v", customers, err)
+	}
 	cluster1, err := probe.New(lab.Config("cluster1"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer cluster1.Close()
-	hello, err := cluster1.Deployments(t.Context(), sample, "app=helloworld")
-	if err != nil || len(hello) == 0 {
-		t.Fatalf("the sample's deployments: %v, %v", hello, err)
-	}
-	image := hello[0].Spec.Template.Spec.Containers[0].Image
-	if err := Deploy(t.Context(), lab.Configs(), "cluster2", image); err != nil {
-		t.Fatal(err)
-	}
-
-	customers, err := cluster1.Pods(t.Context(), sample, lab.Sample.ClientLabel)
-	if err != nil || len(customers) == 0 {
-		t.Fatalf("the sample's clients: %v, %v", customers, err)
-	}
 	url := fmt.Sprintf("http://%s.%s:%d/hello", Bakery, Namespace, Port)
 	var said string
 	for ctx, cancel := context.WithTimeout(t.Context(), time.Minute); ; {
 		defer cancel()
-		out, err := cluster1.Exec(ctx, probe.Ref(&customers[0]), "", []string{"curl", "-sS", "--max-time", "5", url})
+		out, err := cluster1.Exec(ctx, probe.Ref(&customers.Items[0]), "", []string{"curl", "-sS", "--max-time", "5", url})
 		said = string(out.Stdout) + string(out.Stderr)
 		if err == nil && strings.Contains(said, "version: rye") {
 			break
