@@ -31,7 +31,8 @@ type DestroyResult struct {
 // Destroy removes the lab and every trace of it: the stack's resources, then
 // whatever else on this machine bears the lab's mark, then the lab's
 // directory. It does not need the clusters or their containers to be there. A
-// lab that does not exist is a *NotUpError.
+// lab that does not exist is a *NotUpError, one of another Pulumi state's, unless
+// forced, a *HeldError.
 func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResult, error) {
 	var o destroyOptions
 	for _, opt := range opts {
@@ -40,6 +41,11 @@ func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResul
 	began := time.Now()
 	if _, err := os.Stat(l.Dir()); errors.Is(err, os.ErrNotExist) {
 		return nil, &NotUpError{Lab: l.o.Name, flags: l.Flags()}
+	}
+	if !o.force {
+		if err := l.refuseHeld(ctx); err != nil {
+			return nil, err
+		}
 	}
 	if o.force || !l.stateExists() {
 		return l.destroyMarked(ctx, began)

@@ -2,7 +2,6 @@ package automation
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 
@@ -25,7 +24,7 @@ func (l *Lab) Prepare(ctx context.Context) error {
 // fills the lab's own plugin cache with the embedded providers, where the lab
 // uses these. The lab must exist, or have been prepared.
 func (l *Lab) Environment() (map[string]string, error) {
-	if _, err := os.Stat(l.Dir()); errors.Is(err, os.ErrNotExist) {
+	if !isDir(l.Workspace()) {
 		return nil, &NotUpError{Lab: l.o.Name, flags: l.Flags()}
 	}
 	record, err := l.record()

@@ -43,24 +43,27 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 		return nil, err
 	}
 	lock := imagelock.File(o.ProjectDir)
-	return &Lab{
+	l := &Lab{
 		o:        o,
 		registry: func(ctx context.Context) (*artifacts.Set, error) { return imagelock.Registry(ctx, lock) },
 		charts: func(ctx context.Context, set *artifacts.Set) error {
 			return imagelock.Charts(ctx, set, lock, imagelock.Archive)
 		},
-		program:  stacks.ProgramWith,
-		scenario: stacks.ScenarioProgram,
-		twins: plugins.All(plugins.Options{
-			ChartRoot:  o.KitDir,
-			StateDir:   o.StateDir,
-			Executable: o.Executable,
-			Log:        o.Log,
-		}),
+		program:          stacks.ProgramWith,
+		scenario:         stacks.ScenarioProgram,
 		sweep:            sweepDocker,
 		deleteNamespaces: deleteNamespaces,
 		addresses:        usedAddresses,
-	}, nil
+	}
+	l.twins = plugins.All(plugins.Options{
+		ChartRoot:  o.KitDir,
+		StateDir:   o.StateDir,
+		Backend:    l.backendURL(),
+		ProjectDir: l.Workspace(),
+		Executable: o.Executable,
+		Log:        o.Log,
+	})
+	return l, nil
 }
 
 // Name is the lab's name, which is also its Pulumi stack's.

@@ -29,7 +29,14 @@ import (
 var machineKit = paths.Kit()
 
 func TestMain(m *testing.M) {
-	clitest.Serve(map[string]pulumi.RunFunc{ProgramName: keyAndFile})
+	if filepath.Base(os.Args[0]) == "docker" {
+		os.Exit(fakeDocker(os.Args[1:]))
+	}
+	program := keyAndFile
+	if os.Getenv(fakeDockerFile) != "" {
+		program = networkAlone
+	}
+	clitest.Serve(map[string]pulumi.RunFunc{ProgramName: program, projectName: program})
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
 }
 

@@ -36,6 +36,7 @@ type session struct {
 	stack      auto.Stack
 	record     *Record
 	fresh      bool             // the lab did not exist before
+	keepOwner  bool             // its owner file did
 	cutShort   bool             // an earlier run left open operations
 	programErr error            // what the program itself returned
 	secrets    *changes.Secrets // that a preview has met; nil of other operations
@@ -70,7 +71,12 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 	if s.record, err = l.record(); err != nil {
 		return nil, err
 	}
-	s.fresh = !l.stateExists()
+	s.fresh, s.keepOwner = !l.stateExists(), isDir(l.ownerDir())
+	if runsProgram {
+		if err := l.refuseHeld(ctx); err != nil {
+			return nil, err
+		}
+	}
 	eng.selected = !s.fresh && l.o.Backend == ""
 	source := l.source(s.record)
 	set, err := l.artifacts(ctx, source)
@@ -245,7 +251,7 @@ func (s *session) close(ctx context.Context, c *collector, opErr error) error {
 		// A new lab of which nothing exists is no lab.
 		if snap, err := l.localSnapshot(); err == nil && l.o.Backend == "" && snap.real() == 0 && len(snap.Pending) == 0 {
 			remove = true
-			closeErr = errors.Join(closeErr, os.RemoveAll(l.Dir()))
+			closeErr = errors.Join(closeErr, l.discard(s.keepOwner))
 		}
 	}
 	s.lock.release(remove)
@@ -263,7 +269,7 @@ func (s *session) abandon() {
 	remove := false
 	if s.fresh && s.lab.o.Backend == "" {
 		if snap, err := s.lab.localSnapshot(); err == nil && len(snap.Resources) == 0 && len(snap.Pending) == 0 {
-			_ = os.RemoveAll(s.lab.Dir())
+			_ = s.lab.discard(s.keepOwner)
 			remove = true
 		}
 	}

@@ -44,7 +44,7 @@ func (r *UpResult) Changed() bool {
 
 // Up brings the lab up or up to date. On a lab that is as its settings say it
 // does nothing. After a failure or a cancellation the next Up goes on from
-// what exists.
+// what exists. A lab of another Pulumi state's is a *HeldError.
 func (l *Lab) Up(ctx context.Context, opts ...UpOption) (*UpResult, error) {
 	var o upOptions
 	for _, opt := range opts {

@@ -16,8 +16,9 @@ import (
 	"github.com/meshwright/meshwright/internal/provider"
 )
 
-// prepare refuses what is not ours and removes what an earlier run left half-made.
-func (t *twin) prepare(ctx context.Context, d daemon, o *owner, in cluster) error {
+// prepare refuses what is not ours and removes what an earlier run left half-made;
+// what another state made is no leftover.
+func (t *twin) prepare(ctx context.Context, d daemon, o *owner, s State, in cluster) error {
 	n, err := findNetwork(ctx, d, in.Network)
 	if err != nil {
 		return err
@@ -35,9 +36,13 @@ func (t *twin) prepare(ctx context.Context, d daemon, o *owner, in cluster) erro
 	if err != nil {
 		return err
 	}
-	if len(left) > 0 {
-		t.log.Info("removing what an earlier run left of a cluster", "cluster", in.Name, "nodes", len(left))
+	if len(left) == 0 {
+		return nil
 	}
+	if err := s.Refuse(in.Lab, n.Labels); err != nil {
+		return err
+	}
+	t.log.Info("removing what an earlier run left of a cluster", "cluster", in.Name, "nodes", len(left))
 	return removeNodes(ctx, d, left)
 }
 

@@ -58,7 +58,7 @@ func (t *twin) createCluster(ctx context.Context, req plugin.CreateRequest) (plu
 	if err != nil {
 		return plugin.CreateResponse{}, err
 	}
-	if err := t.prepare(ctx, d, o, in); err != nil {
+	if err := t.prepare(ctx, d, o, t.state(req.URN), in); err != nil {
 		return plugin.CreateResponse{}, err
 	}
 	if err := t.runKind(ctx, d, o, in, req.URN); err != nil {
@@ -217,6 +217,9 @@ func (t *twin) updateCluster(ctx context.Context, req plugin.UpdateRequest) (plu
 	if err != nil {
 		return plugin.UpdateResponse{}, err
 	}
+	if isAnother(req.OldOutputs, nodes, news) {
+		return plugin.UpdateResponse{}, fmt.Errorf("kind cluster %s has been made anew by another; run again with a refresh", news.Name)
+	}
 	found := byName(nodes)
 	names := news.nodeNames()
 	for i, n := range news.Nodes {
@@ -257,10 +260,17 @@ func (t *twin) deleteCluster(ctx context.Context, req plugin.DeleteRequest) erro
 	if err != nil {
 		return fmt.Errorf("kind cluster %s is not deleted: %w; if it is of no use: kind delete cluster --name %s", in.Name, err, in.Name)
 	}
-	if nodes, err = ownNodes(ctx, d, o, in); err != nil {
+	if nodes, err = ownNodes(ctx, d, o, in); err != nil || isAnother(req.Outputs, nodes, in) {
 		return err
 	}
 	return removeNodes(ctx, d, nodes)
+}
+
+// isAnother says that the cluster is not the one of the outputs but one that was
+// made under its name since: the one of the outputs is gone.
+func isAnother(outputs resource.PropertyMap, nodes []docker.Container, in cluster) bool {
+	id, plane := outputs["clusterID"], byName(nodes)[in.controlPlane()]
+	return id.IsString() && plane.ID != "" && plane.ID != id.StringValue()
 }
 
 func timeout(seconds float64, fallback time.Duration) time.Duration {

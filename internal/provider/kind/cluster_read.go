@@ -53,7 +53,7 @@ func (t *twin) readCluster(ctx context.Context, req plugin.ReadRequest) (plugin.
 		}
 	}
 	plane, ok := found[in.controlPlane()]
-	if !ok {
+	if !ok || isAnother(req.State, nodes, in) {
 		return plugin.ReadResponse{}, nil // gone
 	}
 	inputs, outputs := req.Inputs.Copy(), req.State.Copy()

@@ -258,16 +258,21 @@ func newBench(t *testing.T) *bench {
 		b.bringUp(t, j)
 		return nil
 	}
-	b.client = providertest.Serve(t, func() plugin.Provider {
+	b.client = b.connect(t, "file:///first")
+	return b
+}
+
+// connect makes a provider for an engine whose state is in the backend.
+func (b *bench) connect(t *testing.T, backend string) *providertest.Client {
+	return providertest.Serve(t, func() plugin.Provider {
 		return &twin{
 			Base:    provider.Base{Package: "meshwright", Version: semver.MustParse(Version)},
-			options: Options{StateDir: b.state},
+			options: Options{StateDir: b.state, Backend: backend},
 			log:     slog.New(slog.DiscardHandler),
 			find:    func(context.Context) (daemon, error) { return b.fakeDaemon, nil },
 			run:     func(ctx context.Context, j job) error { return b.kind(ctx, j) },
 		}
 	})
-	return b
 }
 
 func (b *bench) labDir(lab string) string { return filepath.Join(b.state, "labs", lab) }

@@ -70,7 +70,9 @@ func live(t *testing.T) *liveLab {
 // connect makes a fresh provider, as a new run of the engine has.
 func (l *liveLab) connect(t *testing.T) {
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	l.client = pt.Serve(t, func() plugin.Provider { return New(Options{Executable: self(t), StateDir: l.state, Log: log}) })
+	l.client = pt.Serve(t, func() plugin.Provider {
+		return New(Options{Executable: self(t), StateDir: l.state, Backend: "file:///live", Log: log})
+	})
 }
 
 // subnet is in a range of its own, apart by the lab's name.
@@ -357,7 +359,7 @@ func TestLiveKilledCreate(t *testing.T) {
 func victimMain(state, name, image string) {
 	l := &liveLab{state: state, name: name, image: image}
 	exe, _ := os.Executable()
-	p := New(Options{Executable: exe, StateDir: state})
+	p := New(Options{Executable: exe, StateDir: state, Backend: "file:///live"})
 	_, err := p.Create(context.Background(), plugin.CreateRequest{URN: clusterURN, Type: clusterType, Properties: l.inputs()})
 	fmt.Fprintln(os.Stderr, err)
 }

@@ -44,7 +44,7 @@ func (t *twin) createNetwork(ctx context.Context, req plugin.CreateRequest) (plu
 	if err != nil {
 		return plugin.CreateResponse{}, err
 	}
-	id, err := t.ensureNetwork(ctx, d, o, n, gateway)
+	id, err := t.ensureNetwork(ctx, d, o, t.state(req.URN), n, gateway)
 	if err != nil {
 		return plugin.CreateResponse{}, err
 	}
@@ -52,8 +52,9 @@ func (t *twin) createNetwork(ctx context.Context, req plugin.CreateRequest) (plu
 }
 
 // ensureNetwork makes the network. One of ours that an interrupted run left is
-// taken over when it is as wanted, and made anew otherwise.
-func (t *twin) ensureNetwork(ctx context.Context, d daemon, o *owner, n network, gateway string) (string, error) {
+// taken over when it is as wanted, and made anew otherwise; not one of another
+// state's.
+func (t *twin) ensureNetwork(ctx context.Context, d daemon, o *owner, s State, n network, gateway string) (string, error) {
 	found, err := findNetwork(ctx, d, n.Name)
 	if err != nil {
 		return "", err
@@ -63,6 +64,9 @@ func (t *twin) ensureNetwork(ctx context.Context, d daemon, o *owner, n network,
 			return "", fmt.Errorf("there is a Docker network %q that is not this lab's: %w; it was left as it is: "+
 				"choose another name for the lab, or remove the network yourself: docker network rm %s", n.Name, reason, n.Name)
 		}
+		if err := s.Refuse(n.Lab, found.Labels); err != nil {
+			return "", err
+		}
 		if sameAddresses(found, n, gateway) {
 			return found.ID, nil
 		}
@@ -70,7 +74,7 @@ func (t *twin) ensureNetwork(ctx context.Context, d daemon, o *owner, n network,
 			return "", err
 		}
 	}
-	spec := docker.NetworkSpec{Name: n.Name, Subnet: n.Subnet, IPRange: n.IPRange, Gateway: gateway, Labels: o.labels()}
+	spec := docker.NetworkSpec{Name: n.Name, Subnet: n.Subnet, IPRange: n.IPRange, Gateway: gateway, Labels: s.sign(o.labels())}
 	if bridge, err := d.Network(ctx, "bridge"); err == nil && bridge.Options[mtuOption] != "" {
 		spec.Options = map[string]string{mtuOption: bridge.Options[mtuOption]}
 	}

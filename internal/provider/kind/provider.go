@@ -32,7 +32,10 @@ type Options struct {
 	Executable string
 	// StateDir holds labs/<lab>/owner; empty means paths.State().
 	StateDir string
-	Log      *slog.Logger // nil discards
+	// Backend and ProjectDir are those of the engine that will ask; see NewState.
+	// Without a backend it is the engine that started this process.
+	Backend, ProjectDir string
+	Log                 *slog.Logger // nil discards
 }
 
 // daemon is what is asked of Docker: *docker.Client, or a fake in tests.

@@ -22,6 +22,9 @@ type Options struct {
 	ChartRoot string
 	// StateDir is where labs keep their owner files; empty means paths.State().
 	StateDir string
+	// Backend and ProjectDir are the Pulumi state's that the engine works on; empty
+	// means those of the engine that started this process.
+	Backend, ProjectDir string
 	// Executable is the meshwright executable, for child processes; empty means none.
 	Executable string
 	Log        *slog.Logger // nil discards
@@ -33,7 +36,7 @@ func All(o Options) map[string]provider.Factory {
 		"command":    command.New,
 		"kubernetes": kubernetes.Factory(kubernetes.Options{ChartRoot: o.ChartRoot, Log: o.Log}),
 		"meshwright": func() plugin.Provider {
-			return kind.New(kind.Options{Executable: o.Executable, StateDir: o.StateDir, Log: o.Log})
+			return kind.New(kind.Options{Executable: o.Executable, StateDir: o.StateDir, Backend: o.Backend, ProjectDir: o.ProjectDir, Log: o.Log})
 		},
 		"tls": tls.New,
 	}
