@@ -43,6 +43,9 @@ func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResul
 		return nil, &NotUpError{Lab: l.o.Name, flags: l.Flags()}
 	}
 	if !o.force {
+		if _, err := l.record(); err != nil { // it would have named the state's backend
+			return nil, fmt.Errorf("%w; to remove the lab without its state: meshwright destroy --force%s", err, l.flags())
+		}
 		if err := l.refuseHeld(ctx); err != nil {
 			return nil, err
 		}

@@ -36,9 +36,8 @@ func (l *Lab) refuseHeld(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	own := kind.NewState(l.backendURL(), l.Workspace(), projectName, l.o.Name)
 	for _, n := range networks {
-		if err := own.Refuse(l.o.Name, n.Labels); err != nil {
+		if err := l.state().Refuse(l.o.Name, n.Labels); err != nil {
 			return err
 		}
 	}

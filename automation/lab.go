@@ -2,6 +2,7 @@ package automation
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/imagelock"
 	"github.com/meshwright/meshwright/internal/provider"
+	"github.com/meshwright/meshwright/internal/provider/kind"
 	"github.com/meshwright/meshwright/internal/provider/plugins"
 	"github.com/meshwright/meshwright/stacks"
 )
@@ -36,7 +38,8 @@ type Lab struct {
 }
 
 // New returns a handle on a lab that may or may not exist. It changes nothing
-// on the machine.
+// on the machine. A lab that exists keeps its state where it was made: another
+// Options.Backend is refused.
 func New(ctx context.Context, o Options) (*Lab, error) {
 	o, err := o.withDefaults(ctx)
 	if err != nil {
@@ -55,6 +58,9 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 		deleteNamespaces: deleteNamespaces,
 		addresses:        usedAddresses,
 	}
+	if err := l.rememberBackend(); err != nil {
+		return nil, err
+	}
 	l.twins = plugins.All(plugins.Options{
 		ChartRoot:  o.KitDir,
 		StateDir:   o.StateDir,
@@ -69,6 +75,27 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 // Name is the lab's name, which is also its Pulumi stack's.
 func (l *Lab) Name() string { return l.o.Name }
 
+// rememberBackend takes the backend from the lab's record. In another one the lab
+// would have a second state. A record that cannot be read is for the operations to
+// complain of, so that a forced Destroy needs none.
+func (l *Lab) rememberBackend() error {
+	r, err := l.record()
+	if err != nil || r == nil {
+		return nil
+	}
+	asked := l.o.Backend
+	l.o.Backend = r.Backend
+	if asked != "" && asked != l.backendURL() {
+		return fmt.Errorf("lab %s keeps its state in %s: leave --backend out, or remove the lab first: meshwright destroy%s", l.o.Name, l.state().Backend, l.Flags())
+	}
+	return nil
+}
+
+// state is the lab's, as its network is labelled with it.
+func (l *Lab) state() kind.State {
+	return kind.NewState(l.backendURL(), l.Workspace(), projectName, l.o.Name)
+}
+
 // Flags choose this lab on meshwright's command line, from the present directory:
 // " --name two --project /srv/mesh", each flag after a blank; "" for the default lab.
 func (l *Lab) Flags() string {
@@ -81,6 +108,9 @@ func (l *Lab) Flags() string {
 	}
 	if wd, err := os.Getwd(); err == nil && l.o.ProjectDir != FindProject(wd) {
 		s += " --project " + shellescape.Quote(l.o.ProjectDir)
+	}
+	if r, err := l.record(); l.o.Backend != "" && (err != nil || r == nil) { // nothing remembers it
+		s += " --backend " + shellescape.Quote(l.o.Backend)
 	}
 	return s
 }

@@ -280,6 +280,73 @@ func TestLostPassphrase(t *testing.T) {
 	}
 }
 
+// TestTheBackendIsRemembered: a lab's state is where it was made, also for those who
+// do not say so.
+func TestTheBackendIsRemembered(t *testing.T) {
+	state, w := t.TempDir(), newWorld()
+	dir := t.TempDir()
+	backend := "file://" + dir
+	stored := func() bool {
+		_, err := os.Stat(stateFile(dir, "dev"))
+		return err == nil
+	}
+	first := testLab(t, "dev", state, w, "ok")
+	first.o.Backend = backend
+	if _, err := first.Outputs(t.Context()); err == nil || !strings.HasSuffix(err.Error(), "meshwright up --backend "+backend) {
+		t.Errorf("before there is a lab: %v", err)
+	}
+	if _, err := first.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	lab := testLab(t, "dev", state, w, "ok")
+	if up, err := lab.Up(t.Context()); err != nil || up.Changed() {
+		t.Errorf("up without a word of the backend: %v, changed %v", err, up)
+	}
+	if text := (&NotUpError{Lab: "dev", flags: lab.flags()}).Error(); strings.Contains(text, "--backend") {
+		t.Errorf("a flag that is not needed: %s", text)
+	}
+	refused := func(lab *Lab, other, keeps string) {
+		t.Helper()
+		o := lab.o
+		o.Backend = other
+		if _, err := New(t.Context(), o); err == nil || !strings.Contains(err.Error(), keeps+":") {
+			t.Errorf("%s instead of %s: %v", other, keeps, err)
+		}
+		o.Backend = lab.backendURL()
+		if again, err := New(t.Context(), o); err != nil || again.o.Backend != lab.o.Backend {
+			t.Errorf("the same backend: %v", err)
+		}
+	}
+	refused(lab, "file:///elsewhere", backend)
+
+	// Without its record nobody knows where the state is: nothing is thrown away.
+	record, err := os.ReadFile(lab.recordFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(lab.recordFile(), []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := testLab(t, "dev", state, w, "ok").Destroy(t.Context()); err == nil || !strings.Contains(err.Error(), "destroy --force") || !isDir(lab.Dir()) {
+		t.Errorf("destroy with an unreadable record: %v", err)
+	}
+	if err := os.WriteFile(lab.recordFile(), record, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := testLab(t, "dev", state, w, "ok").Destroy(t.Context()); err != nil || len(w.names()) != 0 || stored() || isDir(lab.Dir()) {
+		t.Errorf("destroy without a word of the backend: %v, things %v, the stack is stored: %v", err, w.names(), stored())
+	}
+
+	lab = testLab(t, "dev", state, w, "ok")
+	if _, err := lab.Up(t.Context()); err != nil || stored() {
+		t.Fatalf("up of a new lab: %v, in the old one's backend: %v", err, stored())
+	}
+	refused(lab, backend, lab.backendURL())
+	if _, err := lab.Destroy(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestBadSettingsMakeNothing(t *testing.T) {
 	for name, tc := range map[string]struct{ config map[string]string }{
 		"unknown key":   {map[string]string{"clsuters": "x"}},

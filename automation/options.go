@@ -51,8 +51,8 @@ type Options struct {
 	KitDir string
 	// StateDir holds what has to be kept: labs/<name>. Default paths.State().
 	StateDir string
-	// Backend is the URL of a Pulumi backend of the user's own. Default: a
-	// local one inside the lab's directory.
+	// Backend is the URL of a Pulumi backend of the user's own. Default: the one
+	// that the lab was made in; for a new lab a local one inside its directory.
 	Backend string
 	// Executable is the meshwright command, started as a child for what kind
 	// does: kind takes neither a context nor its Docker network as an argument.

@@ -12,7 +12,7 @@ import (
 )
 
 // Record is what a lab remembers about itself beside Pulumi's state
-// (lab.json, format 1). It holds no secret.
+// (lab.json, format 1). It holds no secret but what is in the URL of a backend.
 type Record struct {
 	Version   int       `json:"version"`
 	Lab       string    `json:"lab"`

@@ -28,7 +28,7 @@ func addLabFlags(cmd *cobra.Command) *labFlags {
 	fs.StringVarP(&f.stack, "stack", "s", "dev", "stack, whose settings are Pulumi.<stack>.yaml")
 	fs.StringVar(&f.name, "name", "", "the lab's own name, for several labs of one stack (default: the stack's)")
 	fs.StringVar(&f.project, "project", "", "directory of Pulumi.yaml (default: this one or a parent of it, else the built-in stacks)")
-	fs.StringVar(&f.backend, "backend", "", "URL of a Pulumi backend of your own (default: one inside the lab's private directory)")
+	fs.StringVar(&f.backend, "backend", "", "URL of a Pulumi backend of your own (default: as before; for a new lab one inside its private directory)")
 	fs.DurationVar(&f.timeout, "timeout", 0, "give up after this long, for example 10m (default: never)")
 	complete(cmd, "stack", func(string) []string { return automation.Stacks(projectDir(f.project)) })
 	complete(cmd, "name", func(string) []string { return automation.Labs(paths.State()) })
