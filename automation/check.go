@@ -2,9 +2,6 @@ package automation
 
 import (
 	"errors"
-	"reflect"
-	"slices"
-	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 
@@ -28,6 +25,13 @@ func (l *Lab) Check() error {
 }
 
 func (l *Lab) check(m config.Map) (*topology.Plan, error) {
+	var keys []string
+	for k := range m {
+		keys = append(keys, k.String())
+	}
+	if err := topology.CheckKeys(keys); err != nil {
+		return nil, &ConfigError{Stack: l.o.Stack, Err: err}
+	}
 	var lookupErr error
 	var plan *topology.Plan
 	c, err := topology.Decode(func(key string) (string, bool) {
@@ -45,26 +49,7 @@ func (l *Lab) check(m config.Map) (*topology.Plan, error) {
 	if err = errors.Join(lookupErr, err); err != nil {
 		return nil, &ConfigError{Stack: l.o.Stack, Err: err}
 	}
-	known := configKeys()
-	// A misspelt key would be dropped without a word.
-	for k := range m {
-		if k.Namespace() == projectName && !slices.Contains(known, k.Name()) {
-			return nil, &ConfigError{Stack: l.o.Stack, Err: errors.New("meshwright:" + k.Name() + ": there is no such setting; known are " + strings.Join(known, ", "))}
-		}
-	}
 	return plan, nil
-}
-
-// configKeys are the names of the program's settings.
-func configKeys() []string {
-	t := reflect.TypeFor[topology.Config]()
-	var keys []string
-	for i := range t.NumField() {
-		if name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ","); name != "" && name != "-" {
-			keys = append(keys, name)
-		}
-	}
-	return keys
 }
 
 // ClusterNames are the names of the clusters that the lab's settings describe, in

@@ -16,6 +16,7 @@ import (
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/clitest"
 	"github.com/meshwright/meshwright/internal/provider/plugins"
+	"github.com/meshwright/meshwright/stacks"
 )
 
 // keyAndFile is a program without clusters: a key, and a file that holds its
@@ -134,6 +135,27 @@ func TestPlainCommandLine(t *testing.T) {
 	cli.Run(t, "stack", "rm", "--yes", "--preserve-config", "plain")
 	if _, err := lab.Destroy(t.Context()); err != nil {
 		t.Errorf("destroy of a lab whose stack is gone: %v", err)
+	}
+}
+
+// loads is a project whose program reads its configuration and does nothing else.
+const loads = "loads"
+
+func load(ctx *pulumi.Context) error {
+	_, err := stacks.Load(ctx)
+	return err
+}
+
+// TestThePlainCommandRefusesMisspeltSettings: it has no driver to look at them.
+func TestThePlainCommandRefusesMisspeltSettings(t *testing.T) {
+	cli := clitest.Project(t, loads)
+	cli.Run(t, "stack", "init", "dev")
+	cli.Run(t, "config", "set", "--path", "meshwright:clusters[0].name", "cluster1")
+	cli.Run(t, "config", "set", "--path", "meshwright:clusters[0].network", "network1")
+	cli.Run(t, "preview")
+	cli.Run(t, "config", "set", "--path", "meshwright:trafic.mode", "failover")
+	if out, _, err := cli.Try(t, "preview"); err == nil || !strings.Contains(out+err.Error(), "meshwright:trafic: there is no such setting") {
+		t.Errorf("%v: %s", err, out)
 	}
 }
 

@@ -44,7 +44,7 @@ func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResul
 	}
 	if !o.force {
 		if _, err := l.record(); err != nil { // it would have named the state's backend
-			return nil, fmt.Errorf("%w; to remove the lab without its state: meshwright destroy --force%s", err, l.flags())
+			return nil, fmt.Errorf("%w; to remove the lab without its state: meshwright destroy --force%s", err, l.Flags())
 		}
 		if err := l.refuseHeld(ctx); err != nil {
 			return nil, err

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	if os.Getenv(fakeDockerFile) != "" {
 		program = networkAlone
 	}
-	clitest.Serve(map[string]pulumi.RunFunc{ProgramName: program, projectName: program})
+	clitest.Serve(map[string]pulumi.RunFunc{ProgramName: program, projectName: program, loads: load})
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
 }
 
@@ -302,7 +302,7 @@ func TestTheBackendIsRemembered(t *testing.T) {
 	if up, err := lab.Up(t.Context()); err != nil || up.Changed() {
 		t.Errorf("up without a word of the backend: %v, changed %v", err, up)
 	}
-	if text := (&NotUpError{Lab: "dev", flags: lab.flags()}).Error(); strings.Contains(text, "--backend") {
+	if text := (&NotUpError{Lab: "dev", flags: lab.Flags()}).Error(); strings.Contains(text, "--backend") {
 		t.Errorf("a flag that is not needed: %s", text)
 	}
 	refused := func(lab *Lab, other, keeps string) {

@@ -348,6 +348,38 @@ func TestSettingsReachTheGraph(t *testing.T) {
 	}
 }
 
+// TestMisspeltKeys: the program looks at the keys that the engine hands it, whoever
+// runs the engine.
+func TestMisspeltKeys(t *testing.T) {
+	const clusters = `"meshwright:clusters":"[{\"name\":\"a\",\"network\":\"n\"}]"`
+	for name, test := range map[string]struct{ configuration, refused string }{
+		"good":      {`{` + clusters + `,"meshwright:traffic":"{}"}`, ""},
+		"of others": {`{` + clusters + `,"other:trafic":"x","pulumi:tags":"{}"}`, ""},
+		"misspelt":  {`{` + clusters + `,"meshwright:trafic":"{}"}`, "meshwright:trafic: there is no such setting; known are clusters, "},
+		"beside a bad one, which hides it not": {
+			`{"meshwright:clsuters":"[]"}`, "meshwright:clsuters: there is no such setting",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Setenv(pulumi.EnvConfig, test.configuration)
+			r := &recorder{}
+			err := pulumi.RunErr(func(ctx *pulumi.Context) error {
+				if test.refused != "" {
+					return Program(ctx)
+				}
+				_, err := Load(ctx)
+				return err
+			}, pulumi.WithMocks("meshwright", "lab", r))
+			if (err != nil) != (test.refused != "") || err != nil && !strings.Contains(err.Error(), test.refused) {
+				t.Errorf("got %v", err)
+			}
+			if len(r.seen) > 0 {
+				t.Errorf("registered: %v", r.seen)
+			}
+		})
+	}
+}
+
 func TestBadConfigurationRegistersNothing(t *testing.T) {
 	r := &recorder{}
 	config := func(info *pulumi.RunInfo) {

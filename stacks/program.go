@@ -1,9 +1,12 @@
 package stacks
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
@@ -45,6 +48,9 @@ func run(ctx *pulumi.Context, set *artifacts.Set) error {
 // Load reads the configuration of the stack and validates it. An error names the
 // key and the mend.
 func Load(ctx *pulumi.Context) (*Config, error) {
+	if err := checkKeys(os.Getenv(pulumi.EnvConfig)); err != nil {
+		return nil, err
+	}
 	c, err := topology.Decode(func(key string) (string, bool) {
 		value, err := config.Try(ctx, topology.Namespace+":"+key)
 		return value, err == nil
@@ -53,6 +59,20 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 		return nil, err
 	}
 	return c, c.Validate(ctx.Stack())
+}
+
+// checkKeys looks at the keys of the configuration as the engine hands it to a
+// program that it starts: pulumi.Context does not list them. In a program that runs
+// inside its driver's process there is none, and the driver has checked them.
+func checkKeys(configuration string) error {
+	if configuration == "" {
+		return nil
+	}
+	var values map[string]string
+	if err := json.Unmarshal([]byte(configuration), &values); err != nil {
+		return fmt.Errorf("%s: %w", pulumi.EnvConfig, err)
+	}
+	return topology.CheckKeys(slices.Collect(maps.Keys(values)))
 }
 
 // NewPlan plans a configuration for a lab of that name.

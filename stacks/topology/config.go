@@ -6,7 +6,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
+	"strings"
 )
 
 // Defaults of what a configuration leaves out.
@@ -76,6 +78,24 @@ func (s Sample) On() bool { return s.Enabled == nil || *s.Enabled }
 
 // Namespace of the configuration's keys.
 const Namespace = "meshwright"
+
+// CheckKeys refuses keys of the namespace that are no settings: a misspelt one would
+// be dropped without a word. Keys are NAMESPACE:KEY; those of others are ignored.
+func CheckKeys(keys []string) error {
+	t := reflect.TypeFor[Config]()
+	var known []string
+	for i := range t.NumField() {
+		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
+		known = append(known, name)
+	}
+	var errs []error
+	for _, key := range slices.Sorted(slices.Values(keys)) {
+		if name, ours := strings.CutPrefix(key, Namespace+":"); ours && !slices.Contains(known, name) {
+			errs = append(errs, fmt.Errorf("%s: there is no such setting; known are %s", key, strings.Join(known, ", ")))
+		}
+	}
+	return errors.Join(errs...)
+}
 
 // Lookup gives the raw value of a key of the namespace: JSON for structured
 // values, the bare text for plain ones.
