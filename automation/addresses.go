@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -24,58 +25,66 @@ type taken struct {
 	beyond bool
 }
 
-// refuseCollisions compares the addresses of a lab that is still to be made with
-// those that the machine uses. Without a Docker that answers there is nothing to
-// compare: making the lab will say so.
-func (l *Lab) refuseCollisions(ctx context.Context, p *topology.Plan) error {
+// refuseCollisions compares the addresses that the plan asks for, and the lab does
+// not hold yet, with those that the machine uses. Without a Docker that answers there
+// is nothing to compare: making the lab will say so.
+func (l *Lab) refuseCollisions(ctx context.Context, p *topology.Plan, held snapshot) error {
+	asked := claims(p, held.ranges())
+	if len(asked) == 0 {
+		return nil
+	}
 	used, err := l.addresses(ctx, "meshwright-"+p.Lab)
 	if err != nil {
 		return fmt.Errorf("addresses in use: %w", err)
 	}
-	if problems := collisions(p, used); len(problems) > 0 {
+	if problems := collisions(p, asked, used); len(problems) > 0 {
 		return &ConfigError{Stack: l.o.Stack, Err: &topology.InvalidError{Problems: problems}}
 	}
 	return nil
 }
 
-// usedAddresses are the subnets of Docker's networks and the routes of this
-// machine; none when the lab's own network is there, whose addresses are then
-// settled.
+// usedAddresses are the subnets of Docker's networks and the routes of this machine,
+// without the lab's own network.
 func usedAddresses(ctx context.Context, own string) ([]taken, error) {
 	client, err := docker.Find(ctx)
 	if err != nil {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		return nil, nil //nolint:nilerr // see refuseCollisions
+		return nil, context.Cause(ctx) // see refuseCollisions
 	}
 	networks, err := client.Networks(ctx, nil)
 	if err != nil {
 		return nil, err
 	}
-	var used []taken
-	for _, n := range networks {
-		if n.Name == own {
-			return nil, nil
-		}
-		for _, c := range n.IPAM.Config {
-			if p, err := netip.ParsePrefix(c.Subnet); err == nil && p.Addr().Is4() {
-				used = append(used, taken{prefix: p.Masked(), by: "Docker network " + n.Name})
-			}
-		}
-	}
 	if host := client.Host() + os.Getenv("DOCKER_HOST"); host != "" && !strings.HasPrefix(host, "unix://") {
-		return used, nil // the daemon's routes are another machine's
+		return withoutOwn(own, networks, nil), nil // the daemon's routes are another machine's
 	}
 	table, err := os.ReadFile("/proc/net/route")
 	if errors.Is(err, fs.ErrNotExist) { // not Linux: containers live in a machine of their own
-		return used, nil
+		return withoutOwn(own, networks, nil), nil
 	}
 	if err != nil {
 		return nil, err
 	}
 	routes, err := parseRoutes(string(table))
-	return append(used, routes...), err
+	return withoutOwn(own, networks, routes), err
+}
+
+// withoutOwn are the subnets of the networks, and the routes, but for those of the
+// network of that name.
+func withoutOwn(own string, networks []docker.Network, routes []taken) []taken {
+	var used []taken
+	for _, n := range networks {
+		for _, c := range n.IPAM.Config {
+			p, err := netip.ParsePrefix(c.Subnet)
+			switch {
+			case err != nil || !p.Addr().Is4():
+			case n.Name == own:
+				routes = slices.DeleteFunc(routes, func(r taken) bool { return r.prefix == p.Masked() })
+			default:
+				used = append(used, taken{prefix: p.Masked(), by: "Docker network " + n.Name})
+			}
+		}
+	}
+	return append(used, routes...)
 }
 
 // parseRoutes reads /proc/net/route: after a line of titles one route a line, with
@@ -114,28 +123,44 @@ func parseRoutes(table string) ([]taken, error) {
 	return out, lines.Err()
 }
 
-// collisions says which of the plan's addresses are in use. The lab's network is
-// the machine's neighbour and must be free of everything. Pods and services are
-// known inside the nodes alone: what a gateway leads to they merely cannot reach, as
-// with any cluster, but what the machine itself is in they would take from it.
-func collisions(p *topology.Plan, used []taken) []topology.Problem {
-	var problems []topology.Problem
-	add := func(key string, prefix netip.Prefix, mend string, matters func(taken) bool) {
-		for _, u := range used {
-			if matters(u) && prefix.Overlaps(u.prefix) {
-				problems = append(problems, topology.Problem{
-					Key: topology.Namespace + ":" + key, Reason: topology.Taken, Mend: mend,
-					Detail: fmt.Sprintf("%s overlaps %s, which %s uses on this machine", prefix, u.prefix, u.by),
-				})
-				return
-			}
-		}
-	}
-	add("subnet", p.Subnet, freeSubnet(p, used), func(taken) bool { return true })
+// claim is a range of addresses that a plan asks for.
+type claim struct {
+	key    string // of the setting
+	prefix netip.Prefix
+	mend   string // "" for what freeSubnet finds
+	// near says that only what the machine itself is in matters. The lab's network is
+	// the machine's neighbour and must be free of everything. Pods and services are
+	// known inside the nodes alone: what a gateway leads to they merely cannot reach,
+	// as with any cluster, but what the machine is in they would take from it.
+	near bool
+}
+
+// claims are the plan's, without what the lab holds already.
+func claims(p *topology.Plan, held []netip.Prefix) []claim {
+	all := []claim{{key: "subnet", prefix: p.Subnet}}
 	for i, m := range p.Clusters {
-		near := func(u taken) bool { return !u.beyond }
-		add(fmt.Sprintf("clusters[%d].podSubnet", i), m.PodSubnet, "set another, such as 10.60.0.0/16", near)
-		add(fmt.Sprintf("clusters[%d].serviceSubnet", i), m.ServiceSubnet, "set another, such as 10.160.0.0/16", near)
+		all = append(all,
+			claim{key: fmt.Sprintf("clusters[%d].podSubnet", i), prefix: m.PodSubnet, mend: "set another, such as 10.60.0.0/16", near: true},
+			claim{key: fmt.Sprintf("clusters[%d].serviceSubnet", i), prefix: m.ServiceSubnet, mend: "set another, such as 10.160.0.0/16", near: true})
+	}
+	return slices.DeleteFunc(all, func(c claim) bool { return slices.Contains(held, c.prefix) })
+}
+
+// collisions says which of the addresses asked for are in use.
+func collisions(p *topology.Plan, asked []claim, used []taken) []topology.Problem {
+	var problems []topology.Problem
+	for _, c := range asked {
+		i := slices.IndexFunc(used, func(u taken) bool { return c.prefix.Overlaps(u.prefix) && !(c.near && u.beyond) })
+		if i < 0 {
+			continue
+		}
+		if c.mend == "" {
+			c.mend = freeSubnet(p, used)
+		}
+		problems = append(problems, topology.Problem{
+			Key: topology.Namespace + ":" + c.key, Reason: topology.Taken, Mend: c.mend,
+			Detail: fmt.Sprintf("%s overlaps %s, which %s uses on this machine", c.prefix, used[i].prefix, used[i].by),
+		})
 	}
 	return problems
 }

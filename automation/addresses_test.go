@@ -2,7 +2,9 @@ package automation
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -11,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/stacks/topology"
 )
 
@@ -87,7 +90,7 @@ func TestCollisions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var keys []string
-			for _, p := range collisions(plan, c.used) {
+			for _, p := range collisions(plan, claims(plan, nil), c.used) {
 				keys = append(keys, p.Key)
 				if p.Reason != topology.Taken || !strings.Contains(p.Detail, c.used[0].by) || p.Mend == "" {
 					t.Errorf("%+v: want the user of the addresses and a mend", p)
@@ -131,7 +134,7 @@ func TestFreeSubnetIsFree(t *testing.T) {
 			if plan, err = topology.NewPlan("dev", &again); err != nil {
 				t.Fatal(err)
 			}
-			if problems := collisions(plan, used); len(problems) > 0 {
+			if problems := collisions(plan, claims(plan, nil), used); len(problems) > 0 {
 				t.Errorf("the proposal is refused: %v", problems)
 			}
 		})
@@ -153,6 +156,12 @@ func TestUpRefusesTakenAddresses(t *testing.T) {
 	if !errors.As(err, &invalid) || !strings.Contains(err.Error(), "meshwright:subnet") || !strings.Contains(err.Error(), "Docker network kind") {
 		t.Fatalf("got %v", err)
 	}
+	if _, previewed := lab.Preview(t.Context()); previewed == nil || previewed.Error() != err.Error() {
+		t.Errorf("preview: %v, up: %v", previewed, err)
+	}
+	if checked := lab.CheckAddresses(t.Context()); checked == nil || checked.Error() != err.Error() {
+		t.Errorf("check: %v, up: %v", checked, err)
+	}
 	if names := w.names(); len(names) > 0 {
 		t.Errorf("made: %v", slices.Sorted(slices.Values(names)))
 	}
@@ -163,9 +172,95 @@ func TestUpRefusesTakenAddresses(t *testing.T) {
 	if _, err := lab.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	// A lab that is there is not compared with itself.
-	lab.addresses = func(context.Context, string) ([]taken, error) { return nil, errors.New("must not be asked") }
-	if _, err := lab.Up(t.Context()); err != nil {
+	// A lab that is there is refused what it does not hold, as this one holds nothing.
+	lab.addresses = func(context.Context, string) ([]taken, error) {
+		return []taken{{prefix: netip.MustParsePrefix("10.10.0.0/16"), by: "Docker network kind"}}, nil
+	}
+	for name, operation := range map[string]func() error{
+		"up":      func() error { _, err := lab.Up(t.Context()); return err },
+		"preview": func() error { _, err := lab.Preview(t.Context()); return err },
+		"prepare": func() error { return lab.Prepare(t.Context()) },
+		"check":   func() error { return lab.CheckAddresses(t.Context()) },
+	} {
+		if err := operation(); !errors.As(err, &invalid) || !strings.Contains(err.Error(), "meshwright:clusters[0].podSubnet") {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+	if _, err := lab.Destroy(t.Context()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestWhatTheLabHolds is not compared, neither with its own network nor with what
+// came after it.
+func TestWhatTheLabHolds(t *testing.T) {
+	config := &topology.Config{Subnet: "10.200.0.0/20", Clusters: []topology.Cluster{{Name: "cluster1", Network: "n"}, {Name: "cluster2", Network: "n"}}}
+	plan, err := topology.NewPlan("dev", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var held snapshot
+	state := fmt.Sprintf(`{"resources": [
+		{"type": "pulumi:pulumi:Stack"},
+		{"type": "meshwright:kind:Network", "custom": true, "outputs": {"subnet": "10.200.0.0/20", "gateway": "10.200.0.1"}},
+		{"type": "meshwright:kind:Cluster", "custom": true, "outputs": {"podSubnet": %q, "serviceSubnet": %q, "kubeconfig": {"4dabf18193072939515e22adb298388d": "x"}}},
+		{"type": "fake:index:Thing", "custom": true, "outputs": {"podSubnet": %q}}
+	]}`, plan.Clusters[0].PodSubnet, plan.Clusters[0].ServiceSubnet, plan.Clusters[1].PodSubnet)
+	if err := json.Unmarshal([]byte(state), &held); err != nil {
+		t.Fatal(err)
+	}
+	everything := []taken{{prefix: netip.MustParsePrefix("0.0.0.0/0"), by: "the route by eth0"}}
+	keys := func(asked []claim) (keys []string) {
+		for _, p := range collisions(plan, asked, everything) {
+			keys = append(keys, p.Key)
+		}
+		return keys
+	}
+	added := []string{"meshwright:clusters[1].podSubnet", "meshwright:clusters[1].serviceSubnet"}
+	if diff := cmp.Diff(added, keys(claims(plan, held.ranges()))); diff != "" {
+		t.Errorf("a cluster that is added (-want +got):\n%s", diff)
+	}
+	moved := *config
+	moved.Subnet = "10.201.0.0/20"
+	if plan, err = topology.NewPlan("dev", &moved); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(append([]string{"meshwright:subnet"}, added...), keys(claims(plan, held.ranges()))); diff != "" {
+		t.Errorf("another subnet (-want +got):\n%s", diff)
+	}
+
+	// Nothing new: nobody is asked.
+	config.Clusters = config.Clusters[:1]
+	if plan, err = topology.NewPlan("dev", config); err != nil {
+		t.Fatal(err)
+	}
+	lab := &Lab{addresses: func(context.Context, string) ([]taken, error) { return nil, errors.New("asked") }}
+	if err := lab.refuseCollisions(t.Context(), plan, held); err != nil {
+		t.Error(err)
+	}
+	if err := lab.refuseCollisions(t.Context(), plan, snapshot{}); err == nil {
+		t.Error("of a new lab nobody is asked")
+	}
+}
+
+func TestOwnNetworkIsNotInUse(t *testing.T) {
+	network := func(name string, subnets ...string) docker.Network {
+		n := docker.Network{Name: name}
+		for _, s := range subnets {
+			n.IPAM.Config = append(n.IPAM.Config, struct{ Subnet, IPRange, Gateway string }{Subnet: s})
+		}
+		return n
+	}
+	route := func(cidr string) taken { return taken{prefix: netip.MustParsePrefix(cidr), by: "the route by x"} }
+	got := withoutOwn("meshwright-dev",
+		[]docker.Network{network("host"), network("kind", "172.18.0.0/16", "fc00::/64"), network("meshwright-dev", "10.192.0.0/20"), network("meshwright-two", "10.193.0.0/20")},
+		[]taken{route("10.192.0.0/20"), route("192.0.2.0/24"), route("10.192.0.7/32")})
+	want := []string{"172.18.0.0/16 Docker network kind", "10.193.0.0/20 Docker network meshwright-two", "192.0.2.0/24 the route by x", "10.192.0.7/32 the route by x"}
+	var texts []string
+	for _, u := range got {
+		texts = append(texts, u.prefix.String()+" "+u.by)
+	}
+	if diff := cmp.Diff(want, texts); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
 	}
 }

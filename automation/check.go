@@ -1,7 +1,9 @@
 package automation
 
 import (
+	"context"
 	"errors"
+	"fmt"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 
@@ -10,18 +12,40 @@ import (
 
 // Check refuses settings that the program would refuse, with a *ConfigError
 // that names the key and the mend. It needs neither engine nor Docker. Up and
-// Preview check for themselves, and Up of a new lab also what the machine uses.
+// Preview check for themselves, and also what CheckAddresses does.
 func (l *Lab) Check() error {
-	r, err := l.record()
+	_, err := l.plan()
+	return err
+}
+
+// CheckAddresses refuses settings that ask for addresses which this machine uses for
+// something else, with a *ConfigError that names the key and the mend. What the lab
+// holds already is not compared; without a Docker that answers nothing is.
+func (l *Lab) CheckAddresses(ctx context.Context) error {
+	plan, err := l.plan()
 	if err != nil {
 		return err
+	}
+	var held snapshot
+	if l.stateExists() {
+		if held, err = l.snapshot(ctx); err != nil {
+			return fmt.Errorf("state of lab %s: %w", l.o.Name, err)
+		}
+	}
+	return l.refuseCollisions(ctx, plan, held)
+}
+
+// plan is what becomes of the lab's settings.
+func (l *Lab) plan() (*topology.Plan, error) {
+	r, err := l.record()
+	if err != nil {
+		return nil, err
 	}
 	settings, err := l.settings(l.source(r))
 	if err != nil {
-		return err
+		return nil, err
 	}
-	_, err = l.check(settings.Config)
-	return err
+	return l.check(settings.Config)
 }
 
 func (l *Lab) check(m config.Map) (*topology.Plan, error) {

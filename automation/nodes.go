@@ -10,12 +10,8 @@ import (
 // wakeNodes looks after the nodes that the lab's state knows. One that stands
 // still, as after a restart of the machine, is started; whether any is gone is
 // returned, since the state alone does not say so.
-func (l *Lab) wakeNodes(ctx context.Context) (lost bool, err error) {
-	snap, err := l.localSnapshot()
-	if err != nil {
-		return false, err
-	}
-	names := snap.nodes()
+func (l *Lab) wakeNodes(ctx context.Context, state snapshot) (lost bool, err error) {
+	names := state.nodes()
 	if len(names) == 0 {
 		return false, nil
 	}

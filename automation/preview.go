@@ -36,8 +36,9 @@ type PreviewResult struct {
 // Changed reports whether an Up would do anything.
 func (r *PreviewResult) Changed() bool { return len(r.Changes) > 0 }
 
-// Preview says what Up would do, and does none of it. A lab that does not
-// exist is previewed without Docker and leaves nothing behind.
+// Preview says what Up would do, and does none of it; what Up would refuse it
+// refuses. A lab that does not exist needs no Docker for it, and leaves nothing
+// behind.
 func (l *Lab) Preview(ctx context.Context) (*PreviewResult, error) {
 	began := time.Now()
 	s, err := l.open(ctx, "preview")

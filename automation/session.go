@@ -37,6 +37,7 @@ type session struct {
 	record     *Record
 	fresh      bool             // the lab did not exist before
 	keepOwner  bool             // its owner file did
+	snapshot   snapshot         // of the state, as the operation found it
 	cutShort   bool             // an earlier run left open operations
 	programErr error            // what the program itself returned
 	secrets    *changes.Secrets // that a preview has met; nil of other operations
@@ -77,6 +78,11 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 			return nil, err
 		}
 	}
+	if !s.fresh {
+		if s.snapshot, err = l.snapshot(ctx); err != nil {
+			return nil, fmt.Errorf("state of lab %s: %w", l.o.Name, err)
+		}
+	}
 	eng.selected = !s.fresh && l.o.Backend == ""
 	source := l.source(s.record)
 	set, err := l.artifacts(ctx, source)
@@ -104,10 +110,8 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 		if err != nil {
 			return nil, err
 		}
-		if operation == "up" && s.fresh {
-			if err := l.refuseCollisions(ctx, plan); err != nil {
-				return nil, err
-			}
+		if err := l.refuseCollisions(ctx, plan, s.snapshot); err != nil {
+			return nil, err
 		}
 		for _, dir := range []string{l.Dir(), l.Workspace(), l.backendDir(), l.pulumiHome()} {
 			if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -187,18 +191,12 @@ func (l *Lab) openStack(ctx context.Context, eng *engine, at site, fresh bool, p
 
 // recover mends what a killed engine left in the state.
 func (s *session) recover(ctx context.Context) error {
-	if s.fresh || s.operation == "preview" {
-		return nil
-	}
-	snap, err := s.lab.snapshot(ctx, &s.stack)
-	if err != nil {
-		return fmt.Errorf("state of lab %s: %w", s.lab.o.Name, err)
-	}
-	if len(snap.Pending) == 0 {
+	open := len(s.snapshot.Pending)
+	if open == 0 || s.operation == "preview" {
 		return nil
 	}
 	s.cutShort = true
-	s.lab.o.Log.Info("an earlier run was cut short; its open operations are taken up again", "lab", s.lab.o.Name, "operations", len(snap.Pending))
+	s.lab.o.Log.Info("an earlier run was cut short; its open operations are taken up again", "lab", s.lab.o.Name, "operations", open)
 	return forgetPending(ctx, &s.stack)
 }
 

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
@@ -65,6 +67,26 @@ func (s snapshot) nodes() []string {
 	return all
 }
 
+// ranges are the addresses that the state's network and clusters have.
+func (s snapshot) ranges() []netip.Prefix {
+	var all []netip.Prefix
+	for _, r := range s.Resources {
+		if !strings.HasPrefix(r.Type, "meshwright:kind:") {
+			continue
+		}
+		for _, property := range []string{"subnet", "podSubnet", "serviceSubnet"} {
+			var text string
+			if json.Unmarshal(r.Outputs[property], &text) != nil {
+				continue
+			}
+			if p, err := netip.ParsePrefix(text); err == nil {
+				all = append(all, p)
+			}
+		}
+	}
+	return all
+}
+
 func isProvider(typ string) bool {
 	const prefix = "pulumi:providers:"
 	return len(typ) > len(prefix) && typ[:len(prefix)] == prefix
@@ -93,11 +115,19 @@ func readSnapshot(path string) (snapshot, error) {
 	return file.Checkpoint.Latest, nil
 }
 
-func (l *Lab) snapshot(ctx context.Context, stack *auto.Stack) (snapshot, error) {
+// snapshot is what the lab's state holds. The lab must have one.
+func (l *Lab) snapshot(ctx context.Context) (snapshot, error) {
 	if l.o.Backend == "" {
 		return l.localSnapshot()
 	}
-	d, err := stack.Export(ctx)
+	if err := ensurePassphrase(l.passphraseFile(), true); err != nil {
+		return snapshot{}, err
+	}
+	ws, err := l.reader(ctx)
+	if err != nil {
+		return snapshot{}, engineError(err)
+	}
+	d, err := ws.ExportStack(ctx, l.o.Name)
 	if err != nil {
 		return snapshot{}, engineError(err)
 	}

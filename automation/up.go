@@ -65,7 +65,7 @@ func (l *Lab) Up(ctx context.Context, opts ...UpOption) (*UpResult, error) {
 		}
 	}
 	var up []optup.Option
-	lost, err := l.wakeNodes(ctx)
+	lost, err := l.wakeNodes(ctx, s.snapshot)
 	if err != nil && ctx.Err() == nil {
 		return nil, errors.Join(err, s.close(ctx, &collector{}, nil))
 	}

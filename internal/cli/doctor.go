@@ -22,8 +22,9 @@ func newDoctorCmd(a *App) *cobra.Command {
 		Short: "Say what up would use on this machine, and what is missing",
 		Long: `Look at this machine and say what bringing a lab up would use, and why: where images
 and charts come from, which pulumi command, language host and providers, which
-Docker; whether there is room; and which labs there are. What is missing comes
-with the command that mends it. Nothing is changed and nothing downloaded.
+Docker; whether there is room, and whether the lab's addresses are free; and which
+labs there are. What is missing comes with the command that mends it. Nothing is
+changed and nothing downloaded.
 
 Exit code 0 means that an up has what it needs; 1, that it would fail.`,
 		Example: `  meshwright doctor
@@ -110,6 +111,9 @@ func diagnose(ctx context.Context, lab *automation.Lab) (*diagnosis, error) {
 	d.room(machine)
 	d.state()
 	d.settings(lab)
+	if machine.DockerErr == nil {
+		d.addresses(ctx, lab)
+	}
 	d.Ready = true
 	for _, f := range d.Findings {
 		d.Ready = d.Ready && f.Status != findingFail
@@ -239,6 +243,21 @@ func (d *diagnosis) settings(lab *automation.Lab) {
 		d.failure(finding{ID: f.ID, Title: f.Title}, err)
 		return
 	}
+	d.add(f)
+}
+
+// addresses are asked of a Docker that answers. Settings that are refused have said
+// so already.
+func (d *diagnosis) addresses(ctx context.Context, lab *automation.Lab) {
+	if lab.Check() != nil {
+		return
+	}
+	f := finding{ID: "addresses", Title: "addresses of lab " + lab.Name()}
+	if err := lab.CheckAddresses(ctx); err != nil {
+		d.failure(f, err)
+		return
+	}
+	f.Found, f.Why = "free, or the lab's already", "compared with Docker's networks and this machine's routes"
 	d.add(f)
 }
 
