@@ -168,6 +168,8 @@ func TestDriverAndCommandLine(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			lab := cliLab(t, change)
+			// The lab's passphrase is its own, whatever the driver finds set.
+			t.Setenv("PULUMI_CONFIG_PASSPHRASE", "")
 			if _, err := lab.Up(t.Context()); err != nil {
 				t.Fatal(err)
 			}

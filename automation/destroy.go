@@ -46,7 +46,7 @@ func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResul
 		if _, err := l.record(); err != nil { // it would have named the state's backend
 			return nil, fmt.Errorf("%w; to remove the lab without its state: meshwright destroy --force%s", err, l.Flags())
 		}
-		if err := l.refuseHeld(ctx); err != nil {
+		if err := l.refuseHeld(ctx); err != nil && ctx.Err() == nil { // an interruption is told below
 			return nil, err
 		}
 	}

@@ -43,7 +43,7 @@ var minimumEngine = semver.MustParse("3.206.0")
 type engine struct {
 	path    string
 	version semver.Version
-	keepEnv bool // pass on the user's PULUMI_* variables: the backend is theirs
+	keepEnv bool // pass on the user's PULUMI_* variables but the passphrase: the backend is theirs
 	log     *slog.Logger
 
 	// selected says that the stack is known to exist, so that selecting it,
@@ -70,7 +70,7 @@ func findEngine(ctx context.Context, kitDir string, log *slog.Logger) (*engine, 
 		}
 	}
 	cmd := exec.CommandContext(ctx, path, "version") //nolint:gosec // the engine is chosen above
-	cmd.Env = append(cleanEnv(os.Environ()), "PULUMI_SKIP_UPDATE_CHECK=true")
+	cmd.Env = append(cleanEnv(os.Environ(), "PULUMI_"), "PULUMI_SKIP_UPDATE_CHECK=true")
 	out, err := cmd.Output()
 	if err != nil {
 		return nil, fmt.Errorf("%s version: %w", path, err)
@@ -90,10 +90,10 @@ func executable(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// cleanEnv drops the user's PULUMI_* variables: another project's stack,
+// cleanEnv drops the user's variables that begin so: another project's stack,
 // passphrase or backend must not reach the lab's.
-func cleanEnv(env []string) []string {
-	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, "PULUMI_") })
+func cleanEnv(env []string, prefix string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, prefix) })
 }
 
 // Version implements auto.PulumiCommand.
@@ -119,11 +119,11 @@ func (e *engine) Run(ctx context.Context, dir string, stdin io.Reader, stdouts, 
 	// The CLI makes its logs readable for everyone; its state and logs are private.
 	cmd := exec.Command("/bin/sh", append([]string{"-c", `umask 077 && exec "$0" "$@"`, e.path}, args...)...) //nolint:gosec // arguments come from the Automation API
 	cmd.Dir = dir
-	base := os.Environ()
-	if !e.keepEnv {
-		base = cleanEnv(base)
+	foreign := "PULUMI_"
+	if e.keepEnv {
+		foreign = "PULUMI_CONFIG_PASSPHRASE" // the lab has its own
 	}
-	cmd.Env = append(append(base, env...),
+	cmd.Env = append(append(cleanEnv(os.Environ(), foreign), env...),
 		"PULUMI_AUTOMATION_API=true",
 		"PATH="+filepath.Dir(e.path)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	var stdout, stderr bytes.Buffer

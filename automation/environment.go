@@ -20,7 +20,8 @@ func (l *Lab) Prepare(ctx context.Context) error {
 }
 
 // Environment is the setting in which kubectl, istioctl and the plain pulumi
-// command work on the lab: variables to set, KUBECONFIG and PATH included. It
+// command work on the lab: variables to set, KUBECONFIG and PATH included.
+// PULUMI_CONFIG_PASSPHRASE must not be set beside them, not even to nothing. It
 // fills the lab's own plugin cache with the embedded providers, where the lab
 // uses these. The lab must exist, or have been prepared.
 func (l *Lab) Environment() (map[string]string, error) {

@@ -176,7 +176,7 @@ func TestSetConfig(t *testing.T) {
 }
 
 func TestCleanEnv(t *testing.T) {
-	got := cleanEnv([]string{"PATH=/bin", "PULUMI_STACK=x", "PULUMI_ACCESS_TOKEN=t", "HOME=/h"})
+	got := cleanEnv([]string{"PATH=/bin", "PULUMI_STACK=x", "PULUMI_ACCESS_TOKEN=t", "HOME=/h"}, "PULUMI_")
 	if diff := cmp.Diff([]string{"PATH=/bin", "HOME=/h"}, got); diff != "" {
 		t.Error(diff)
 	}

@@ -120,7 +120,7 @@ func (l *Lab) snapshot(ctx context.Context) (snapshot, error) {
 	if l.o.Backend == "" {
 		return l.localSnapshot()
 	}
-	if err := ensurePassphrase(l.passphraseFile(), true); err != nil {
+	if err := ensurePassphrase(l.passphraseFile(), true, l.Flags()); err != nil {
 		return snapshot{}, err
 	}
 	ws, err := l.reader(ctx)

@@ -25,7 +25,10 @@ manage.
 
 With --init the lab need not be there: its workspace, passphrase and empty stack
 are made, for pulumi to bring up. On a lab that is there, --init takes changed
-settings over into its workspace.`,
+settings over into its workspace.
+
+JSON has the variables to set. PULUMI_CONFIG_PASSPHRASE has to be unset: even an empty
+one counts for more with pulumi than the lab's file. The shell settings unset it.`,
 		Example: `  eval "$(meshwright env)"
   kubectl --context cluster1 get pods -A
   istioctl --context cluster2 proxy-status
@@ -92,8 +95,12 @@ func envDocument(lab string, env map[string]string) any {
 }
 
 // shellSettings writes POSIX export lines. PATH is put in front of the old one,
-// once.
+// once. A passphrase of the shell's own goes: even an empty one counts for more with
+// the pulumi command than the lab's file.
 func shellSettings(w io.Writer, env map[string]string) error {
+	if _, err := io.WriteString(w, "unset PULUMI_CONFIG_PASSPHRASE\n"); err != nil {
+		return err
+	}
 	for _, k := range slices.Sorted(maps.Keys(env)) {
 		line := fmt.Sprintf("export %s=%s\n", k, quote(env[k]))
 		if k == "PATH" {

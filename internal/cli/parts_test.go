@@ -59,14 +59,14 @@ func TestShellSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	script.WriteString(script.String()) // reading them twice changes nothing
-	script.WriteString("printf '%s\\n' \"$PATH\" \"$KUBECONFIG\"\n")
+	script.WriteString("printf '%s\\n' \"$PATH\" \"$KUBECONFIG\" \"${PULUMI_CONFIG_PASSPHRASE-unset}\"\n")
 	cmd := exec.Command("/bin/sh")
-	cmd.Stdin, cmd.Env = &script, []string{"PATH=/bin"}
+	cmd.Stdin, cmd.Env = &script, []string{"PATH=/bin", "PULUMI_CONFIG_PASSPHRASE="}
 	got, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff("/kit's/bin:/bin\n/a b/$HOME/`x`\n", string(got)); diff != "" {
+	if diff := cmp.Diff("/kit's/bin:/bin\n/a b/$HOME/`x`\nunset\n", string(got)); diff != "" {
 		t.Error(diff)
 	}
 }
