@@ -94,7 +94,7 @@ func (h *harness) noScenario(t *testing.T) {
 // drills measures each kind of failure once, with few requests: the figures are the
 // benchmark's, here it is that there are any, and that the zero-loss profile loses none.
 func drills(t *testing.T, h *harness) {
-	const requests = 400
+	const requests = 500
 	for fault, profiles := range map[string][]string{
 		"drain": {"article", "zero-loss"}, "graceful": {"zero-loss"}, "kill": {"zero-loss"},
 	} {
