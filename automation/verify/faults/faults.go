@@ -161,8 +161,9 @@ func needsGatewayBetween(l *lab) string {
 	if b == nil || b.EastWestAddress == "" {
 		return "needs two networks with an east-west gateway"
 	}
-	for cluster, versions := range l.workload.Versions {
-		if cluster != b.Name && slices.ContainsFunc(versions, func(v string) bool { return slices.Contains(l.workload.Versions[b.Name], v) }) {
+	own := func(v string) bool { return slices.Contains(l.workload.Versions[b.Name], v) }
+	for _, s := range l.sites {
+		if s != b && slices.ContainsFunc(l.workload.Versions[s.Name], own) {
 			return "needs a network with versions of its own"
 		}
 	}

@@ -231,8 +231,14 @@ func TestGateway(t *testing.T) {
 		}}
 	}
 	s := &site{Target: verify.Target{Name: "a"}, dynamic: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(),
-		map[schema.GroupVersionResource]string{gateways: "GatewayList"},
-		object("cross-network-gateway", "AUTO_PASSTHROUGH", 15443), object("istiod-gateway", "PASSTHROUGH", discoveryPort))}
+		map[schema.GroupVersionResource]string{gateways: "GatewayList"})}
+	for _, o := range []*unstructured.Unstructured{
+		object("cross-network-gateway", "AUTO_PASSTHROUGH", 15443), object("istiod-gateway", "PASSTHROUGH", discoveryPort),
+	} {
+		if _, err := s.dynamic.Resource(gateways).Namespace(system).Create(t.Context(), o, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for name, is := range map[string]func(int64, string) bool{
 		"cross-network-gateway": func(_ int64, mode string) bool { return mode == "AUTO_PASSTHROUGH" },
 		"istiod-gateway":        func(port int64, _ string) bool { return port == discoveryPort },
