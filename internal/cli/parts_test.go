@@ -281,9 +281,9 @@ func TestTryLines(t *testing.T) {
   meshwright verify --name two
 `
 	for name, tc := range map[string]struct{ path, executable, want string }{
-		"on PATH":               {dir, command, lines},
-		"not on PATH":           {"/bin", command, "  export PATH='" + dir + "':\"$PATH\"\n" + lines},
-		"under another name":    {"/bin", filepath.Join(dir, "test"), lines},
+		"on PATH":            {dir, command, lines},
+		"not on PATH":        {"/bin", command, "  export PATH='" + dir + "':\"$PATH\"\n" + lines},
+		"under another name": {"/bin", filepath.Join(dir, "test"), lines},
 		"nobody knows where": {"/bin", "", lines},
 	} {
 		t.Run(name, func(t *testing.T) {

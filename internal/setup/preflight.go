@@ -59,7 +59,7 @@ func errPreflight(findings []Finding) error {
 		return nil
 	}
 	return errors.New("the machine is too small for the work ahead:\n" + strings.Join(lines, "\n") +
-		"\nto try all the same, begin the command with: "+skipVariable+"=1")
+		"\nto try all the same, begin the command with: " + skipVariable + "=1")
 }
 
 // skipVariable, when it is 1, leaves the measuring out.
