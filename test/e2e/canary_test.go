@@ -36,13 +36,13 @@ func canary(t *testing.T, h *harness) {
 	archive := filepath.Join(t.TempDir(), "collected.tar.gz")
 	h.must(t, "collect", "--name", h.lab, "--file", archive)
 
-	h.secrets = meshSecrets(t, h)
-	if len(h.secrets) < 12 {
-		t.Fatalf("only %d secrets found to search for: %v", len(h.secrets), slices.Sorted(maps.Keys(h.secrets)))
-	}
 	haystack := labLogs(t, h)
 	for name, data := range unpack(t, archive) {
 		haystack["archive: "+name] = data
+	}
+	h.secrets = meshSecrets(t, h)
+	if len(h.secrets) < 12 {
+		t.Fatalf("only %d secrets found to search for: %v", len(h.secrets), slices.Sorted(maps.Keys(h.secrets)))
 	}
 	h.search(t, haystack)
 
