@@ -82,6 +82,38 @@ func TestClearStaleLocks(t *testing.T) {
 	}
 }
 
+// TestCutAttributes: an engine that is killed while it writes a file's attributes
+// leaves them empty, and no engine would read the file any more.
+func TestCutAttributes(t *testing.T) {
+	backend := t.TempDir()
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	lock, err := json.Marshal(engineLock{deadPID(t), "u", host, time.Now()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const state = ".pulumi/stacks/meshwright/dev.json"
+	for name, data := range map[string]string{
+		".pulumi/locks/organization/meshwright/dev/a.json": string(lock),
+		state: "{}", state + ".attrs": "", ".pulumi/meta.yaml": "version: 1", ".pulumi/meta.yaml.attrs": "{}\n",
+	} {
+		path := filepath.Join(backend, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(data), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := clearStaleLocks(backend, "dev"); n != 1 || err != nil {
+		t.Fatalf("cleared %d, error %v", n, err)
+	}
+	for name, want := range map[string]bool{state: true, state + ".attrs": false, ".pulumi/meta.yaml.attrs": true} {
+		if _, err := os.Stat(filepath.Join(backend, name)); (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // deadPID is the id of a process that has ended.
 func deadPID(t *testing.T) int {
 	t.Helper()

@@ -25,7 +25,8 @@ type engineLock struct {
 // clearStaleLocks removes the locks that a killed Pulumi engine left on the
 // lab's stack and returns how many. The caller holds the lab's own lock. A
 // lock whose process still lives, or lives on another machine, is an error: a
-// plain `pulumi` may be at work in the same backend.
+// plain `pulumi` may be at work in the same backend. What else such an engine may
+// have left, attributes that it had only begun to write, goes with the locks.
 func clearStaleLocks(backend, stack string) (int, error) {
 	root := filepath.Join(backend, ".pulumi", "locks")
 	host, err := os.Hostname()
@@ -65,5 +66,24 @@ func clearStaleLocks(backend, stack string) (int, error) {
 		cleared++
 		return nil
 	})
+	if cleared > 0 {
+		err = errors.Join(err, dropCutAttributes(filepath.Join(backend, ".pulumi")))
+	}
 	return cleared, err
+}
+
+// dropCutAttributes removes attributes that no engine could read. The backend
+// replaces its files in one step, but writes their attributes (a checksum, a type)
+// in place, and refuses a file whose attributes are cut short. It needs none.
+func dropCutAttributes(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".attrs" {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil || json.Valid(data) {
+			return err
+		}
+		return os.Remove(path)
+	})
 }
