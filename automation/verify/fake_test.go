@@ -512,7 +512,7 @@ func (f *fakeMesh) run(t *testing.T, o Options) *Report {
 
 func (f *fakeMesh) mesh(o Options) *mesh {
 	m := &mesh{
-		workload: o.Workload, timeouts: o.Timeouts.withDefaults(), host: f.host,
+		workload: o.Workload, timeouts: o.Timeouts.withDefaults(), host: f.host, flags: o.Flags,
 		deployer: o.Deployer, rules: o.Rules, generator: fakeGenerator{f},
 	}
 	for _, target := range o.Targets {
