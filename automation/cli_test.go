@@ -148,7 +148,7 @@ func load(ctx *pulumi.Context) error {
 
 // TestThePlainCommandRefusesMisspeltSettings: it has no driver to look at them.
 func TestThePlainCommandRefusesMisspeltSettings(t *testing.T) {
-	cli := clitest.Project(t, loads)
+	cli := clitest.Project(t, loads, "meshwright")
 	cli.Run(t, "stack", "init", "dev")
 	cli.Run(t, "config", "set", "--path", "meshwright:clusters[0].name", "cluster1")
 	cli.Run(t, "config", "set", "--path", "meshwright:clusters[0].network", "network1")
