@@ -56,6 +56,7 @@ func keyAndFile(ctx *pulumi.Context) error {
 func cliLab(t *testing.T, change func(*Options)) *Lab {
 	t.Helper()
 	clitest.Need(t)
+	t.Setenv("TMPDIR", t.TempDir()) // the program's file is this run's alone
 	lab := testLab(t, "plain", t.TempDir(), newWorld(), "ok")
 	lab.program = func(*artifacts.Set) pulumi.RunFunc { return keyAndFile }
 	lab.twins = plugins.All(plugins.Options{})
