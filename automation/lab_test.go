@@ -292,7 +292,7 @@ func TestTheBackendIsRemembered(t *testing.T) {
 	}
 	first := testLab(t, "dev", state, w, "ok")
 	first.o.Backend = backend
-	if _, err := first.Outputs(t.Context()); err == nil || !strings.HasSuffix(err.Error(), "meshwright up --backend "+backend) {
+	if _, err := first.Outputs(t.Context()); err == nil || !strings.HasSuffix(err.Error(), " --backend "+backend) {
 		t.Errorf("before there is a lab: %v", err)
 	}
 	if _, err := first.Up(t.Context()); err != nil {
@@ -422,7 +422,7 @@ func TestTheLockIsTheProjects(t *testing.T) {
 	if err != nil || set.Images["pilot"].Digest != digest {
 		t.Errorf("%+v, %v", set, err)
 	}
-	if err := os.MkdirAll(lab.Dir(), 0o700); err != nil {
+	if err := os.MkdirAll(lab.Workspace(), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	if env, err := lab.Environment(); err != nil || env["MESHWRIGHT_LOCK"] != file {

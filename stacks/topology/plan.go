@@ -82,8 +82,11 @@ type SamplePlan struct {
 	Namespace string
 	// Traffic has a rule for every region, whatever the configuration leaves out; it
 	// is zero for mode none.
-	Traffic regional.Rule
+	Traffic Rule
 }
+
+// Rule is how requests are spread over regions, settled for each of them.
+type Rule = regional.Rule
 
 // NewPlan validates the configuration for a lab of that name and plans it. The
 // same input gives the same plan, always. An error is an *InvalidError.
