@@ -52,11 +52,11 @@ func keyAndFile(ctx *pulumi.Context) error {
 }
 
 // cliLab is a lab of keyAndFile, whose program and plugins this test binary serves
-// to the plain command line as the meshwright executable would.
+// to the plain command line as the meshwright executable would. A test that runs the
+// program sets TMPDIR: its file would be any other run's too.
 func cliLab(t *testing.T, change func(*Options)) *Lab {
 	t.Helper()
 	clitest.Need(t)
-	t.Setenv("TMPDIR", t.TempDir()) // the program's file is this run's alone
 	lab := testLab(t, "plain", t.TempDir(), newWorld(), "ok")
 	lab.program = func(*artifacts.Set) pulumi.RunFunc { return keyAndFile }
 	lab.twins = plugins.All(plugins.Options{})
@@ -88,6 +88,7 @@ func shell(t *testing.T, lab *Lab) clitest.CLI {
 
 // TestPlainCommandLine lives a lab's life with the pulumi command alone.
 func TestPlainCommandLine(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
 	lab := cliLab(t, nil)
 	if err := lab.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
@@ -168,6 +169,7 @@ func TestDriverAndCommandLine(t *testing.T) {
 		"another backend": func(o *Options) { o.Backend = "file://" + t.TempDir() },
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Setenv("TMPDIR", t.TempDir())
 			lab := cliLab(t, change)
 			// The lab's passphrase is its own, whatever the driver finds set.
 			t.Setenv("PULUMI_CONFIG_PASSPHRASE", "")

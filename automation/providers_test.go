@@ -66,6 +66,7 @@ func installed(t *testing.T, names ...string) {
 // TestOfficialProviders: where the plugins are installed, a new lab uses them and
 // says so in its record; the driver serves none of them itself.
 func TestOfficialProviders(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
 	lab := cliLab(t, nil)
 	installed(t, "kubernetes", "tls", "command")
 	lab.o.Providers = ""
