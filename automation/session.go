@@ -90,9 +90,9 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 		err = l.charts(ctx, set)
 	}
 	if err != nil && operation == "preview" && source == ArtifactsRegistry && s.record == nil && !errors.Is(err, imagelock.ErrChanged) {
-		// A new lab is previewed without a registry: it then names tags.
-		l.o.Log.Info("images are named by tag", "lab", l.o.Name, "why", err)
-		set, err = artifacts.Registry(), nil
+		// A new lab is previewed without a registry: what is not locked it names by tag.
+		l.o.Log.Info("images that are not locked are named by tag", "lab", l.o.Name, "why", err)
+		set, err = imagelock.Known(imagelock.File(l.o.ProjectDir))
 	}
 	if err != nil && runsProgram {
 		return nil, err

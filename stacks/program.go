@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -88,13 +89,13 @@ func load(ctx *pulumi.Context) (*Plan, error) {
 }
 
 // Simulated is the environment variable that says, when it is not empty, that
-// nothing is going to be made: images are named by tag, and no registry is asked
-// what a tag means today.
+// nothing is going to be made: images are named by the digests that the project's
+// lock file has, else by tag, and no registry is asked what a tag means today.
 const Simulated = "MESHWRIGHT_SIMULATED"
 
 func artifactsOf(ctx *pulumi.Context, plan *Plan) (*artifacts.Set, error) {
 	if plan.Artifacts == artifacts.SourceRegistry && os.Getenv(Simulated) != "" {
-		return artifacts.Registry(), nil
+		return imagelock.Known(filepath.Join(ctx.RootDirectory(), imagelock.Name))
 	}
 	if plan.Artifacts == artifacts.SourceRegistry {
 		file := imagelock.File(ctx.RootDirectory())
@@ -103,8 +104,9 @@ func artifactsOf(ctx *pulumi.Context, plan *Plan) (*artifacts.Set, error) {
 			err = imagelock.Charts(ctx.Context(), set, file, imagelock.Archive)
 		}
 		if err != nil && ctx.DryRun() && !errors.Is(err, imagelock.ErrChanged) {
-			// A preview of a new stack needs no registry: it then names tags.
-			return artifacts.Registry(), ctx.Log.Warn(err.Error(), nil)
+			// A preview needs no registry: it then names by tag what is not locked.
+			known, knownErr := imagelock.Known(file)
+			return known, errors.Join(knownErr, ctx.Log.Warn(err.Error(), nil))
 		}
 		return set, err
 	}

@@ -45,11 +45,14 @@ type lock struct {
 // Resolver asks a registry for the digest that a reference has now.
 type Resolver func(ctx context.Context, reference string) (digest string, err error)
 
+// Name of the lock file in a project's directory.
+const Name = "images.lock.json"
+
 // File is where digests are kept: $MESHWRIGHT_LOCK, else images.lock.json in the
 // project's directory, to be shared with its settings, or among this user's state
 // when project is "". It is absolute.
 func File(project string) string {
-	file := cmp.Or(os.Getenv("MESHWRIGHT_LOCK"), filepath.Join(cmp.Or(project, paths.State()), "images.lock.json"))
+	file := cmp.Or(os.Getenv("MESHWRIGHT_LOCK"), filepath.Join(cmp.Or(project, paths.State()), Name))
 	if abs, err := filepath.Abs(file); err == nil {
 		return abs
 	}
@@ -85,13 +88,30 @@ func Pin(ctx context.Context, set *artifacts.Set, file string, resolve Resolver)
 			return nil, err
 		}
 	}
+	l.pin(set)
+	return set, nil
+}
+
+// Known is the set of official artifacts as far as the lock file has digests for
+// them; the others are named by tag. No registry is asked, and nothing is written.
+func Known(file string) (*artifacts.Set, error) {
+	l, err := read(file)
+	if err != nil {
+		return nil, err
+	}
+	set := artifacts.Registry()
+	l.pin(set)
+	return set, nil
+}
+
+// pin names the images of the set whose digest is known by it.
+func (l *lock) pin(set *artifacts.Set) {
 	for key, image := range set.Images {
 		if digest := l.Images[image.Name]; digest != "" {
 			image.Name, image.Digest = image.Name+"@"+digest, digest
 			set.Images[key] = image
 		}
 	}
-	return set, nil
 }
 
 // references are the images that carry no digest yet, sorted. The node image has

@@ -57,6 +57,37 @@ func TestPin(t *testing.T) {
 	}
 }
 
+// TestKnown: what the file has is used, and nobody is asked for the rest.
+func TestKnown(t *testing.T) {
+	file := filepath.Join(t.TempDir(), Name)
+	if none, err := Known(file); err != nil || none.Images["sleep"] != artifacts.Registry().Images["sleep"] {
+		t.Errorf("without a file: %+v, %v", none, err)
+	}
+	sleep := artifacts.Registry().Images["sleep"].Name
+	if err := (&lock{Version: FormatVersion, Images: map[string]string{sleep: fakeDigest(sleep)}}).write(file); err != nil {
+		t.Fatal(err)
+	}
+	some, err := Known(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for role, image := range some.Images {
+		want := artifacts.Registry().Images[role].Name
+		if role == "sleep" {
+			want += "@" + fakeDigest(sleep)
+		}
+		if image.Name != want {
+			t.Errorf("%s is %s, want %s", role, image.Name, want)
+		}
+	}
+	if err := os.WriteFile(file, []byte("{"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Known(file); err == nil {
+		t.Error("a damaged file passes")
+	}
+}
+
 func TestPinRefuses(t *testing.T) {
 	for name, tc := range map[string]struct {
 		file    string
