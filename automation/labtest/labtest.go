@@ -34,6 +34,9 @@ const (
 // up: go test kills the process at the deadline, and then nobody cleans up.
 const reserve = collectTimeout + time.Minute
 
+// lockInterval is how often a lab that is still locked is asked for again.
+const lockInterval = 250 * time.Millisecond
+
 // Lab is a lab that is up, for one test.
 type Lab struct {
 	*automation.Outputs
@@ -212,10 +215,26 @@ func (o *options) finish(tb testing.TB, d driver) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), destroyTimeout)
 	defer cancel()
-	_, err := d.Destroy(ctx)
 	var notUp *automation.NotUpError
-	if err != nil && !errors.As(err, &notUp) {
+	if err := destroy(ctx, d); err != nil && !errors.As(err, &notUp) {
 		tb.Errorf("labtest: %v", err)
+	}
+}
+
+// destroy waits for the lab's lock: an Up that ran out of time still takes away
+// what it had half made.
+func destroy(ctx context.Context, d driver) error {
+	for {
+		_, err := d.Destroy(ctx)
+		var locked *automation.LockedError
+		if !errors.As(err, &locked) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(lockInterval):
+		}
 	}
 }
 

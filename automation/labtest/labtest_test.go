@@ -32,6 +32,7 @@ type fakeDriver struct {
 	up      error // what Up ends with
 	slow    bool  // Up waits until it is cancelled
 	destroy error
+	locked  int // how many Destroys find the lab locked
 	checks  []verify.Result
 
 	mu    sync.Mutex
@@ -75,6 +76,10 @@ func (d *fakeDriver) Collect(ctx context.Context, o automation.CollectOptions) (
 
 func (d *fakeDriver) Destroy(ctx context.Context, _ ...automation.DestroyOption) (*automation.DestroyResult, error) {
 	d.did("destroy")
+	if d.locked > 0 {
+		d.locked--
+		return nil, &automation.LockedError{Lab: d.name}
+	}
 	return &automation.DestroyResult{}, errors.Join(ctx.Err(), d.destroy)
 }
 
@@ -151,6 +156,7 @@ func TestLifeOfATestsLab(t *testing.T) {
 		says   string
 	}{
 		"passes":              {want: []string{"up", "destroy"}},
+		"is locked at first":  {driver: &fakeDriver{locked: 2}, want: []string{"up", "destroy", "destroy", "destroy"}},
 		"fails":               {body: func(s *subject, _ *Lab) { s.Errorf("no bread") }, want: []string{"up", "collect", "destroy"}, failed: true, says: "evidence is in"},
 		"fails and keeps":     {opts: []Option{KeepOnFailure()}, body: func(s *subject, _ *Lab) { s.Errorf("no bread") }, want: []string{"up", "collect"}, failed: true, says: "meshwright destroy --stack dev --name shop-"},
 		"keeps by variable":   {keep: "1", body: func(s *subject, _ *Lab) { s.Errorf("no bread") }, want: []string{"up", "collect"}, failed: true, says: "is kept"},
