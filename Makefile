@@ -15,6 +15,10 @@ JOBS      ?= 2
 # Without debugger tables linking takes half as long and the result is a third smaller.
 SLIM      := -s -w
 
+# As the kit compiles its programs: what both need is compiled once.
+export CGO_ENABLED := 0
+export GOFLAGS += -trimpath
+
 MW        := bin/meshwright
 LAB       := --stack $(STACK)
 SHELL     := /bin/bash
@@ -100,9 +104,9 @@ vet:
 
 # Compiles nearly everything a second time: minutes, so `make lint` leaves it out.
 vet-darwin: ## Build and vet the command and the program for macOS on arm64 (untested there)
-	@GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 go build -p $(JOBS) -o /dev/null ./cmd/meshwright
-	@GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 go build -p $(JOBS) -o /dev/null .
-	@GOOS=darwin GOARCH=arm64 CGO_ENABLED=0 go vet -p $(JOBS) ./cmd/... ./automation/... ./internal/cli .
+	@GOOS=darwin GOARCH=arm64 go build -p $(JOBS) -o /dev/null ./cmd/meshwright
+	@GOOS=darwin GOARCH=arm64 go build -p $(JOBS) -o /dev/null .
+	@GOOS=darwin GOARCH=arm64 go vet -p $(JOBS) ./cmd/... ./automation/... ./internal/cli .
 
 staticcheck: bin/tools/staticcheck
 	@bin/tools/staticcheck ./...
@@ -121,9 +125,9 @@ test-kit: build
 
 # Everything but the end-to-end runs. What the tests need of the kit, a real API
 # server and kind's node image, is there now: nothing may be skipped for want of it.
-# The race detector needs a C compiler, which test-setup has seen to.
+# The race detector needs cgo and a C compiler, which test-setup has seen to.
 test-unit: build
-	@MESHWRIGHT_REQUIRE_DOCKER=1 MESHWRIGHT_REQUIRE_APISERVER=1 MESHWRIGHT_E2E=1 $(TESTENV) \
+	@MESHWRIGHT_REQUIRE_DOCKER=1 MESHWRIGHT_REQUIRE_APISERVER=1 MESHWRIGHT_E2E=1 CGO_ENABLED=1 $(TESTENV) \
 		go test -p $(JOBS) -race -timeout 15m $$(go list ./... | grep -v -e /test/e2e -e /test/cli)
 	@for dir in examples/*/; do (cd $$dir && $(TESTENV) go test -p $(JOBS) ./...); done
 
