@@ -94,6 +94,9 @@ func trafficOutput(t sample.Traffic) pulumi.Map {
 	if len(t.Failover) > 0 {
 		out["failover"] = pulumi.ToStringMap(t.Failover)
 	}
+	if t.Localities > 0 {
+		out["localities"] = pulumi.Int(t.Localities)
+	}
 	return out
 }
 

@@ -1,6 +1,7 @@
 package stacks
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -38,20 +39,25 @@ func exportsOf(t *testing.T, settings map[string]string) *Outputs {
 func TestTrafficIsExported(t *testing.T) {
 	for name, test := range map[string]struct {
 		traffic string
+		more    string // clusters
 		want    sample.Traffic
 	}{
-		"none": {`{"mode":"none"}`, sample.Traffic{}},
-		"distribute": {`{"mode":"distribute","profile":"article"}`, sample.Traffic{
+		"none": {`{"mode":"none"}`, "", sample.Traffic{}},
+		"distribute": {`{"mode":"distribute","profile":"article"}`, "", sample.Traffic{
 			Mode: "distribute", Profile: "article",
 			Weights: map[string]map[string]int{"region1": {"region1": 80, "region2": 20}, "region2": {"region1": 20, "region2": 80}},
 		}},
-		"failover": {`{"mode":"failover"}`, sample.Traffic{
+		"failover": {`{"mode":"failover"}`, "", sample.Traffic{
 			Mode: "failover", Profile: "zero-loss", Failover: map[string]string{"region1": "region2", "region2": "region1"},
+		}},
+		"failover from two localities": {`{"mode":"failover"}`, `,{"name":"c","network":"c","locality":{"region":"region2","zone":"z"}}`, sample.Traffic{
+			Mode: "failover", Profile: "zero-loss", Failover: map[string]string{"region1": "region2", "region2": "region1"}, Localities: 2,
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			settings := stackConfig(t, "dev")
 			settings["meshwright:traffic"] = test.traffic
+			settings["meshwright:clusters"] = strings.TrimSuffix(settings["meshwright:clusters"], "]") + test.more + "]"
 			if diff := cmp.Diff(test.want, exportsOf(t, settings).Traffic); diff != "" {
 				t.Error(diff)
 			}

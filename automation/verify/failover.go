@@ -25,8 +25,8 @@ func Faults() []string { return []string{FaultDrain, FaultGraceful, FaultKill} }
 type FailoverPlan struct {
 	Region   string // the failing one; "" for that of the first cluster that serves
 	Fault    string // FaultDrain by default
-	Rate     int    // requests per second from each loader; default 50
-	Requests int    // from each loader over the whole run; default 2,400
+	Rate     int    // requests per second from each loader; default failoverRate, shared
+	Requests int    // from each loader over the whole run; default failoverSeconds of them
 }
 
 // A run has a time before the fault, one in which it lasts, and one after the
@@ -34,6 +34,13 @@ type FailoverPlan struct {
 const (
 	partBefore = 0.2
 	partFault  = 0.6
+)
+
+// What a run sends where nothing is said: requests per second from all loaders
+// together, each of which opens a connection of its own, and for how long.
+const (
+	failoverRate    = 100
+	failoverSeconds = 48
 )
 
 // shiftWithin is how long a drained region's requests may take to move.
@@ -50,18 +57,34 @@ func (p FailoverPlan) withDefaults(m *mesh) FailoverPlan {
 	if p.Fault == "" {
 		p.Fault = FaultDrain
 	}
-	if p.Rate == 0 {
-		p.Rate = 50
-	}
-	if p.Requests == 0 {
-		p.Requests = 2400
-	}
 	for _, c := range m.members {
 		if p.Region == "" && len(m.workload.Versions[c.Name]) > 0 {
 			p.Region = c.Region
 		}
 	}
+	if p.Rate == 0 {
+		p.Rate = max(1, failoverRate/max(1, m.loadersIn(p.Region)))
+	}
+	if p.Requests == 0 {
+		p.Requests = failoverSeconds * p.Rate
+	}
 	return p
+}
+
+// loadersIn is how many loaders there will be in the region: in each cluster one, and
+// one through its ingress.
+func (m *mesh) loadersIn(region string) int {
+	n := 0
+	for _, c := range m.members {
+		if c.Region != region {
+			continue
+		}
+		n++
+		if c.IngressAddress != "" {
+			n++
+		}
+	}
+	return n
 }
 
 func (p FailoverPlan) load(request time.Duration) load.Plan {

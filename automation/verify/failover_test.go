@@ -339,6 +339,25 @@ func TestShiftedElsewhere(t *testing.T) {
 	}
 }
 
+// TestLoadersShareTheLoad: a region of more clusters gets no more requests.
+func TestLoadersShareTheLoad(t *testing.T) {
+	f, o, _ := timedMesh(t)
+	m := f.mesh(o)
+	if p := (FailoverPlan{}).withDefaults(m); p.Rate != 50 || p.Requests != 2400 {
+		t.Errorf("one cluster with its ingress: %+v", p)
+	}
+	for _, c := range m.members {
+		c.Region = "region1"
+	}
+	if p := (FailoverPlan{}).withDefaults(m); p.Rate != 25 || p.Requests != 1200 {
+		t.Errorf("two: %+v", p)
+	}
+	m.members[0].IngressAddress = ""
+	if p := (FailoverPlan{Requests: 990}).withDefaults(m); p.Rate != 33 || p.Requests != 990 {
+		t.Errorf("three loaders: %+v", p)
+	}
+}
+
 // TestStrangers: an answer of a pod that is nowhere is no answer of another region.
 func TestStrangers(t *testing.T) { synctest.Test(t, testStrangers) }
 

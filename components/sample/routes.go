@@ -127,7 +127,7 @@ type httpRule struct {
 // http is the rule as often as the traffic rule wants it.
 func (a *RoutesArgs) http(rule httpRule) pulumi.Array {
 	var out pulumi.Array
-	for _, r := range retried(tuningOf(a.Traffic), rule) {
+	for _, r := range retried(a.Traffic, rule) {
 		out = append(out, r.spec())
 	}
 	return out

@@ -59,6 +59,9 @@ func TestRoutes(t *testing.T) {
 		"distribute-zero-loss": {Namespace: "sample", Traffic: Traffic{Mode: ModeDistribute, Profile: ProfileZeroLoss, Weights: weights}},
 		"failover-article":     {Namespace: "sample", Traffic: Traffic{Mode: ModeFailover, Profile: ProfileArticle, Failover: failover}},
 		"failover-zero-loss":   {Namespace: "sample", Traffic: Traffic{Mode: ModeFailover, Profile: ProfileZeroLoss, Failover: failover}},
+		"failover-two-localities": {Namespace: "sample", Traffic: Traffic{
+			Mode: ModeFailover, Profile: ProfileZeroLoss, Failover: failover, Localities: 2,
+		}},
 		"failover-three-regions": {Namespace: "sample", Traffic: Traffic{
 			Mode: ModeFailover, Profile: ProfileArticle, Failover: map[string]string{"a": "b", "b": "c", "c": "a"},
 		}},
@@ -113,16 +116,9 @@ func TestTuning(t *testing.T) {
 		"retry remote":   {Tuning{RetryRemote: true}, []string{`"retryRemoteLocalities":true`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before, err := json.Marshal(article)
-			if err != nil {
-				t.Fatal(err)
-			}
-			after, err := json.Marshal(objects(&test.tuning, ProfileArticle))
-			if err != nil {
-				t.Fatal(err)
-			}
+			before, after := text(t, article), text(t, objects(&test.tuning, ProfileArticle))
 			for _, part := range test.want {
-				if strings.Contains(string(before), part) || !strings.Contains(string(after), part) {
+				if strings.Contains(before, part) || !strings.Contains(after, part) {
 					t.Errorf("%s: not what the part adds:\n%s", part, after)
 				}
 			}
@@ -130,10 +126,29 @@ func TestTuning(t *testing.T) {
 	}
 }
 
+func text(t *testing.T, objects any) string {
+	t.Helper()
+	data, err := json.Marshal(objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+// TestAttempts: Envoy passes over a priority after every second try, so that the last
+// two are in the region that takes over.
+func TestAttempts(t *testing.T) {
+	for localities, want := range map[int]int{0: 3, 1: 3, 2: 5, 3: 7, 9: 7} {
+		if got := attempts(localities); got != want {
+			t.Errorf("%d localities: %d, want %d", localities, got, want)
+		}
+	}
+}
+
 // TestUnsafeMethodsAreNotRepeated: what is retried for any method is only what no
 // server has seen.
 func TestUnsafeMethodsAreNotRepeated(t *testing.T) {
-	rules := retried(tuningOf(Traffic{Mode: ModeFailover, Profile: ProfileZeroLoss}), httpRule{path: Path})
+	rules := retried(Traffic{Mode: ModeFailover, Profile: ProfileZeroLoss}, httpRule{path: Path})
 	if len(rules) != 2 || rules[0].methods != "GET|HEAD|OPTIONS" || rules[1].methods != "" {
 		t.Fatalf("rules %+v", rules)
 	}

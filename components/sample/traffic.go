@@ -113,16 +113,24 @@ const (
 	onSafe = onDefault + ",503,reset"
 	// onUnsent are those under which no server has seen the request.
 	onUnsent = "connect-failure,refused-stream,reset-before-request"
-	// attempts are enough to leave: Envoy's first retry stays in the region, since it
-	// passes over a priority after every second try, and the next two do not.
-	attempts = 3
+	// triesPerPriority is after how many tries Istio has Envoy pass over a priority.
+	triesPerPriority = 2
+	// maxPriorities is how many Istio makes of one region at most: a client's own
+	// subzone, the rest of its zone, and the rest of the region.
+	maxPriorities = 3
 	// perTry ends a try that nobody answers, so that there is time for another.
 	perTry = "2s"
 )
 
+// attempts are the retries that leave a region of so many localities, and one more.
+func attempts(localities int) int {
+	return triesPerPriority*min(max(localities, 1), maxPriorities) + 1
+}
+
 // retried is the route split by what may be repeated: first the rule for safe
 // methods, if they differ, then the one for all that remain.
-func retried(tuning Tuning, rule httpRule) []httpRule {
+func retried(t Traffic, rule httpRule) []httpRule {
+	tuning, enough := tuningOf(t), attempts(t.Localities)
 	policy := func(attempts int, on string) pulumi.Map {
 		p := pulumi.Map{"attempts": pulumi.Int(attempts), "retryOn": pulumi.String(on)}
 		if tuning.RetryRemote {
@@ -133,9 +141,9 @@ func retried(tuning Tuning, rule httpRule) []httpRule {
 	switch {
 	case tuning.Retries:
 		safe := rule
-		safe.methods, safe.retries = safeMethods, policy(attempts, onSafe)
+		safe.methods, safe.retries = safeMethods, policy(enough, onSafe)
 		safe.retries["perTryTimeout"] = pulumi.String(perTry)
-		rule.retries = policy(attempts, onUnsent)
+		rule.retries = policy(enough, onUnsent)
 		return []httpRule{safe, rule}
 	case tuning.RetryRemote:
 		rule.retries = policy(defaultAttempts, onDefault)

@@ -15,6 +15,9 @@ type Rule struct {
 	Weights map[string]map[string]int `json:"weights,omitempty"`
 	// Failover of mode Failover: the region that takes over, by region.
 	Failover map[string]string `json:"failover,omitempty"`
+	// Localities of mode Failover: how many clusters' localities the region with the
+	// most has; left out where none has two. Requests leave it only after all of them.
+	Localities int `json:"localities,omitempty"`
 	// Tuning overrides the profile, for measuring what each part of it adds.
 	Tuning *Tuning `json:"tuning,omitempty"`
 }

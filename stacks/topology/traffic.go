@@ -79,11 +79,19 @@ func (t Traffic) withDefaults() Traffic {
 type regions struct {
 	// all in the order of clusters; serving are those where the sample runs.
 	all, serving []string
+	// localities in the region that has the most.
+	localities int
 }
 
 func regionsOf(clusters []Cluster) regions {
 	var r regions
+	localities := map[string]map[Locality]bool{}
 	for _, c := range clusters {
+		if localities[c.Locality.Region] == nil {
+			localities[c.Locality.Region] = map[Locality]bool{}
+		}
+		localities[c.Locality.Region][c.Locality] = true
+		r.localities = max(r.localities, len(localities[c.Locality.Region]))
 		if name := c.Locality.Region; name != "" && !slices.Contains(r.all, name) {
 			r.all = append(r.all, name)
 		}
@@ -116,6 +124,9 @@ func (t Traffic) resolve(r regions) regional.Rule {
 		}
 		for _, f := range t.Failover {
 			out.Failover[f.From] = f.To
+		}
+		if r.localities > 1 {
+			out.Localities = r.localities
 		}
 	default:
 		return regional.Rule{}

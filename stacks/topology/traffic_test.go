@@ -183,6 +183,11 @@ func TestResolvedRule(t *testing.T) {
 			Traffic{Mode: TrafficFailover},
 			regional.Rule{Mode: regional.Failover, Profile: regional.ZeroLoss, Failover: map[string]string{"b": "a", "a": "b"}},
 		},
+		"two localities of a region": {
+			[]Cluster{at("b", "v1"), {Name: "other", Network: "n", Locality: Locality{Region: "b", Zone: "z"}}, at("a", "v2")},
+			Traffic{Mode: TrafficFailover},
+			regional.Rule{Mode: regional.Failover, Profile: regional.ZeroLoss, Failover: map[string]string{"b": "a", "a": "b"}, Localities: 2},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p, err := NewPlan("dev", &Config{Clusters: test.clusters, Traffic: test.traffic})
