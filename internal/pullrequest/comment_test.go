@@ -1,130 +1,40 @@
 package pullrequest
 
 import (
-	"archive/zip"
 	"bytes"
-	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
-	"net/http/httptest"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meshwright/meshwright/automation/changes"
+	"github.com/meshwright/meshwright/internal/pullrequest/githubtest"
 )
 
 const (
-	bot   = "github-actions[bot]"
-	head  = "0123456789abcdef0123456789abcdef01234567"
-	other = "ffffffffffffffffffffffffffffffffffffffff"
-	token = "t0ken"
+	bot   = githubtest.Bot
+	head  = githubtest.Head
+	other = githubtest.Other
+	token = githubtest.Token
 )
 
-// github stands in for GitHub's API, and for where it keeps artifacts.
-type github struct {
-	t        *testing.T
-	run      map[string]any
-	pulls    []map[string]any
-	comments []map[string]any // under #7
-	archive  []byte
-	size     int64 // that the API says the archive has; 0: its own
+type github = githubtest.GitHub
 
-	store  *httptest.Server
-	writes []string
-}
+var pullOf, commentOf, archiveOf = githubtest.Pull, githubtest.Comment, githubtest.Zip
 
-func (g *github) serve() *Client {
-	mux := http.NewServeMux()
-	answer := func(w http.ResponseWriter, v any) {
-		if err := json.NewEncoder(w).Encode(v); err != nil {
-			g.t.Error(err)
-		}
-	}
-	page := func(w http.ResponseWriter, r *http.Request, all []map[string]any) {
-		size, _ := strconv.Atoi(r.URL.Query().Get("per_page"))
-		n, _ := strconv.Atoi(r.URL.Query().Get("page"))
-		from := min((n-1)*size, len(all))
-		answer(w, all[from:min(from+size, len(all))])
-	}
-	mux.HandleFunc("GET /repos/o/r/actions/runs/5", func(w http.ResponseWriter, _ *http.Request) { answer(w, g.run) })
-	mux.HandleFunc("GET /repos/o/r/pulls", func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Query().Get("state") != "open" {
-			g.t.Error("closed pull requests were asked for")
-		}
-		page(w, r, g.pulls)
-	})
-	mux.HandleFunc("GET /repos/o/r/actions/runs/5/artifacts", func(w http.ResponseWriter, _ *http.Request) {
-		var list []map[string]any
-		if g.archive != nil {
-			size := g.size
-			if size == 0 {
-				size = int64(len(g.archive))
-			}
-			list = append(list, map[string]any{"id": 8, "name": "another"}, map[string]any{"id": 9, "name": Artifact, "size_in_bytes": size})
-		}
-		answer(w, map[string]any{"artifacts": list})
-	})
-	g.store = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "" {
-			g.t.Error("the token went to another host")
-		}
-		_, _ = w.Write(g.archive)
-	}))
-	g.t.Cleanup(g.store.Close)
-	mux.HandleFunc("GET /repos/o/r/actions/artifacts/9/zip", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, strings.Replace(g.store.URL, "127.0.0.1", "localhost", 1), http.StatusFound)
-	})
-	mux.HandleFunc("GET /repos/o/r/issues/7/comments", func(w http.ResponseWriter, r *http.Request) { page(w, r, g.comments) })
-	write := func(w http.ResponseWriter, r *http.Request) {
-		var in map[string]string
-		data, _ := io.ReadAll(r.Body)
-		if err := json.Unmarshal(data, &in); err != nil {
-			g.t.Error(err)
-		}
-		g.writes = append(g.writes, r.Method+" "+r.URL.Path+"\n"+in["body"])
-		answer(w, map[string]any{"id": 1})
-	}
-	mux.HandleFunc("POST /repos/o/r/issues/{n}/comments", write)
-	mux.HandleFunc("PATCH /repos/o/r/issues/comments/{id}", write)
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("Authorization") != "Bearer "+token {
-			http.Error(w, "who are you", http.StatusUnauthorized)
-			return
-		}
-		mux.ServeHTTP(w, r)
-	}))
-	g.t.Cleanup(srv.Close)
-	return &Client{API: srv.URL, Repository: "o/r", Token: token}
-}
-
-// one is the ordinary case: a report that changes something, one pull request
-// among others, comments of others.
+// one is the ordinary case: a report that changes something, comments of others.
 func one(t *testing.T) *github {
-	return &github{
-		t:   t,
-		run: map[string]any{"id": 5, "event": "pull_request", "conclusion": "success", "head_sha": head, "path": ".github/workflows/diff.yml@main"},
-		pulls: []map[string]any{
-			pullOf(6, other, "o/r"), pullOf(7, head, "o/r"),
-		},
-		comments: []map[string]any{commentOf(1, "someone", "User", "hello"), commentOf(2, "someone", "User", Marker+"\nI am you")},
-		archive:  archiveOf(t, ArtifactFile, reportOf(t, "dev")),
-	}
+	g := githubtest.New(t)
+	g.Artifacts["another"] = []byte("another")
+	g.Artifacts[Artifact] = archiveOf(t, ArtifactFile, reportOf(t, "dev"))
+	g.Comments[7] = []map[string]any{commentOf(1, "someone", "User", "hello"), commentOf(2, "someone", "User", Marker+"\nI am you")}
+	return g
 }
 
-func pullOf(n int, sha, base string) map[string]any {
-	return map[string]any{
-		"number": n, "head": map[string]any{"sha": sha, "repo": map[string]any{"full_name": "fork/r"}},
-		"base": map[string]any{"repo": map[string]any{"full_name": base}},
-	}
-}
-
-func commentOf(id int, login, typ, body string) map[string]any {
-	return map[string]any{"id": id, "body": body, "user": map[string]any{"login": login, "type": typ}}
+func client(g *github) *Client {
+	return &Client{API: g.Serve(), Repository: githubtest.Repository, Token: token}
 }
 
 // reportOf is a report in which stacks change; with none nothing does.
@@ -141,24 +51,7 @@ func reportOf(t *testing.T, stacks ...string) []byte {
 	return b.Bytes()
 }
 
-func archiveOf(t *testing.T, name string, data []byte) []byte {
-	t.Helper()
-	var b bytes.Buffer
-	z := zip.NewWriter(&b)
-	w, err := z.Create(name)
-	if err == nil {
-		_, err = w.Write(data)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := z.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return b.Bytes()
-}
-
-var options = Options{RunID: 5, Workflow: ".github/workflows/diff.yml", Author: bot}
+var options = Options{RunID: githubtest.Run, Workflow: ".github/workflows/diff.yml", Author: bot}
 
 func TestPost(t *testing.T) {
 	// manyOf puts one after so many others that it comes on a later page.
@@ -179,75 +72,81 @@ func TestPost(t *testing.T) {
 		"creates its comment": {want: Created, write: "POST /repos/o/r/issues/7/comments\n" + Marker + "\n### What"},
 		"edits its own": {
 			change: func(_ *testing.T, g *github) {
-				g.comments = append(g.comments, commentOf(3, bot, "Bot", Marker+"\nold"))
+				g.Comments[7] = append(g.Comments[7], commentOf(3, bot, "Bot", Marker+"\nold"))
 			},
 			want: Updated, write: "PATCH /repos/o/r/issues/comments/3\n" + Marker + "\n### What",
 		},
 		"never another's with the marker": {
-			change: func(_ *testing.T, g *github) { g.comments = []map[string]any{commentOf(2, "someone", "User", Marker)} },
-			want:   Created, write: "POST ",
+			change: func(_ *testing.T, g *github) {
+				g.Comments[7] = []map[string]any{commentOf(2, "someone", "User", Marker)}
+			},
+			want: Created, write: "POST ",
 		},
 		"never a user's of the bot's name": {
-			change: func(_ *testing.T, g *github) { g.comments = []map[string]any{commentOf(2, bot, "User", Marker)} },
+			change: func(_ *testing.T, g *github) { g.Comments[7] = []map[string]any{commentOf(2, bot, "User", Marker)} },
 			want:   Created, write: "POST ",
 		},
 		"never the bot's without the marker": {
 			change: func(_ *testing.T, g *github) {
-				g.comments = []map[string]any{commentOf(2, bot, "Bot", "coverage\n"+Marker)}
+				g.Comments[7] = []map[string]any{commentOf(2, bot, "Bot", "coverage\n"+Marker)}
 			},
 			want: Created, write: "POST ",
 		},
 		"finds its own on a later page": {
 			change: func(_ *testing.T, g *github) {
-				g.comments = manyOf(250, commentOf(999, bot, "Bot", Marker), func(i int) map[string]any { return commentOf(i, "u", "User", "x") })
+				g.Comments[7] = manyOf(250, commentOf(999, bot, "Bot", Marker), func(i int) map[string]any { return commentOf(i, "u", "User", "x") })
 			},
 			want: Updated, write: "PATCH /repos/o/r/issues/comments/999\n",
 		},
 		"finds the pull request on a later page": {
 			change: func(_ *testing.T, g *github) {
-				g.pulls = manyOf(250, pullOf(7, head, "o/r"), func(i int) map[string]any { return pullOf(1000+i, other, "o/r") })
+				g.Pulls = manyOf(250, pullOf(7, head, "o/r"), func(i int) map[string]any { return pullOf(1000+i, other, "o/r") })
 			},
 			want: Created, write: "POST /repos/o/r/issues/7/comments\n",
 		},
 		"no pull request": {
-			change: func(_ *testing.T, g *github) { g.pulls = g.pulls[:1] }, want: Nothing, reason: "no open pull request has",
+			change: func(_ *testing.T, g *github) { g.Pulls = g.Pulls[:1] }, want: Nothing, reason: "no open pull request has",
 		},
 		"two pull requests": {
-			change: func(_ *testing.T, g *github) { g.pulls = append(g.pulls, pullOf(8, head, "o/r")) }, want: Nothing, reason: "several pull requests",
+			change: func(_ *testing.T, g *github) { g.Pulls = append(g.Pulls, pullOf(8, head, "o/r")) }, want: Nothing, reason: "several pull requests",
 		},
 		"a pull request into another repository": {
-			change: func(_ *testing.T, g *github) { g.pulls = []map[string]any{pullOf(7, head, "fork/r")} }, want: Nothing, reason: "no open pull request has",
+			change: func(_ *testing.T, g *github) { g.Pulls = []map[string]any{pullOf(7, head, "fork/r")} }, want: Nothing, reason: "no open pull request has",
 		},
 		"nothing changes, nothing was said": {
-			change: func(t *testing.T, g *github) { g.archive = archiveOf(t, ArtifactFile, reportOf(t)) }, want: Nothing, reason: "nothing changes",
+			change: func(t *testing.T, g *github) { g.Artifacts[Artifact] = archiveOf(t, ArtifactFile, reportOf(t)) }, want: Nothing, reason: "nothing changes",
 		},
 		"nothing changes any more": {
 			change: func(t *testing.T, g *github) {
-				g.archive = archiveOf(t, ArtifactFile, reportOf(t))
-				g.comments = append(g.comments, commentOf(3, bot, "Bot", Marker+"\nold"))
+				g.Artifacts[Artifact] = archiveOf(t, ArtifactFile, reportOf(t))
+				g.Comments[7] = append(g.Comments[7], commentOf(3, bot, "Bot", Marker+"\nold"))
 			},
 			want: Updated, write: "PATCH /repos/o/r/issues/comments/3\n" + Marker + "\nThis change does nothing",
 		},
 		"says large of itself": {
-			change: func(_ *testing.T, g *github) { g.size = maxArchive + 1 }, want: Created, write: "POST /repos/o/r/issues/7/comments\n" + Marker + "\nThe report of what this change does to the stacks is too large",
+			change: func(_ *testing.T, g *github) { g.Size = maxArchive + 1 }, want: Created, write: "POST /repos/o/r/issues/7/comments\n" + Marker + "\nThe report of what this change does to the stacks is too large",
 		},
 		"is larger than it says": {
 			change: func(t *testing.T, g *github) {
-				g.archive = archiveOf(t, ArtifactFile, bytes.Repeat([]byte(" "), maxReport+10)) // 16 KB when packed
+				g.Artifacts[Artifact] = archiveOf(t, ArtifactFile, bytes.Repeat([]byte(" "), maxReport+10)) // 16 KB when packed
 			},
 			want: Created, write: "POST /repos/o/r/issues/7/comments\n" + Marker + "\nThe report of what this change does to the stacks is too large",
 		},
-		"another event":    {change: func(_ *testing.T, g *github) { g.run["event"] = "push" }, want: Nothing, reason: "not for a pull request"},
-		"a failed run":     {change: func(_ *testing.T, g *github) { g.run["conclusion"] = "failure" }, want: Nothing, reason: "did not succeed"},
-		"another workflow": {change: func(_ *testing.T, g *github) { g.run["path"] = ".github/workflows/x.yml" }, want: Nothing, reason: "another workflow"},
-		"a strange commit": {change: func(_ *testing.T, g *github) { g.run["head_sha"] = "../x" }, wantErr: "no commit"},
-		"no artifact":      {change: func(_ *testing.T, g *github) { g.archive = nil }, wantErr: "has no artifact"},
-		"no archive":       {change: func(_ *testing.T, g *github) { g.archive = []byte("@octocat") }, wantErr: "artifact meshwright-diff"},
+		"another event":    {change: func(_ *testing.T, g *github) { g.Run["event"] = "push" }, want: Nothing, reason: "not for a pull request"},
+		"a failed run":     {change: func(_ *testing.T, g *github) { g.Run["conclusion"] = "failure" }, want: Nothing, reason: "did not succeed"},
+		"another workflow": {change: func(_ *testing.T, g *github) { g.Run["path"] = ".github/workflows/x.yml" }, want: Nothing, reason: "another workflow"},
+		"a strange commit": {change: func(_ *testing.T, g *github) { g.Run["head_sha"] = "../x" }, wantErr: "no commit"},
+		"no artifact":      {change: func(_ *testing.T, g *github) { delete(g.Artifacts, Artifact) }, wantErr: "has no artifact"},
+		"no archive":       {change: func(_ *testing.T, g *github) { g.Artifacts[Artifact] = []byte("@octocat") }, wantErr: "artifact meshwright-diff"},
 		"another file": {
-			change: func(t *testing.T, g *github) { g.archive = archiveOf(t, "../../"+ArtifactFile, reportOf(t, "dev")) }, wantErr: "holds no diff.json",
+			change: func(t *testing.T, g *github) {
+				g.Artifacts[Artifact] = archiveOf(t, "../../"+ArtifactFile, reportOf(t, "dev"))
+			}, wantErr: "holds no diff.json",
 		},
 		"markdown for a report": {
-			change: func(t *testing.T, g *github) { g.archive = archiveOf(t, ArtifactFile, []byte("@octocat <script>")) }, wantErr: "report:",
+			change: func(t *testing.T, g *github) {
+				g.Artifacts[Artifact] = archiveOf(t, ArtifactFile, []byte("@octocat <script>"))
+			}, wantErr: "report:",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -255,13 +154,13 @@ func TestPost(t *testing.T) {
 			if tc.change != nil {
 				tc.change(t, g)
 			}
-			got, reason, err := Post(t.Context(), g.serve(), options)
+			got, reason, err := Post(t.Context(), client(g), options)
 			if tc.wantErr != "" {
 				if err == nil || !strings.Contains(err.Error(), tc.wantErr) || strings.Contains(err.Error(), token) {
 					t.Errorf("got %v, want %q", err, tc.wantErr)
 				}
-				if len(g.writes) > 0 {
-					t.Errorf("it wrote %q", g.writes)
+				if len(g.Writes()) > 0 {
+					t.Errorf("it wrote %q", g.Writes())
 				}
 				return
 			}
@@ -272,13 +171,13 @@ func TestPost(t *testing.T) {
 				t.Errorf("got %s (%s), want %s (%s)", got, reason, tc.want, tc.reason)
 			}
 			if tc.write == "" {
-				if len(g.writes) > 0 {
-					t.Errorf("it wrote %q", g.writes)
+				if len(g.Writes()) > 0 {
+					t.Errorf("it wrote %q", g.Writes())
 				}
 				return
 			}
-			if len(g.writes) != 1 || !strings.HasPrefix(g.writes[0], tc.write) {
-				t.Errorf("it wrote %q, want %q", g.writes, tc.write)
+			if len(g.Writes()) != 1 || !strings.HasPrefix(g.Writes()[0], tc.write) {
+				t.Errorf("it wrote %q, want %q", g.Writes(), tc.write)
 			}
 		})
 	}
@@ -287,15 +186,15 @@ func TestPost(t *testing.T) {
 // TestPostTwiceWritesOnce: the second time the comment says it already.
 func TestPostTwiceWritesOnce(t *testing.T) {
 	g := one(t)
-	c := g.serve()
+	c := client(g)
 	if _, _, err := Post(t.Context(), c, options); err != nil {
 		t.Fatal(err)
 	}
-	_, body, _ := strings.Cut(g.writes[0], "\n")
-	g.comments = append(g.comments, commentOf(3, bot, "Bot", body))
+	_, body, _ := strings.Cut(g.Writes()[0], "\n")
+	g.Comments[7] = append(g.Comments[7], commentOf(3, bot, "Bot", body))
 	got, _, err := Post(t.Context(), c, options)
-	if err != nil || got != Unchanged || len(g.writes) != 1 {
-		t.Errorf("got %s, %v; %d writes", got, err, len(g.writes))
+	if err != nil || got != Unchanged || len(g.Writes()) != 1 {
+		t.Errorf("got %s, %v; %d writes", got, err, len(g.Writes()))
 	}
 }
 
@@ -317,11 +216,11 @@ func TestHostileReport(t *testing.T) {
 	if err := r.JSON(&b); err != nil {
 		t.Fatal(err)
 	}
-	g.archive = archiveOf(t, ArtifactFile, b.Bytes())
-	if got, _, err := Post(t.Context(), g.serve(), options); err != nil || got != Created {
+	g.Artifacts[Artifact] = archiveOf(t, ArtifactFile, b.Bytes())
+	if got, _, err := Post(t.Context(), client(g), options); err != nil || got != Created {
 		t.Fatalf("%s, %v", got, err)
 	}
-	_, body, _ := strings.Cut(g.writes[0], "\n")
+	_, body, _ := strings.Cut(g.Writes()[0], "\n")
 	if len(body) > changes.MaxMarkdown {
 		t.Errorf("%d bytes", len(body))
 	}
@@ -333,11 +232,9 @@ func TestHostileReport(t *testing.T) {
 }
 
 func TestServerTrouble(t *testing.T) {
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		http.Error(w, "rate limit", http.StatusForbidden)
-	}))
-	defer srv.Close()
-	_, _, err := Post(t.Context(), &Client{API: srv.URL, Repository: "o/r", Token: token}, options)
+	g := one(t)
+	g.Refuse = "GET"
+	_, _, err := Post(t.Context(), client(g), options)
 	if err == nil || !strings.Contains(err.Error(), "403") || strings.Contains(err.Error(), token) {
 		t.Errorf("got %v", err)
 	}
