@@ -157,6 +157,7 @@ func (c *Client) body(ctx context.Context, run workflowRun) (string, bool, error
 	case !report.Changed():
 		return Marker + "\nThis change does nothing to the stacks any more.\n" + foot, false, nil
 	}
+	report.Source = changes.Computed // whatever it says of itself
 	room := changes.MaxMarkdown - len(Marker) - 1 - len(foot)
 	return Marker + "\n" + report.Markdown(room) + foot, true, nil
 }

@@ -203,7 +203,7 @@ func TestPostTwiceWritesOnce(t *testing.T) {
 func TestHostileReport(t *testing.T) {
 	g := one(t)
 	evil := "x`\n\n" + Marker + "\n@octocat <img src=x> [a](https://evil.invalid) #1"
-	r := &changes.Report{Version: changes.Version, Source: evil, Base: evil, Head: evil}
+	r := &changes.Report{Version: changes.Version, Source: changes.Live, Base: evil, Head: evil}
 	for i := range 3000 {
 		r.Stacks = append(r.Stacks, changes.Stack{
 			Name: fmt.Sprint(evil, i), What: changes.Removed, Counts: changes.Counts{Removed: -5},
@@ -228,6 +228,9 @@ func TestHostileReport(t *testing.T) {
 		return strings.HasPrefix(l, "@") || strings.HasPrefix(l, "<img")
 	}) {
 		t.Errorf("something of the report's got out: %.2000s", body)
+	}
+	if !strings.Contains(body, "both programs were run against simulated providers") {
+		t.Error("it passes for a report on what is running")
 	}
 }
 
