@@ -11,8 +11,9 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// TestDocsSpeakOfWhatThereIs: every command line in the documents and in the help's
-// examples can be typed; every command is in the README, and every flag somewhere.
+// TestDocsSpeakOfWhatThereIs: every command line in the documents, in the pull
+// request's job and in the help's examples can be typed; every command is in the
+// README, and every flag somewhere.
 func TestDocsSpeakOfWhatThereIs(t *testing.T) {
 	root := NewRoot(&App{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard})
 	files, err := filepath.Glob("../../docs/*.md")
@@ -29,6 +30,12 @@ func TestDocsSpeakOfWhatThereIs(t *testing.T) {
 		texts[file] = string(raw)
 		all += string(raw)
 	}
+	const job = "../../.github/workflows/diff.yml"
+	raw, err := os.ReadFile(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	texts[job] = strings.ReplaceAll(string(raw), `"`, "") // as the shell reads it
 	flag := regexp.MustCompile(`(?m)^ +(?:-\w, )?(--[a-z-]+)`)
 	eachCommand(root, func(cmd *cobra.Command) {
 		texts[cmd.CommandPath()+" --help"] = cmd.Example

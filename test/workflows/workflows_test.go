@@ -1,5 +1,6 @@
 // Package workflows holds the project's GitHub workflows to the rules that keep a
-// pull request's code away from tokens that can write.
+// pull request's code away from tokens that can write, and runs the steps of those
+// that comment on a pull request.
 package workflows
 
 import (
@@ -9,25 +10,38 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"sigs.k8s.io/yaml"
 )
 
+// workflow is a workflow's file, with the keys that these tests know of alone: what
+// another one says of how a step is run, TestFromPullRequestToComment would leave out.
 type workflow struct {
+	Name string `json:"name"`
 	// YAML 1.1 reads the key "on" as true.
 	On          map[string]any    `json:"true"`
 	Permissions map[string]string `json:"permissions"`
 	Concurrency struct {
-		Group string `json:"group"`
+		Group  string `json:"group"`
+		Cancel bool   `json:"cancel-in-progress"`
 	} `json:"concurrency"`
-	Jobs map[string]struct {
-		Permissions map[string]string `json:"permissions"`
-		Steps       []struct {
-			Uses string            `json:"uses"`
-			With map[string]any    `json:"with"`
-			Env  map[string]string `json:"env"`
-			Run  string            `json:"run"`
-		} `json:"steps"`
-	} `json:"jobs"`
+	Jobs map[string]job `json:"jobs"`
+}
+
+type job struct {
+	If          string            `json:"if"`
+	RunsOn      string            `json:"runs-on"`
+	Timeout     int               `json:"timeout-minutes"`
+	Permissions map[string]string `json:"permissions"`
+	Steps       []step            `json:"steps"`
+}
+
+type step struct {
+	Name string            `json:"name"`
+	Uses string            `json:"uses"`
+	With map[string]any    `json:"with"`
+	Env  map[string]string `json:"env"`
+	Run  string            `json:"run"`
 }
 
 func read(t *testing.T) map[string]workflow {
@@ -43,7 +57,7 @@ func read(t *testing.T) map[string]workflow {
 			t.Fatal(err)
 		}
 		var w workflow
-		if err := yaml.Unmarshal(data, &w); err != nil {
+		if err := yaml.UnmarshalStrict(data, &w); err != nil {
 			t.Fatalf("%s: %v", path, err)
 		}
 		all[filepath.Base(path)] = w
@@ -107,9 +121,11 @@ func TestWhatRunsAPullRequest(t *testing.T) {
 
 // TestWhatComments: it has the token, and none of the pull request's code.
 func TestWhatComments(t *testing.T) {
-	w := read(t)["comment.yml"]
-	if _, ok := w.On["workflow_run"]; !ok || len(w.On) != 1 {
-		t.Errorf("it runs on %v", w.On)
+	all := read(t)
+	w := all["comment.yml"]
+	want := map[string]any{"workflow_run": map[string]any{"workflows": []any{all["diff.yml"].Name}, "types": []any{"completed"}}}
+	if diff := cmp.Diff(want, w.On); diff != "" {
+		t.Errorf("it runs on something else than what diff.yml leaves: %s", diff)
 	}
 	if len(w.Permissions) != 0 {
 		t.Errorf("every job has %v", w.Permissions)
@@ -121,14 +137,8 @@ func TestWhatComments(t *testing.T) {
 		}
 	}
 	job := w.Jobs["comment"]
-	want := map[string]string{"actions": "read", "contents": "read", "pull-requests": "write"}
-	if len(job.Permissions) != len(want) {
-		t.Errorf("permissions %v, want %v", job.Permissions, want)
-	}
-	for key, value := range want {
-		if job.Permissions[key] != value {
-			t.Errorf("%s is %q, want %q", key, job.Permissions[key], value)
-		}
+	if diff := cmp.Diff(map[string]string{"actions": "read", "contents": "read", "pull-requests": "write"}, job.Permissions); diff != "" {
+		t.Errorf("permissions: %s", diff)
 	}
 	for _, s := range job.Steps {
 		for _, with := range s.With {
