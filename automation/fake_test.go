@@ -107,13 +107,13 @@ contexts: [{name: cluster1, context: {cluster: kind-x, user: kind-x}}]
 users: [{name: kind-x, user: {token: ` + canary + `}}]
 `
 
-// things is a program of two things, the second of which follows the first and
-// does as told by do, and of the outputs that a stack has.
+// things is a program of two things, the first of which has a secret and the second
+// of which follows it and does as told by do, and of the outputs that a stack has.
 func things(do string) func(*artifacts.Set) pulumi.RunFunc {
 	return func(*artifacts.Set) pulumi.RunFunc {
 		return func(ctx *pulumi.Context) error {
 			var one, two pulumi.CustomResourceState
-			if err := ctx.RegisterResource("fake:index:Thing", "one", pulumi.Map{"do": pulumi.String("ok")}, &one); err != nil {
+			if err := ctx.RegisterResource("fake:index:Thing", "one", pulumi.Map{"do": pulumi.String("ok"), "key": pulumi.ToSecret(pulumi.String(canary))}, &one); err != nil {
 				return err
 			}
 			if err := ctx.RegisterResource("fake:index:Thing", "two", pulumi.Map{"do": pulumi.String(do)}, &two, pulumi.DependsOn([]pulumi.Resource{&one})); err != nil {

@@ -20,6 +20,7 @@ import (
 	"go.uber.org/goleak"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/meshwright/meshwright/automation/changes"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/clitest"
 	"github.com/meshwright/meshwright/internal/imagelock"
@@ -40,6 +41,15 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
 }
 
+// oneChange is what the second thing's change looks like.
+const oneChange = "### What this change does to the stacks\n\n" +
+	"| stack | replaced | removed | changed | added | unchanged |\n|---|---|---|---|---|---|\n" +
+	"| `dev` |  |  | 1 |  | 3 |\n\n" +
+	"#### Stack `dev`: 1 changed, 3 unchanged\n\n" +
+	"##### The lab itself\n\nChanged\n\n- `two` (`fake:index:Thing`)\n\n" +
+	"```diff\n~ do: \"ok\" -> \"other than [secret]\"\n```\n\n" +
+	"<sub>From a preview on the lab's own state.</sub>\n"
+
 func TestLifeOfALab(t *testing.T) {
 	state, w := t.TempDir(), newWorld()
 	lab := testLab(t, "dev", state, w, "ok")
@@ -55,6 +65,15 @@ func TestLifeOfALab(t *testing.T) {
 	}
 	if _, err := os.Stat(lab.Dir()); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("preview of a new lab left %s", lab.Dir())
+	}
+	if text := preview.Report.Markdown(changes.MaxMarkdown); strings.Contains(text, canary) {
+		t.Errorf("the new lab's secret is shown:\n%s", text)
+	} else {
+		for _, want := range []string{"| `dev` (new) |  |  |  | 4 |  |\n", "- `two` (`fake:index:Thing`)\n", "+ key: [secret]\n", "From a preview on the lab's own state."} {
+			if !strings.Contains(text, want) {
+				t.Errorf("no %q of a new lab in:\n%s", want, text)
+			}
+		}
 	}
 
 	up, err := lab.Up(ctx)
@@ -81,12 +100,20 @@ func TestLifeOfALab(t *testing.T) {
 		t.Errorf("second up: %v, changed %v", err, again)
 	}
 	preview, err = lab.Preview(ctx)
-	if err != nil || preview.Changed() {
-		t.Errorf("preview of what is up: %v, %v", err, preview)
+	if err != nil || preview.Changed() || preview.Report.Markdown(changes.MaxMarkdown) != "" {
+		t.Errorf("preview of what is up: %v, %+v", err, preview)
 	}
-	var changes *ChangesError
-	lab.program = things("other")
-	if _, err := lab.Up(ctx, ExpectNoChanges()); !errors.As(err, &changes) || len(changes.Changes) != 1 || changes.Changes[0].Op != "update" {
+	// The first thing's secret, in a text of the second's that is none.
+	lab.program = things("other than " + canary)
+	preview, err = lab.Preview(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(oneChange, preview.Report.Markdown(changes.MaxMarkdown)); diff != "" {
+		t.Errorf("preview of a change: %s", diff)
+	}
+	var refused *ChangesError
+	if _, err := lab.Up(ctx, ExpectNoChanges()); !errors.As(err, &refused) || len(refused.Changes) != 1 || refused.Changes[0].Op != "update" {
 		t.Errorf("up that expects no changes where there is one: %v", err)
 	} else if !strings.HasSuffix(err.Error(), "meshwright preview --project "+lab.o.ProjectDir) {
 		t.Errorf("the next command would address another lab: %v", err)

@@ -170,7 +170,9 @@ func verifyAll(t *testing.T, h *harness) {
 
 func noChanges(t *testing.T, h *harness) {
 	h.must(t, "up", "--name", h.lab, "--expect-no-changes")
-	h.must(t, "preview", "--name", h.lab, "--expect-no-changes")
+	if r := h.must(t, "preview", "--name", h.lab, "--expect-no-changes", "--output", "markdown"); r.stdout != "" {
+		t.Errorf("nothing changes, in Markdown:\n%s", r.stdout)
+	}
 	// The negative control: with another setting it must object.
 	if r := h.run(t, "preview", "--name", h.lab, "--expect-no-changes", "-c", "meshID=other"); r.code == 0 {
 		t.Error("preview --expect-no-changes accepts another meshID")
