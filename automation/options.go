@@ -3,7 +3,6 @@ package automation
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -127,7 +126,7 @@ func (o Options) withDefaults(ctx context.Context) (Options, error) {
 		o.Events = func(Event) {}
 	}
 	if o.Log == nil {
-		o.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		o.Log = slog.New(slog.DiscardHandler)
 	}
 	return o, nil
 }

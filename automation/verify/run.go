@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"slices"
 	"sync"
@@ -58,7 +57,7 @@ func (m *mesh) open(targets []Target) (done func(), err error) {
 func run(ctx context.Context, m *mesh, o Options) (*Report, error) {
 	log := o.Log
 	if log == nil {
-		log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		log = slog.New(slog.DiscardHandler)
 	}
 	r := &runner{mesh: m, options: o, log: log}
 	chosen := slices.DeleteFunc(slices.Clone(checks), func(c check) bool { return c.timed && !o.Full && !slices.Contains(o.Only, c.id) })

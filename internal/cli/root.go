@@ -2,7 +2,6 @@ package cli
 
 import (
 	"fmt"
-	"io"
 	"log/slog"
 	"strings"
 
@@ -35,7 +34,7 @@ func commands(a *App) []*cobra.Command {
 // NewRoot returns the command tree.
 func NewRoot(a *App) *cobra.Command {
 	if a.Log == nil {
-		a.Log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		a.Log = slog.New(slog.DiscardHandler)
 	}
 	cobra.EnableCommandSorting = false
 	if a.Collect == nil {
