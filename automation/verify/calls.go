@@ -12,8 +12,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/meshwright/meshwright/automation/verify/call"
 	"github.com/meshwright/meshwright/automation/verify/probe"
 	"github.com/meshwright/meshwright/internal/regional"
@@ -198,21 +196,13 @@ func concurrency(n int) int { return max(8, (n+3)/4) }
 
 // callFromPod makes n requests from a client pod, in one exec.
 func (m *mesh) callFromPod(ctx context.Context, c *member, via, url string, n int) (*batch, *Finding) {
-	pods, err := c.cluster.Pods(ctx, m.workload.Namespace, m.workload.Clients())
-	if err != nil {
-		f := unreachable(c, "", err)
-		return nil, &f
+	client, finding := m.readyPod(ctx, c, m.workload.Clients())
+	if finding != nil {
+		return nil, finding
 	}
-	pods = slices.DeleteFunc(running(pods), func(p corev1.Pod) bool { return !ready(&p) })
-	if len(pods) == 0 {
-		return nil, &Finding{
-			Reason: ReasonClientMissing, Cluster: c.Name,
-			Message: fmt.Sprintf("no ready pod %s in namespace %s", m.workload.Clients(), m.workload.Namespace),
-		}
-	}
-	pod := probe.Ref(&pods[0])
+	pod := probe.Ref(client)
 	argv := call.Curl(url, n, concurrency(n), m.timeouts.Request)
-	res, err := c.cluster.Exec(ctx, pod, AppContainer(&pods[0]), argv)
+	res, err := c.cluster.Exec(ctx, pod, AppContainer(client), argv)
 	if err != nil {
 		f := unreachable(c, "pod "+pod.String(), err)
 		return nil, &f

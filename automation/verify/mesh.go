@@ -130,6 +130,25 @@ func ready(p *corev1.Pod) bool {
 	return false
 }
 
+// readyPod returns the first ready pod of a selector in the workload's namespace of
+// c; that there is none is a finding.
+func (m *mesh) readyPod(ctx context.Context, c *member, selector string) (*corev1.Pod, *Finding) {
+	pods, err := c.cluster.Pods(ctx, m.workload.Namespace, selector)
+	if err != nil {
+		f := unreachable(c, "", err)
+		return nil, &f
+	}
+	for _, p := range running(pods) {
+		if ready(&p) {
+			return &p, nil
+		}
+	}
+	return nil, &Finding{
+		Reason: ReasonClientMissing, Cluster: c.Name,
+		Message: fmt.Sprintf("no ready pod %s in namespace %s", selector, m.workload.Namespace),
+	}
+}
+
 // AppContainer returns the pod's first container that is not the sidecar.
 func AppContainer(p *corev1.Pod) string {
 	for _, c := range p.Spec.Containers {

@@ -3,7 +3,6 @@ package verify
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 
@@ -124,22 +123,15 @@ func (m *mesh) place(ctx context.Context, c *member) (*place, *Finding) {
 		f := unreachable(c, "", err)
 		return nil, &f
 	}
-	clients, err := c.cluster.Pods(ctx, m.workload.Namespace, m.workload.Clients())
-	if err != nil {
-		return fail(err)
-	}
-	clients = slices.DeleteFunc(running(clients), func(p corev1.Pod) bool { return !ready(&p) })
-	if len(clients) == 0 {
-		return nil, &Finding{
-			Reason: ReasonClientMissing, Cluster: c.Name,
-			Message: fmt.Sprintf("no ready pod %s in namespace %s", m.workload.Clients(), m.workload.Namespace),
-		}
+	client, f := m.readyPod(ctx, c, m.workload.Clients())
+	if f != nil {
+		return nil, f
 	}
 	servers, err := m.servers(ctx, c)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return fail(err)
 	}
-	p := &place{member: c, client: clients[0], servers: servers}
+	p := &place{member: c, client: *client, servers: servers}
 	if p.landing, err = m.landing(ctx, p); err != nil {
 		return fail(err)
 	}

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/meshwright/meshwright/automation/verify/load"
@@ -126,25 +125,17 @@ func (m *mesh) loaders(ctx context.Context, pick func(*member) bool) ([]loader, 
 		if !pick(c) {
 			continue
 		}
-		pods, err := c.cluster.Pods(ctx, m.workload.Namespace, m.workload.LoadLabel)
-		if err != nil {
-			f := unreachable(c, "", err)
-			return nil, &f
+		pod, finding := m.readyPod(ctx, c, m.workload.LoadLabel)
+		if finding != nil {
+			return nil, finding
 		}
-		pods = slices.DeleteFunc(running(pods), func(p corev1.Pod) bool { return !ready(&p) })
-		if len(pods) == 0 {
-			return nil, &Finding{
-				Reason: ReasonClientMissing, Cluster: c.Name,
-				Message: fmt.Sprintf("no ready pod %s in namespace %s", m.workload.LoadLabel, m.workload.Namespace),
-			}
-		}
-		inPod, err := m.generator.fromPod(c, probe.Ref(&pods[0]), AppContainer(&pods[0]))
+		inPod, err := m.generator.fromPod(c, probe.Ref(pod), AppContainer(pod))
 		if err != nil {
 			return nil, &Finding{Reason: ReasonProbeFailed, Cluster: c.Name, Message: err.Error()}
 		}
 		out = append(out, loader{
 			member: c, via: "mesh", source: inPod, url: m.workload.URL(),
-			proxy: proxy{member: c, pod: pods[0], role: roleClient},
+			proxy: proxy{member: c, pod: *pod, role: roleClient},
 		})
 		if c.IngressAddress == "" {
 			continue
