@@ -211,7 +211,7 @@ func (m *mesh) callFromPod(ctx context.Context, c *member, via, url string, n in
 	if len(records) == 0 {
 		return nil, &Finding{
 			Reason: ReasonProbeFailed, Cluster: c.Name, Object: "pod " + pod.String(),
-			Message: fmt.Sprintf("curl ended with code %d: %s", res.Code, strings.TrimSpace(excerpt(string(res.Stderr)))),
+			Message: curlError(res).Error(),
 		}
 	}
 	return &batch{
@@ -370,15 +370,7 @@ func (b *batch) evidence() []gather {
 	if b.pod == nil {
 		return append(out, logEvidence(b.member, "", ingressSelector, sidecar))
 	}
-	return append(out, func(ctx context.Context) Evidence {
-		e := Evidence{Title: "log of pod " + b.pod.String() + ", container " + sidecar, Cluster: b.member.Name, Kind: EvidenceLog}
-		text, err := b.member.cluster.Logs(ctx, *b.pod, sidecar, logLines)
-		if err != nil {
-			text = []byte(err.Error())
-		}
-		e.Content = excerpt(string(text))
-		return e
-	})
+	return append(out, proxyLogEvidence(b.member, *b.pod))
 }
 
 // shares renders counts by version as "v1 24, v2 27".

@@ -95,7 +95,7 @@ func checkDiscovery(ctx context.Context, m *mesh, out *outcome) {
 			wg.Go(func() {
 				list, f := m.endpoints(ctx, p)
 				if f != nil {
-					out.add(*f, podLogEvidence(c, p.pod, sidecar))
+					out.add(*f, proxyLogEvidence(c, probe.Ref(&p.pod)))
 					return
 				}
 				mu.Lock()
@@ -240,7 +240,7 @@ func judgeConnection(p proxy, seen map[string]proxySync, out *outcome) {
 		out.add(Finding{
 			Reason: ReasonProxyDisconnected, Cluster: p.member.Name, Object: p.object(),
 			Message: "is connected to no istiod of control plane " + p.member.ControlPlane,
-		}, podLogEvidence(p.member, p.pod, sidecar))
+		}, proxyLogEvidence(p.member, probe.Ref(&p.pod)))
 	}
 }
 

@@ -92,17 +92,18 @@ func logEvidence(c *member, namespace, selector, container string) gather {
 			return e
 		}
 		sort.Slice(pods, func(i, j int) bool { return pods[j].CreationTimestamp.Before(&pods[i].CreationTimestamp) })
-		return podLog(ctx, c, pods[0], container)
+		return podLog(ctx, c, probe.Ref(&pods[0]), container)
 	}
 }
 
-func podLogEvidence(c *member, pod corev1.Pod, container string) gather {
-	return func(ctx context.Context) Evidence { return podLog(ctx, c, pod, container) }
+// proxyLogEvidence attaches the log of a pod's proxy.
+func proxyLogEvidence(c *member, pod probe.Pod) gather {
+	return func(ctx context.Context) Evidence { return podLog(ctx, c, pod, sidecar) }
 }
 
-func podLog(ctx context.Context, c *member, pod corev1.Pod, container string) Evidence {
-	e := Evidence{Title: fmt.Sprintf("log of pod %s/%s, container %s", pod.Namespace, pod.Name, container), Cluster: c.Name, Kind: EvidenceLog}
-	text, err := c.cluster.Logs(ctx, probe.Ref(&pod), container, logLines)
+func podLog(ctx context.Context, c *member, pod probe.Pod, container string) Evidence {
+	e := Evidence{Title: fmt.Sprintf("log of pod %s, container %s", pod, container), Cluster: c.Name, Kind: EvidenceLog}
+	text, err := c.cluster.Logs(ctx, pod, container, logLines)
 	if err != nil {
 		e.Content = err.Error()
 		return e

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -356,15 +357,8 @@ func (f *Failover) judge(d *FailoverData, out *outcome) {
 
 // losses lists what became of lost requests, most frequent first.
 func (f *Failover) losses() string {
-	kinds := make([]string, 0, len(f.Errors))
-	for kind := range f.Errors {
-		kinds = append(kinds, kind)
-	}
-	slices.SortFunc(kinds, func(a, b string) int {
-		if n := f.Errors[b] - f.Errors[a]; n != 0 {
-			return n
-		}
-		return strings.Compare(a, b)
+	kinds := slices.SortedFunc(maps.Keys(f.Errors), func(a, b string) int {
+		return cmp.Or(f.Errors[b]-f.Errors[a], strings.Compare(a, b))
 	})
 	var parts []string
 	for _, kind := range kinds[:min(3, len(kinds))] {

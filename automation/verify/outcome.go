@@ -1,8 +1,10 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -30,8 +32,6 @@ func (o *outcome) failed() bool {
 	return slices.ContainsFunc(o.findings, func(f Finding) bool { return !f.Warning })
 }
 
-func (o *outcome) cutOff() bool { return o.timedOut }
-
 // anyCheck are the causes that every check can have, most causal first.
 var anyCheck = []Reason{ReasonPanicked, ReasonClusterUnreachable, ReasonTimedOut, ReasonProbeFailed}
 
@@ -52,16 +52,7 @@ func (o *outcome) sort(order []Reason) {
 			}
 			return 1
 		}
-		if c := rank(a.Reason) - rank(b.Reason); c != 0 {
-			return c
-		}
-		if a.Cluster != b.Cluster {
-			if a.Cluster < b.Cluster {
-				return -1
-			}
-			return 1
-		}
-		return 0
+		return cmp.Or(rank(a.Reason)-rank(b.Reason), strings.Compare(a.Cluster, b.Cluster))
 	})
 }
 

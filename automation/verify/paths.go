@@ -3,8 +3,9 @@ package verify
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -60,7 +61,8 @@ func tallyOf(ctx context.Context, p proxy, cluster string) (tally, *Finding) {
 }
 
 // passthrough names the Envoy cluster by which an east-west gateway passes the
-// workload's connections on (istio's BuildDNSSrvSubsetKey).
+// workload's connections on, and the server that they ask for (istio's
+// BuildDNSSrvSubsetKey).
 func passthrough(w Workload) string {
 	return fmt.Sprintf("outbound_.%d_._.%s.%s.svc.cluster.local", w.Port, w.Service, w.Namespace)
 }
@@ -228,12 +230,7 @@ func (m *mesh) judgeDetours(places []*place, p *place, before, after tally, out 
 
 func tallyEvidence(p *place, t tally) gather {
 	var b strings.Builder
-	hosts := make([]string, 0, len(t))
-	for h := range t {
-		hosts = append(hosts, h)
-	}
-	sort.Strings(hosts)
-	for _, h := range hosts {
+	for _, h := range slices.Sorted(maps.Keys(t)) {
 		fmt.Fprintf(&b, "%-22s %d requests, %d connections, %d open\n", h, t[h].Requests, t[h].Connections, t[h].Open)
 	}
 	return textEvidence(p.member, EvidenceConfig, "what the proxy of pod "+probe.Ref(&p.client).String()+" sent to each endpoint", b.String())
@@ -290,11 +287,7 @@ func (m *mesh) carried(ctx context.Context, places []*place, out *outcome) map[s
 // judgeIdleGateways: in a mesh of one network nobody has business with the
 // workload at a gateway, which serves remotes their control plane there.
 func (m *mesh) judgeIdleGateways(before, after map[string]passed, out *outcome) {
-	networks := map[string]bool{}
-	for _, c := range m.members {
-		networks[c.Network] = true
-	}
-	if len(networks) > 1 {
+	if m.networks() > 1 {
 		return
 	}
 	for network, p := range after {

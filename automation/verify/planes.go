@@ -263,8 +263,7 @@ func (m *mesh) opens(ctx context.Context, c *member, address string) error {
 	// A sidecar accepts every outgoing connection itself, so a connection from
 	// a pod proves nothing. A certificate does: an open port passes the TLS
 	// greeting through to the server that the name asks for.
-	name := fmt.Sprintf("outbound_.%d_._.%s.%s.svc.cluster.local", m.workload.Port, m.workload.Service, m.workload.Namespace)
-	pod, out, inner := m.curl(ctx, c, "-kv", "--connect-to", "::"+addr, "https://"+name+":15443/")
+	pod, out, inner := m.curl(ctx, c, "-kv", "--connect-to", "::"+addr, "https://"+passthrough(m.workload)+":15443/")
 	switch {
 	case inner != nil:
 		return fmt.Errorf("%w; and not from the cluster: %w", err, inner)

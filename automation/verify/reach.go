@@ -235,6 +235,11 @@ func noCommand(o probe.Output, err error) bool {
 	return o.Code == 126 || o.Code == 127
 }
 
+// curlError says how a curl ended that has proven nothing.
+func curlError(o probe.Output) error {
+	return fmt.Errorf("curl ended with code %d: %s", o.Code, strings.TrimSpace(excerpt(string(o.Stderr))))
+}
+
 var connectLine = regexp.MustCompile(`#connect ([0-9.]+) ([0-9]+)`)
 
 // Exit codes of curl that mean that no connection came about.
@@ -250,7 +255,7 @@ const (
 func connected(o probe.Output) (ok bool, detail string, err error) {
 	m := connectLine.FindStringSubmatch(string(o.Stdout))
 	if m == nil {
-		return false, "", fmt.Errorf("curl ended with code %d: %s", o.Code, strings.TrimSpace(excerpt(string(o.Stderr))))
+		return false, "", curlError(o)
 	}
 	took, err := strconv.ParseFloat(m[1], 64)
 	if err != nil {
@@ -274,12 +279,10 @@ func connectedByProxy(o probe.Output) (ok bool, detail string, err error) {
 	body := string(o.Stdout)
 	m := connectLine.FindStringSubmatch(body)
 	switch {
-	case m == nil:
-		return false, "", fmt.Errorf("curl ended with code %d: %s", o.Code, strings.TrimSpace(excerpt(string(o.Stderr))))
-	case o.Code == curlTimedOut:
+	case m != nil && o.Code == curlTimedOut:
 		return false, "the proxy gave no answer", nil
-	case o.Code != 0:
-		return false, "", fmt.Errorf("curl ended with code %d: %s", o.Code, strings.TrimSpace(excerpt(string(o.Stderr))))
+	case m == nil || o.Code != 0:
+		return false, "", curlError(o)
 	}
 	for _, reason := range []string{"connection failure", "connection timeout", "remote connection failure", "local connection failure", "no healthy upstream"} {
 		if strings.Contains(body, reason) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -132,10 +133,7 @@ func inboundPeers(table string, ports ...int) []string {
 			seen[a.String()] = true
 		}
 	}
-	out := make([]string, 0, len(seen))
-	for a := range seen {
-		out = append(out, a)
-	}
+	out := slices.AppendSeq([]string{}, maps.Keys(seen))
 	slices.Sort(out)
 	return out
 }

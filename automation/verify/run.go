@@ -132,7 +132,7 @@ func (r *runner) check(ctx context.Context, c check) Result {
 		out := r.attempt(ctx, c)
 		r.log.Debug("attempt", "check", c.id, "attempt", result.Attempts, "findings", len(out.findings), "took", time.Since(began))
 		// An attempt that was cut off says less than the one before it.
-		if last == nil || !out.cutOff() {
+		if last == nil || !out.timedOut {
 			last = out
 		}
 		over := time.Since(result.Started)+r.mesh.timeouts.Interval >= deadline

@@ -3,7 +3,8 @@ package verify
 import (
 	"fmt"
 	"log/slog"
-	"sort"
+	"maps"
+	"slices"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -150,12 +151,8 @@ func validate(o Options) error {
 			return fmt.Errorf("workload %s: cluster %q is not among the clusters", o.Workload.Service, cluster)
 		}
 	}
-	known := map[string]bool{}
-	for _, c := range checks {
-		known[c.id] = true
-	}
 	for _, id := range o.Only {
-		if !known[id] {
+		if !slices.Contains(IDs(), id) {
 			return fmt.Errorf("no check is called %q; the checks are %v", id, IDs())
 		}
 	}
@@ -170,10 +167,5 @@ func (w Workload) allVersions() []string {
 			seen[v] = true
 		}
 	}
-	out := make([]string, 0, len(seen))
-	for v := range seen {
-		out = append(out, v)
-	}
-	sort.Strings(out)
-	return out
+	return slices.Sorted(maps.Keys(seen))
 }

@@ -7,7 +7,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -53,9 +54,8 @@ func checkTrust(ctx context.Context, m *mesh, out *outcome) {
 			mu.Unlock()
 		}
 	})
-	sort.Slice(holders, func(i, j int) bool {
-		a, b := holders[i], holders[j]
-		return a.member.Name+a.object() < b.member.Name+b.object()
+	slices.SortFunc(holders, func(a, b holder) int {
+		return strings.Compare(a.member.Name+a.object(), b.member.Name+b.object())
 	})
 	data := judgeTrust(holders, issuers, time.Now(), out)
 	out.data = data
@@ -96,13 +96,13 @@ func (m *mesh) holders(ctx context.Context, c *member, out *outcome) ([]holder, 
 		wg.Go(func() {
 			dump, err := p.admin(ctx, "/config_dump?resource=dynamic_active_secrets")
 			if err != nil {
-				out.add(unreachable(c, p.object(), err), podLogEvidence(c, p.pod, sidecar))
+				out.add(unreachable(c, p.object(), err), proxyLogEvidence(c, probe.Ref(&p.pod)))
 				return
 			}
 			id, err := parseIdentity(dump)
 			if err != nil {
 				out.add(Finding{Reason: ReasonNoIdentity, Cluster: c.Name, Object: p.object(), Message: err.Error()},
-					podLogEvidence(c, p.pod, sidecar))
+					proxyLogEvidence(c, probe.Ref(&p.pod)))
 				return
 			}
 			list[i] = &holder{proxy: p, identity: *id}
@@ -175,10 +175,8 @@ func issuerIn(chain []*x509.Certificate) *x509.Certificate {
 func judgeTrust(holders []holder, issuers map[string][]*x509.Certificate, now time.Time, out *outcome) TrustData {
 	data := TrustData{Roots: []string{}, Intermediates: map[string]string{}, Proxies: len(holders)}
 	bundles := bundlesOf(holders)
-	for fingerprint := range rootsOf(holders) {
-		data.Roots = append(data.Roots, fingerprint)
-	}
-	sort.Strings(data.Roots)
+	data.Roots = slices.AppendSeq(data.Roots, maps.Keys(rootsOf(holders)))
+	slices.Sort(data.Roots)
 	for plane, cas := range issuers {
 		if len(cas) > 0 {
 			data.Intermediates[plane] = fingerprint(cas[0])
@@ -208,12 +206,8 @@ func judgeTrust(holders []holder, issuers map[string][]*x509.Certificate, now ti
 		}
 	}
 	if len(domains) > 1 {
-		names := make([]string, 0, len(domains))
-		for d := range domains {
-			names = append(names, d)
-		}
-		sort.Strings(names)
-		out.add(Finding{Reason: ReasonTrustDomainMismatch, Message: "trust domains in use: " + strings.Join(names, ", ")})
+		names := strings.Join(slices.Sorted(maps.Keys(domains)), ", ")
+		out.add(Finding{Reason: ReasonTrustDomainMismatch, Message: "trust domains in use: " + names})
 	}
 	if len(data.Roots) > 1 && !broken {
 		out.add(Finding{
@@ -237,7 +231,7 @@ func bundlesOf(holders []holder) map[string]bundle {
 		for i, r := range h.roots {
 			prints[i] = fingerprint(r)
 		}
-		sort.Strings(prints)
+		slices.Sort(prints)
 		key := strings.Join(prints, "+")
 		if _, ok := out[key]; ok {
 			continue
@@ -275,12 +269,7 @@ func (h holder) judgeChain(bundles map[string]bundle, now time.Time) *Finding {
 	f := &Finding{Cluster: h.member.Name, Object: h.object()}
 	var stranger *bundle
 	verified := 0
-	keys := make([]string, 0, len(bundles))
-	for k := range bundles {
-		keys = append(keys, k)
-	}
-	sort.Strings(keys)
-	for _, k := range keys {
+	for _, k := range slices.Sorted(maps.Keys(bundles)) {
 		b := bundles[k]
 		_, err := h.chain[0].Verify(x509.VerifyOptions{
 			Roots: b.pool, Intermediates: between, CurrentTime: now,
@@ -319,22 +308,16 @@ func (h holder) judgeChain(bundles map[string]bundle, now time.Time) *Finding {
 func (h holder) judgeIssuer(issuers []*x509.Certificate) *Finding {
 	f := &Finding{Cluster: h.member.Name, Object: h.object()}
 	ca := issuerIn(h.chain)
-	if ca == nil {
-		// The root is known from the bundle, so the chain verified without it.
-		f.Reason, f.Message = ReasonNoIntermediate, "its certificate was signed by the root itself"
-		return f
-	}
-	if ca.CheckSignatureFrom(ca) == nil {
+	// Where the chain has no issuer, the root did it, which is known from the bundle.
+	if ca == nil || ca.CheckSignatureFrom(ca) == nil {
 		f.Reason, f.Message = ReasonNoIntermediate, "its certificate was signed by the root itself"
 		return f
 	}
 	if len(issuers) == 0 {
 		return nil
 	}
-	for _, i := range issuers {
-		if i.Equal(ca) {
-			return nil
-		}
+	if slices.ContainsFunc(issuers, ca.Equal) {
+		return nil
 	}
 	f.Reason = ReasonWrongIssuer
 	f.Message = fmt.Sprintf("signed by %q, but control plane %s signs with %q", name(ca), h.member.ControlPlane, name(issuers[0]))

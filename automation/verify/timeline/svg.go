@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -167,15 +168,7 @@ type label struct {
 // events are those that have a place on the axis, in order of time.
 func (c Chart) events() []Event {
 	out := slices.DeleteFunc(slices.Clone(c.Events), func(e Event) bool { return math.IsNaN(e.Offset) || math.IsInf(e.Offset, 0) })
-	slices.SortStableFunc(out, func(a, b Event) int {
-		switch {
-		case a.Offset < b.Offset:
-			return -1
-		case a.Offset > b.Offset:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(out, func(a, b Event) int { return cmp.Compare(a.Offset, b.Offset) })
 	return out
 }
 
