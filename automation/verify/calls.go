@@ -204,8 +204,7 @@ func (m *mesh) callFromPod(ctx context.Context, c *member, via, url string, n in
 	argv := call.Curl(url, n, concurrency(n), m.timeouts.Request)
 	res, err := c.cluster.Exec(ctx, pod, AppContainer(client), argv)
 	if err != nil {
-		f := unreachable(c, "pod "+pod.String(), err)
-		return nil, &f
+		return nil, new(unreachable(c, "pod "+pod.String(), err))
 	}
 	records := call.Parse(string(res.Stdout))
 	if len(records) == 0 {

@@ -248,8 +248,7 @@ func judgeConnection(p proxy, seen map[string]proxySync, out *outcome) {
 func (m *mesh) endpoints(ctx context.Context, p proxy) ([]endpoint, *Finding) {
 	dump, err := p.admin(ctx, "/clusters?format=json")
 	if err != nil {
-		f := unreachable(p.member, p.object(), err)
-		return nil, &f
+		return nil, new(unreachable(p.member, p.object(), err))
 	}
 	list, found, err := parseEndpoints(dump, outbound(m.workload))
 	if err != nil {

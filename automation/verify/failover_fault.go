@@ -93,8 +93,7 @@ func (m *mesh) victims(ctx context.Context, region string) ([]victim, error) {
 
 func (v victim) strike(ctx context.Context, fault string) error {
 	if fault == FaultKill {
-		now := int64(0)
-		return v.remove(ctx, &now)
+		return v.remove(ctx, new(int64(0)))
 	}
 	path := "drain_listeners"
 	if fault == FaultGraceful {

@@ -135,8 +135,7 @@ func ready(p *corev1.Pod) bool {
 func (m *mesh) readyPod(ctx context.Context, c *member, selector string) (*corev1.Pod, *Finding) {
 	pods, err := c.cluster.Pods(ctx, m.workload.Namespace, selector)
 	if err != nil {
-		f := unreachable(c, "", err)
-		return nil, &f
+		return nil, new(unreachable(c, "", err))
 	}
 	for _, p := range running(pods) {
 		if ready(&p) {

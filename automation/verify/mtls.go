@@ -131,19 +131,15 @@ func (m *mesh) refusal(ctx context.Context, c *member, from, to *corev1.Pod) (*R
 			"curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", call.Seconds(m.timeouts.Request), url,
 		})
 	}
-	failed := func(err error) *Finding {
-		f := unreachable(c, "pod "+from.Name, err)
-		return &f
-	}
 	r := &Refusal{Cluster: c.Name, Target: to.Name}
 	control, err := curl(statusPort, "/healthz/ready")
 	if err != nil {
-		return nil, failed(err)
+		return nil, new(unreachable(c, "pod "+from.Name, err))
 	}
 	r.Reached = control.Code == 0 && string(control.Stdout) == "200"
 	res, err := curl(m.workload.Port, m.workload.Path)
 	if err != nil {
-		return nil, failed(err)
+		return nil, new(unreachable(c, "pod "+from.Name, err))
 	}
 	switch {
 	case res.Code == 0:

@@ -119,21 +119,17 @@ func (m *mesh) places(ctx context.Context, out *outcome) []*place {
 }
 
 func (m *mesh) place(ctx context.Context, c *member) (*place, *Finding) {
-	fail := func(err error) (*place, *Finding) {
-		f := unreachable(c, "", err)
-		return nil, &f
-	}
 	client, f := m.readyPod(ctx, c, m.workload.Clients())
 	if f != nil {
 		return nil, f
 	}
 	servers, err := m.servers(ctx, c)
 	if err != nil && !apierrors.IsNotFound(err) {
-		return fail(err)
+		return nil, new(unreachable(c, "", err))
 	}
 	p := &place{member: c, client: *client, servers: servers}
 	if p.landing, err = m.landing(ctx, p); err != nil {
-		return fail(err)
+		return nil, new(unreachable(c, "", err))
 	}
 	if p.landing.pod.Name == "" {
 		return nil, &Finding{

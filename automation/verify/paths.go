@@ -50,8 +50,7 @@ func (t tally) used(before tally, address string) bool {
 func tallyOf(ctx context.Context, p proxy, cluster string) (tally, *Finding) {
 	dump, err := p.admin(ctx, "/clusters?format=json")
 	if err != nil {
-		f := unreachable(p.member, p.object(), err)
-		return nil, &f
+		return nil, new(unreachable(p.member, p.object(), err))
 	}
 	t, err := parseHostStats(dump, cluster)
 	if err != nil {

@@ -199,8 +199,7 @@ func (m *mesh) connect(ctx context.Context, from, to *place) (Reach, *Finding) {
 		got, err = from.cluster.Exec(ctx, client, AppContainer(&from.client), connectWith(url, m.timeouts.Dial, proxyConnect))
 	}
 	if err != nil {
-		f := unreachable(from.member, "pod "+client.String(), err)
-		return r, &f
+		return r, new(unreachable(from.member, "pod "+client.String(), err))
 	}
 	if r.Connected, r.Detail, err = judge(got); err != nil {
 		return r, &Finding{

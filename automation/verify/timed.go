@@ -143,8 +143,7 @@ func (m *mesh) loaders(ctx context.Context, pick func(*member) bool) ([]loader, 
 		ingress := loader{member: c, via: "ingress", url: "http://" + c.IngressAddress + m.workload.Path, host: m.workload.Host}
 		gateways, err := c.cluster.Pods(ctx, systemNamespace, ingressSelector)
 		if err != nil {
-			f := unreachable(c, "", err)
-			return nil, &f
+			return nil, new(unreachable(c, "", err))
 		}
 		if gateways = running(gateways); len(gateways) > 0 {
 			ingress.proxy = proxy{member: c, pod: gateways[0], role: roleIngress}

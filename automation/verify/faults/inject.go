@@ -362,10 +362,8 @@ func (s *site) unready(ctx context.Context) error {
 		}
 		running := 0
 		for _, p := range pods.Items {
-			for _, c := range p.Status.Conditions {
-				if c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue {
-					return "pod " + p.Name + " is ready", false, nil
-				}
+			if ready(&p) {
+				return "pod " + p.Name + " is ready", false, nil
 			}
 			for _, c := range p.Status.ContainerStatuses {
 				if c.State.Running != nil && p.DeletionTimestamp == nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -153,9 +154,8 @@ func (s *site) restart(ctx context.Context, namespace, selector string) error {
 	if err != nil {
 		return err
 	}
-	now := int64(0)
 	for _, p := range pods.Items {
-		err := s.client.CoreV1().Pods(namespace).Delete(ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: &now, Preconditions: &metav1.Preconditions{UID: &p.UID}})
+		err := s.client.CoreV1().Pods(namespace).Delete(ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0)), Preconditions: &metav1.Preconditions{UID: &p.UID}})
 		if err != nil && !apierrors.IsNotFound(err) {
 			return err
 		}
@@ -194,14 +194,16 @@ func (s *site) allReady(ctx context.Context, namespace, selector string) error {
 			return "no pods", false, nil
 		}
 		for _, p := range pods.Items {
-			ready := false
-			for _, c := range p.Status.Conditions {
-				ready = ready || (c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue)
-			}
-			if !ready || p.DeletionTimestamp != nil {
+			if !ready(&p) || p.DeletionTimestamp != nil {
 				return "pod " + p.Name + " is not ready", false, nil
 			}
 		}
 		return "ready", true, nil
+	})
+}
+
+func ready(p *corev1.Pod) bool {
+	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
+		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 	})
 }
