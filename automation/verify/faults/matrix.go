@@ -53,21 +53,17 @@ const (
 // means that the mesh could not be brought back, or was not green to begin
 // with; a row that did not go as declared is in the rows.
 func Run(ctx context.Context, o Options) ([]Row, error) {
-	if o.Progress == nil {
-		o.Progress = func(string, string) {}
-	}
-	l, err := newLab(o.Targets, o.Workload)
+	l, err := o.open()
 	if err != nil {
 		return nil, err
 	}
-	l.nodeExec = o.NodeExec
 	o.Progress("", "the mesh must be green before it is broken")
 	if _, report, err := await(ctx, o, nil, greenWithin); err != nil {
 		return nil, fmt.Errorf("the mesh is not green to begin with: %w; %s", err, summary(report))
 	}
 	var rows []Row
 	for _, f := range All() {
-		if len(o.Only) > 0 && !slices.Contains(o.Only, f.Name) {
+		if !o.wants(f.Name) {
 			continue
 		}
 		row, err := play(ctx, o, l, f)
@@ -79,53 +75,89 @@ func Run(ctx context.Context, o Options) ([]Row, error) {
 	return rows, nil
 }
 
+// open fills in what was left out and connects to the clusters.
+func (o *Options) open() (*lab, error) {
+	if o.Progress == nil {
+		o.Progress = func(string, string) {}
+	}
+	l, err := newLab(o.Targets, o.Workload)
+	if err != nil {
+		return nil, err
+	}
+	l.nodeExec = o.NodeExec
+	return l, nil
+}
+
+func (o *Options) wants(fault string) bool {
+	return len(o.Only) == 0 || slices.Contains(o.Only, fault)
+}
+
 // play injects one fault, looks, repairs and looks again. The error is one
 // that forbids going on.
-func play(ctx context.Context, o Options, l *lab, f Fault) (row Row, err error) {
-	row = Row{Fault: f.Name, Title: f.Title, Want: f.Want}
+func play(ctx context.Context, o Options, l *lab, f Fault) (Row, error) {
+	row := Row{Fault: f.Name, Title: f.Title, Want: f.Want}
 	if why := f.needs(l); why != "" {
 		row.Skipped = why
 		o.Progress(f.Name, "skipped: "+why)
 		return row, nil
 	}
-	o.Progress(f.Name, "inject")
-	began := time.Now()
-	undo, err := f.inject(ctx, l)
-	row.Inject = time.Since(began).Seconds()
-	if err != nil {
-		row.Error = fmt.Sprintf("inject: %v", err)
-	} else {
-		o.Progress(f.Name, "look")
-		began = time.Now()
-		var report *verify.Report
-		row.Got, report, err = await(ctx, o, f.Want, seenWithin)
-		row.Seen = time.Since(began).Seconds()
+	look := func() {
+		got, report, err := await(ctx, o, f.Want, seenWithin)
+		row.Got = got
 		if err != nil {
 			row.Error, row.LastSeen = err.Error(), report
 		}
 	}
+	green := func() error {
+		o.Progress(f.Name, "green again")
+		_, report, err := await(ctx, o, nil, greenWithin)
+		if err != nil {
+			row.LastSeen = report
+			return fmt.Errorf("not green after the repair: %w; %s", err, summary(report))
+		}
+		return nil
+	}
+	err := o.through(ctx, &row, func() (repair, error) { return f.inject(ctx, l) }, look, green)
+	return row, err
+}
+
+// through takes the mesh through a row's fault and notes how long each part took. A
+// nil inject leaves the mesh itself whole; then there is nothing to repair. The error
+// is one that forbids going on.
+func (o *Options) through(ctx context.Context, row *Row, inject func() (repair, error), look func(), green func() error) error {
+	var undo repair
+	if inject != nil {
+		o.Progress(row.Fault, "inject")
+		began := time.Now()
+		var err error
+		if undo, err = inject(); err != nil {
+			row.Error = fmt.Sprintf("inject: %v", err)
+		}
+		row.Inject = time.Since(began).Seconds()
+	}
+	if row.Error == "" {
+		o.Progress(row.Fault, "look")
+		began := time.Now()
+		look()
+		row.Seen = time.Since(began).Seconds()
+	}
 	if undo == nil {
-		return row, nil
+		return nil
 	}
 	// Whatever happened, the mesh is put right: also after Ctrl-C.
-	o.Progress(f.Name, "repair")
-	began = time.Now()
+	o.Progress(row.Fault, "repair")
+	began := time.Now()
 	fresh, cancel := context.WithTimeout(context.WithoutCancel(ctx), repairWithin)
 	defer cancel()
-	err = undo(fresh)
+	err := undo(fresh)
 	row.Repair = time.Since(began).Seconds()
 	if err != nil {
-		return row, fmt.Errorf("repair: %w; bring the lab up with --refresh, or destroy it", err)
+		return fmt.Errorf("repair: %w; bring the lab up with --refresh, or destroy it", err)
 	}
-	o.Progress(f.Name, "green again")
 	began = time.Now()
-	_, report, err := await(ctx, o, nil, greenWithin)
+	err = green()
 	row.Green = time.Since(began).Seconds()
-	if err != nil {
-		row.LastSeen = report
-		return row, fmt.Errorf("not green after the repair: %w; %s", err, summary(report))
-	}
-	return row, nil
+	return err
 }
 
 // timeouts of a look: one attempt is enough, since looks are repeated.

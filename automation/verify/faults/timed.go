@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -62,10 +60,7 @@ type TimedOptions struct {
 // green on the healthy mesh once: after the repair, where one of its faults was in
 // the mesh itself, else before. Rows are as Run's.
 func RunTimed(ctx context.Context, o TimedOptions) ([]Row, error) {
-	if o.Progress == nil {
-		o.Progress = func(string, string) {}
-	}
-	l, err := newLab(o.Targets, o.Workload)
+	l, err := o.open()
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +76,7 @@ func RunTimed(ctx context.Context, o TimedOptions) ([]Row, error) {
 	for _, f := range AllTimed() {
 		if o.wants(f.Name) && !seen[f.Check] {
 			seen[f.Check] = true
-			if _, err := o.mustBeGreen(ctx, f.Check); err != nil {
+			if err := o.mustBeGreen(ctx, f.Check); err != nil {
 				return nil, err
 			}
 		}
@@ -100,20 +95,16 @@ func RunTimed(ctx context.Context, o TimedOptions) ([]Row, error) {
 	return rows, nil
 }
 
-func (o TimedOptions) wants(fault string) bool {
-	return len(o.Only) == 0 || slices.Contains(o.Only, fault)
-}
-
-func (o TimedOptions) mustBeGreen(ctx context.Context, check string) (*verify.Report, error) {
+func (o TimedOptions) mustBeGreen(ctx context.Context, check string) error {
 	o.Progress("", "check "+check+" must be green")
 	report, err := o.look(ctx, check, o.Deployer)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if c := report.Check(check); c.Status != verify.Passed {
-		return report, fmt.Errorf("check %s is not green on a healthy mesh: %s", check, c.Summary)
+		return fmt.Errorf("check %s is not green on a healthy mesh: %s", check, c.Summary)
 	}
-	return report, nil
+	return nil
 }
 
 func (o TimedOptions) look(ctx context.Context, check string, d verify.Deployer) (*verify.Report, error) {
@@ -122,48 +113,25 @@ func (o TimedOptions) look(ctx context.Context, check string, d verify.Deployer)
 	})
 }
 
-func (o TimedOptions) play(ctx context.Context, l *lab, f TimedFault) (row Row, err error) {
-	row = Row{Fault: f.Name, Title: f.Title, Want: map[string]Outcome{f.Check: f.Want}}
-	var undo repair
+func (o TimedOptions) play(ctx context.Context, l *lab, f TimedFault) (Row, error) {
+	row := Row{Fault: f.Name, Title: f.Title, Want: map[string]Outcome{f.Check: f.Want}}
+	var inject func() (repair, error)
 	if f.before != nil {
-		o.Progress(f.Name, "inject")
-		began := time.Now()
-		undo, err = f.before(ctx, l)
-		row.Inject = time.Since(began).Seconds()
-		if err != nil {
-			row.Error = fmt.Sprintf("inject: %v", err)
-		}
+		inject = func() (repair, error) { return f.before(ctx, l) }
 	}
-	if row.Error == "" {
-		o.Progress(f.Name, "look")
-		began := time.Now()
+	look := func() {
 		report, err := o.look(ctx, f.Check, &breaker{Deployer: o.Deployer, fault: f, lab: l})
-		row.Seen = time.Since(began).Seconds()
 		if err != nil {
 			row.Error = err.Error()
-		} else {
-			c := report.Check(f.Check)
-			row.Got = map[string]Outcome{f.Check: {Status: c.Status, Reason: c.Reason}}
-			if got := row.Got[f.Check]; got != f.Want {
-				row.Error, row.LastSeen = difference(row.Want, row.Got), report
-			}
+			return
+		}
+		c := report.Check(f.Check)
+		row.Got = map[string]Outcome{f.Check: {Status: c.Status, Reason: c.Reason}}
+		if row.Got[f.Check] != f.Want {
+			row.Error, row.LastSeen = difference(row.Want, row.Got), report
 		}
 	}
-	if undo == nil {
-		return row, nil
-	}
-	o.Progress(f.Name, "repair")
-	began := time.Now()
-	fresh, cancel := context.WithTimeout(context.WithoutCancel(ctx), repairWithin)
-	defer cancel()
-	err = undo(fresh)
-	row.Repair = time.Since(began).Seconds()
-	if err != nil {
-		return row, fmt.Errorf("repair: %w; bring the lab up with --refresh, or destroy it", err)
-	}
-	began = time.Now()
-	_, err = o.mustBeGreen(ctx, f.Check)
-	row.Green = time.Since(began).Seconds()
+	err := o.through(ctx, &row, inject, look, func() error { return o.mustBeGreen(ctx, f.Check) })
 	return row, err
 }
 
