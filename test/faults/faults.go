@@ -26,14 +26,13 @@ func RunMatrix(ctx context.Context, t testing.TB, targets []verify.Target, workl
 	if err != nil {
 		t.Fatal(err)
 	}
-	began := time.Now()
 	played := 0
 	rows, err := faults.Run(ctx, faults.Options{
 		Targets: targets, Workload: workload, Only: only,
 		NodeExec: func(ctx context.Context, node string, argv ...string) ([]byte, error) {
 			return client.Output(ctx, node, argv...)
 		},
-		Progress: func(fault, step string) { t.Logf("%6.1fs %s: %s", time.Since(began).Seconds(), fault, step) },
+		Progress: progress(t),
 	})
 	for _, r := range rows {
 		switch {
@@ -44,22 +43,37 @@ func RunMatrix(ctx context.Context, t testing.TB, targets []verify.Target, workl
 		default:
 			played++
 		}
-		if r.Error != "" {
-			t.Errorf("%s: %s%s", r.Fault, r.Error, details(r))
-		}
 	}
-	t.Logf("fault × check, with seconds to inject, until seen, to repair, until green:\n%s", Table(rows))
-	if err != nil {
-		t.Fatal(err)
-	}
+	tell(t, rows, err)
 	if played == 0 {
 		t.Error("no fault was played")
 	}
 	return rows
 }
 
-// Table renders rows for a log.
-func Table(rows []faults.Row) string {
+// progress logs every step with the seconds since the first.
+func progress(t testing.TB) func(fault, step string) {
+	began := time.Now()
+	return func(fault, step string) { t.Logf("%6.1fs %s: %s", time.Since(began).Seconds(), fault, step) }
+}
+
+// tell logs the rows, and reports those that did not go as declared. An error ends the
+// test: the mesh could not be put right.
+func tell(t testing.TB, rows []faults.Row, err error) {
+	t.Helper()
+	for _, r := range rows {
+		if r.Error != "" {
+			t.Errorf("%s: %s%s", r.Fault, r.Error, details(r))
+		}
+	}
+	t.Logf("fault × check, with seconds to inject, until seen, to repair, until green:\n%s", table(rows))
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// table renders rows for a log.
+func table(rows []faults.Row) string {
 	var b strings.Builder
 	for _, r := range rows {
 		fmt.Fprintf(&b, "%-30s %5.1f %5.1f %5.1f %5.1f", r.Fault, r.Inject, r.Seen, r.Repair, r.Green)
