@@ -27,13 +27,7 @@ as far as it answers.`,
 	}
 	f := addLabFlags(cmd)
 	cmd.Flags().StringVarP(&path, "file", "f", "", "the archive (default: meshwright-<lab>-<time>.tar.gz in this directory)")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, cancel := f.bounded(cmd.Context())
-		defer cancel()
-		lab, err := a.lab(ctx, f, nil)
-		if err != nil {
-			return err
-		}
+	cmd.RunE = a.onLab(f, nil, func(ctx context.Context, lab *automation.Lab, _ []string) error {
 		if path == "" {
 			path = lab.ArchiveName()
 		}
@@ -50,7 +44,7 @@ as far as it answers.`,
 		step.Done(note)
 		_, err = fmt.Fprintln(a.Out, path)
 		return err
-	}
+	})
 	return cmd
 }
 

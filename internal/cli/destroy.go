@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
@@ -29,14 +30,8 @@ not exist is no error.`,
 	f.addProvidersFlag(cmd)
 	output := outputFlag(cmd, "table", "json")
 	cmd.Flags().BoolVar(&force, "force", false, "do without the lab's state: remove what bears the lab's mark")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, cancel := f.bounded(cmd.Context())
-		defer cancel()
-		var p *progress
-		lab, err := a.lab(ctx, f, func(e automation.Event) { p.event(e) })
-		if err != nil {
-			return err
-		}
+	var p *progress
+	cmd.RunE = a.onLab(f, func(e automation.Event) { p.event(e) }, func(ctx context.Context, lab *automation.Lab, _ []string) error {
 		p = newProgress(a.UI, "lab "+lab.Name())
 		var opts []automation.DestroyOption
 		if force {
@@ -60,7 +55,7 @@ not exist is no error.`,
 		}
 		_, err = fmt.Fprintf(a.Out, "Lab %s is gone (%s).\n", res.Lab, ui.Elapsed(res.Duration))
 		return err
-	}
+	})
 	return cmd
 }
 

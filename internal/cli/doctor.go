@@ -35,13 +35,7 @@ Exit code 0 means that an up has what it needs; 1, that it would fail.`,
 	f := addLabFlags(cmd)
 	f.addProgramFlags(cmd)
 	output := outputFlag(cmd, "table", "json")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, cancel := f.bounded(cmd.Context())
-		defer cancel()
-		lab, err := a.lab(ctx, f, nil)
-		if err != nil {
-			return err
-		}
+	cmd.RunE = a.onLab(f, nil, func(ctx context.Context, lab *automation.Lab, _ []string) error {
 		d, err := diagnose(ctx, lab)
 		if err != nil {
 			return err
@@ -55,7 +49,7 @@ Exit code 0 means that an up has what it needs; 1, that it would fail.`,
 			err = &CodedError{Code: ExitError} // the output has said it all
 		}
 		return err
-	}
+	})
 	return cmd
 }
 

@@ -41,13 +41,7 @@ one counts for more with pulumi than the lab's file. The shell settings unset it
 	f.addProgramFlags(cmd)
 	cmd.Flags().BoolVar(&prepare, "init", false, "make the lab's workspace and empty stack when it is not there, or bring its settings up to date")
 	output := outputFlag(cmd, "shell", "json")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, cancel := f.bounded(cmd.Context())
-		defer cancel()
-		lab, err := a.lab(ctx, f, nil)
-		if err != nil {
-			return err
-		}
+	cmd.RunE = a.onLab(f, nil, func(ctx context.Context, lab *automation.Lab, _ []string) error {
 		if prepare {
 			if err := lab.Prepare(ctx); err != nil {
 				return err
@@ -64,7 +58,7 @@ one counts for more with pulumi than the lab's file. The shell settings unset it
 			return writeJSON(a.Out, envDocument(lab.Name(), env))
 		}
 		return shellSettings(a.Out, env)
-	}
+	})
 	return cmd
 }
 

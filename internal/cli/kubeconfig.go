@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -27,16 +28,13 @@ unless you ask with --merge.`,
 	f := addLabFlags(cmd)
 	cmd.Flags().BoolVar(&merge, "merge", false, "add the lab's contexts to your own kubeconfig (KUBECONFIG or ~/.kube/config)")
 	cmd.Flags().BoolVar(&path, "path", false, "print the path of the lab's own file instead")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if merge && path {
 			return usagef("kubeconfig: --merge or --path, not both")
 		}
-		ctx, cancel := f.bounded(cmd.Context())
-		defer cancel()
-		lab, err := a.lab(ctx, f, nil)
-		if err != nil {
-			return err
-		}
+		return nil
+	}
+	cmd.RunE = a.onLab(f, nil, func(ctx context.Context, lab *automation.Lab, _ []string) error {
 		out, err := lab.Outputs(ctx)
 		if err != nil {
 			return err
@@ -61,7 +59,7 @@ unless you ask with --merge.`,
 		}
 		_, err = a.Out.Write(data)
 		return err
-	}
+	})
 	return cmd
 }
 

@@ -76,6 +76,20 @@ func (a *App) lab(ctx context.Context, f *labFlags, events func(automation.Event
 	return lab, nil
 }
 
+// onLab is a command's work on the lab that the flags choose, within --timeout;
+// events may be nil.
+func (a *App) onLab(f *labFlags, events func(automation.Event), work func(context.Context, *automation.Lab, []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		ctx, cancel := f.bounded(cmd.Context())
+		defer cancel()
+		lab, err := a.lab(ctx, f, events)
+		if err != nil {
+			return err
+		}
+		return work(ctx, lab, args)
+	}
+}
+
 // bounded applies --timeout.
 func (f *labFlags) bounded(ctx context.Context) (context.Context, context.CancelFunc) {
 	if f.timeout <= 0 {

@@ -29,19 +29,13 @@ func newLoadCmd(a *App) *cobra.Command {
 		},
 	}
 	f := addLabFlags(cmd)
-	cmd.RunE = func(cmd *cobra.Command, images []string) error {
-		ctx, cancel := f.bounded(cmd.Context())
-		defer cancel()
-		lab, err := a.lab(ctx, f, nil)
-		if err != nil {
-			return err
-		}
+	cmd.RunE = a.onLab(f, nil, func(ctx context.Context, lab *automation.Lab, images []string) error {
 		out, err := lab.Outputs(ctx)
 		if err != nil {
 			return err
 		}
 		return a.load(ctx, out, images)
-	}
+	})
 	return cmd
 }
 

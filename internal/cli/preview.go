@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -28,17 +29,12 @@ func newPreviewCmd(a *App) *cobra.Command {
 	f.addProgramFlags(cmd)
 	output := outputFlag(cmd, "table", "json", "markdown")
 	cmd.Flags().BoolVar(&expectNoChanges, "expect-no-changes", false, "exit with 1 if anything would be changed")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, cancel := f.bounded(cmd.Context())
-		defer cancel()
-		lab, err := a.lab(ctx, f, func(e automation.Event) {
-			if e.Kind == automation.EventLog && e.Severity == "warning" {
-				a.UI.Warn(named(e))
-			}
-		})
-		if err != nil {
-			return err
+	warn := func(e automation.Event) {
+		if e.Kind == automation.EventLog && e.Severity == "warning" {
+			a.UI.Warn(named(e))
 		}
+	}
+	cmd.RunE = a.onLab(f, warn, func(ctx context.Context, lab *automation.Lab, _ []string) error {
 		if err := lab.Check(); err != nil {
 			return err
 		}
@@ -61,7 +57,7 @@ func newPreviewCmd(a *App) *cobra.Command {
 			err = fmt.Errorf("lab %s is not as its settings say: meshwright up%s", lab.Name(), lab.Flags())
 		}
 		return err
-	}
+	})
 	return cmd
 }
 
@@ -84,11 +80,7 @@ func previewTable(w io.Writer, r *automation.PreviewResult) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	counts := map[string]int{}
-	for op, n := range r.Counts {
-		counts[op] = n
-	}
-	text := strings.NewReplacer("created", "to create", "updated", "to update", "replaced", "to replace", "deleted", "to delete").Replace(countsText(counts))
+	text := strings.NewReplacer("created", "to create", "updated", "to update", "replaced", "to replace", "deleted", "to delete").Replace(countsText(r.Counts))
 	_, err := fmt.Fprintf(w, "Lab %s: %s (%s).\n", r.Lab, text, ui.Elapsed(r.Duration))
 	return err
 }

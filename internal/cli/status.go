@@ -30,13 +30,7 @@ func newStatusCmd(a *App) *cobra.Command {
 	}
 	f := addLabFlags(cmd)
 	output := outputFlag(cmd, "table", "json")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, cancel := f.bounded(cmd.Context())
-		defer cancel()
-		lab, err := a.lab(ctx, f, nil)
-		if err != nil {
-			return err
-		}
+	cmd.RunE = a.onLab(f, nil, func(ctx context.Context, lab *automation.Lab, _ []string) error {
 		out, err := lab.Outputs(ctx)
 		if err != nil {
 			return err
@@ -49,7 +43,7 @@ func newStatusCmd(a *App) *cobra.Command {
 			return err
 		}
 		return a.tryLines(out, lab.Flags())
-	}
+	})
 	return cmd
 }
 
