@@ -80,9 +80,7 @@ func collect(operation string, emit func(Event)) *collector {
 		began:     map[string]time.Time{},
 		counts:    map[string]int{},
 	}
-	c.ended.Add(1)
-	go func() {
-		defer c.ended.Done()
+	c.ended.Go(func() {
 		for {
 			select {
 			case e, open := <-c.in:
@@ -96,7 +94,7 @@ func collect(operation string, emit func(Event)) *collector {
 				return
 			}
 		}
-	}()
+	})
 	return c
 }
 

@@ -25,9 +25,7 @@ func deleteNamespaces(ctx context.Context, o *Outputs, with map[string]string) (
 	var errs []error
 	var wg sync.WaitGroup
 	for _, c := range o.Clusters {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			scenarios, err := deleteNamespacesOf(ctx, c, with)
 			mu.Lock()
 			defer mu.Unlock()
@@ -35,7 +33,7 @@ func deleteNamespaces(ctx context.Context, o *Outputs, with map[string]string) (
 			if err != nil {
 				errs = append(errs, fmt.Errorf("namespaces of %s: %w", c.Name, err))
 			}
-		}()
+		})
 	}
 	wg.Wait()
 	return found, errors.Join(errs...)

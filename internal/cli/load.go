@@ -72,16 +72,14 @@ func (a *App) load(ctx context.Context, o *automation.Outputs, images []string) 
 	errs := make([]error, len(nodes))
 	var wg sync.WaitGroup
 	for i, node := range nodes {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			step := a.UI.Start("load into " + node)
 			if errs[i] = importImages(ctx, client, node, archive.Name()); errs[i] != nil {
 				step.Fail(errs[i])
 				return
 			}
 			step.Done("")
-		}()
+		})
 	}
 	wg.Wait()
 	return errors.Join(errs...)

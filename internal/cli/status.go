@@ -80,9 +80,7 @@ func liveStates(ctx context.Context, o *automation.Outputs) []liveState {
 	states := make([]liveState, len(o.Clusters))
 	var wg sync.WaitGroup
 	for i, c := range o.Clusters {
-		wg.Add(1)
-		go func() {
-			defer wg.Done()
+		wg.Go(func() {
 			ctx, cancel := context.WithTimeout(ctx, clusterTimeout)
 			defer cancel()
 			state, err := ask(ctx, c)
@@ -90,7 +88,7 @@ func liveStates(ctx context.Context, o *automation.Outputs) []liveState {
 				state.Error = err.Error()
 			}
 			states[i] = state
-		}()
+		})
 	}
 	wg.Wait()
 	return states

@@ -67,11 +67,7 @@ func Attach(ctx context.Context, twins map[string]Factory, opts ...Option) (*Att
 			return nil, errors.Join(fmt.Errorf("serve provider %s: %w", name, err), a.Close())
 		}
 		a.listeners[name] = lis
-		a.wg.Add(1)
-		go func() {
-			defer a.wg.Done()
-			a.accept(name, lis, twins[name])
-		}()
+		a.wg.Go(func() { a.accept(name, lis, twins[name]) })
 	}
 	return a, nil
 }
@@ -139,11 +135,7 @@ func (a *Attachment) accept(name string, lis net.Listener, factory Factory) {
 			_ = conn.Close()
 			continue
 		}
-		a.wg.Add(1)
-		go func() {
-			defer a.wg.Done()
-			a.serve(name, conn, factory)
-		}()
+		a.wg.Go(func() { a.serve(name, conn, factory) })
 	}
 }
 
