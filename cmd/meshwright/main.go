@@ -45,7 +45,6 @@ func run() int {
 		Version:    version,
 		Executable: exe,
 	}
-	app.Collect = app.CollectEvidence
 	return cli.Main(ctx, app, os.Args[1:])
 }
 

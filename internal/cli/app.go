@@ -25,7 +25,7 @@ type App struct {
 	Executable string // path of this binary, for child processes; "" when unknown
 
 	// Collect gathers evidence after a failed up and returns the archive's
-	// path. nil gathers nothing.
+	// path; never nil after NewRoot.
 	Collect func(context.Context, *automation.Lab) (string, error)
 }
 

@@ -48,9 +48,9 @@ as far as it answers.`,
 	return cmd
 }
 
-// CollectEvidence is App.Collect: the archive goes to the lab's private
+// collectEvidence is the usual App.Collect: the archive goes to the lab's private
 // directory.
-func (a *App) CollectEvidence(ctx context.Context, lab *automation.Lab) (string, error) {
+func (a *App) collectEvidence(ctx context.Context, lab *automation.Lab) (string, error) {
 	path := filepath.Join(lab.Dir(), lab.ArchiveName())
 	_, err := a.collect(ctx, lab, path, nil)
 	return path, err

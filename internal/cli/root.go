@@ -38,7 +38,7 @@ func NewRoot(a *App) *cobra.Command {
 	}
 	cobra.EnableCommandSorting = false
 	if a.Collect == nil {
-		a.Collect = a.CollectEvidence
+		a.Collect = a.collectEvidence
 	}
 	var debug bool
 	root := &cobra.Command{

@@ -89,8 +89,6 @@ func (a *App) upFailed(ctx context.Context, lab *automation.Lab, err error) erro
 	var failed *automation.OperationError
 	var stopped *automation.InterruptedError
 	switch {
-	case a.Collect == nil:
-		return err
 	case errors.As(err, &failed):
 		err = fmt.Errorf("%w\nto go on from here: meshwright up%s; to remove what exists: meshwright destroy%s", err, lab.Flags(), lab.Flags())
 	case errors.As(err, &stopped) && errors.Is(err, context.DeadlineExceeded): // says itself how to go on
