@@ -114,7 +114,7 @@ func internal(k resource.PropertyKey) bool { return strings.HasPrefix(string(k),
 // a secret makes no difference. Properties for which replaces is true,
 // by top-level name, make the difference a replacement.
 func Diff(olds, news resource.PropertyMap, replaces func(resource.PropertyKey) bool) plugin.DiffResult {
-	object := bare(olds).Diff(bare(news), internal)
+	object := PlainMap(olds).Diff(PlainMap(news), internal)
 	if object == nil || !object.AnyChanges() {
 		return plugin.DiffResult{Changes: plugin.DiffNone}
 	}
@@ -139,33 +139,56 @@ func Diff(olds, news resource.PropertyMap, replaces func(resource.PropertyKey) b
 	return result
 }
 
-// bare returns m without the marks of secrets and outputs.
-func bare(m resource.PropertyMap) resource.PropertyMap {
-	out := resource.PropertyMap{}
+// PlainMap returns m without the marks of secrets and outputs, at every depth; nil
+// stays nil.
+func PlainMap(m resource.PropertyMap) resource.PropertyMap {
+	if m == nil {
+		return nil
+	}
+	out := make(resource.PropertyMap, len(m))
 	for k, v := range m {
-		out[k] = bareValue(v)
+		out[k] = Plain(v)
 	}
 	return out
 }
 
-func bareValue(v resource.PropertyValue) resource.PropertyValue {
+// Plain is PlainMap for one value.
+func Plain(v resource.PropertyValue) resource.PropertyValue {
 	switch {
 	case v.IsSecret():
-		return bareValue(v.SecretValue().Element)
+		return Plain(v.SecretValue().Element)
 	case v.IsOutput() && v.OutputValue().Known:
-		return bareValue(v.OutputValue().Element)
+		return Plain(v.OutputValue().Element)
 	case v.IsOutput():
-		return resource.MakeComputed(resource.NewStringProperty(""))
+		return Unknown()
 	case v.IsArray():
 		items := make([]resource.PropertyValue, len(v.ArrayValue()))
 		for i, e := range v.ArrayValue() {
-			items[i] = bareValue(e)
+			items[i] = Plain(e)
 		}
 		return resource.NewArrayProperty(items)
 	case v.IsObject():
-		return resource.NewObjectProperty(bare(v.ObjectValue()))
+		return resource.NewObjectProperty(PlainMap(v.ObjectValue()))
 	}
 	return v
+}
+
+// Text is the string that v is or keeps secret, "" for any other value.
+func Text(v resource.PropertyValue) string {
+	if v.IsSecret() {
+		v = v.SecretValue().Element
+	}
+	if v.IsString() {
+		return v.StringValue()
+	}
+	return ""
+}
+
+// Within says whether a path, as Decode returns those of unknown values, is a
+// property's or leads into it.
+func Within(path, property string) bool {
+	rest, ok := strings.CutPrefix(path, property)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // Unknown is the value of an output that is known after the update only.

@@ -18,6 +18,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
+	"github.com/meshwright/meshwright/internal/provider"
 	"github.com/meshwright/meshwright/internal/provider/group"
 )
 
@@ -55,7 +56,7 @@ func (t *twin) run(ctx context.Context, urn resource.URN, line string, a args, b
 	}
 	if a.AddPreviousOutputInEnv == nil || *a.AddPreviousOutputInEnv {
 		for name, v := range map[string]resource.PropertyValue{stdoutVariable: before.stdout, stderrVariable: before.stderr} {
-			if s := text(v); s != "" {
+			if s := provider.Text(v); s != "" {
 				cmd.Env = append(cmd.Env, name+"="+s)
 			}
 		}
@@ -103,16 +104,6 @@ func (t *twin) run(ctx context.Context, urn resource.URN, line string, a args, b
 		resource.NewStringProperty(strings.TrimSuffix(stdout.String(), "\n")),
 		resource.NewStringProperty(strings.TrimSuffix(stderr.String(), "\n")),
 	}, nil
-}
-
-func text(v resource.PropertyValue) string {
-	if v.IsSecret() {
-		v = v.SecretValue().Element
-	}
-	if v.IsString() {
-		return v.StringValue()
-	}
-	return ""
 }
 
 // locked serialises writes.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/blang/semver"
@@ -196,11 +197,5 @@ func (c *checker) need(ok bool, property, format string, args ...any) {
 }
 
 func (c *checker) isUnknown(property string) bool {
-	for _, path := range c.unknown {
-		if path == property || len(path) > len(property) && path[:len(property)] == property &&
-			(path[len(property)] == '.' || path[len(property)] == '[') {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.unknown, func(path string) bool { return provider.Within(path, property) })
 }

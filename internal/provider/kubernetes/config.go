@@ -14,6 +14,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/meshwright/meshwright/internal/provider"
 )
 
 // config is the provider's configuration that changes what it does.
@@ -47,7 +49,7 @@ var refused = map[string]func(resource.PropertyValue) bool{
 
 // CheckConfig refuses options that the embedded provider does not have.
 func (p *Provider) CheckConfig(_ context.Context, req plugin.CheckConfigRequest) (plugin.CheckConfigResponse, error) {
-	in := plainMap(req.News.Copy())
+	in := provider.PlainMap(req.News.Copy())
 	if on, err := strconv.ParseBool(os.Getenv("PULUMI_K8S_ENABLE_SERVER_SIDE_APPLY")); err == nil && !in.HasValue("enableServerSideApply") {
 		in["enableServerSideApply"] = resource.NewProperty(on)
 	}
@@ -72,9 +74,9 @@ func (p *Provider) CheckConfig(_ context.Context, req plugin.CheckConfigRequest)
 // means another cluster: by clusterIdentifier where that is set, otherwise by
 // the active cluster of the kubeconfig.
 func (p *Provider) DiffConfig(_ context.Context, req plugin.DiffConfigRequest) (plugin.DiffConfigResponse, error) {
-	olds, news := plainMap(req.OldInputs), plainMap(req.NewInputs)
+	olds, news := provider.PlainMap(req.OldInputs), provider.PlainMap(req.NewInputs)
 	if olds == nil {
-		olds = plainMap(req.OldOutputs)
+		olds = provider.PlainMap(req.OldOutputs)
 	}
 	diff := olds.Diff(news)
 	if diff == nil {
@@ -121,7 +123,7 @@ func (p *Provider) DiffConfig(_ context.Context, req plugin.DiffConfigRequest) (
 // cluster that does not exist yet must work, and the first operation that needs
 // the cluster finds out.
 func (p *Provider) Configure(_ context.Context, req plugin.ConfigureRequest) (plugin.ConfigureResponse, error) {
-	in := plainMap(req.Inputs)
+	in := provider.PlainMap(req.Inputs)
 	conf := config{
 		deleteUnreachable:     flag(in, "deleteUnreachable", "PULUMI_K8S_DELETE_UNREACHABLE"),
 		skipUpdateUnreachable: flag(in, "skipUpdateUnreachable", "PULUMI_K8S_SKIP_UPDATE_UNREACHABLE"),

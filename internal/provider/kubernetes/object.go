@@ -143,39 +143,6 @@ func hasUnknown(v any) bool {
 	return false
 }
 
-// plain removes secretness, at every depth; plainMap does so for a map.
-func plain(v resource.PropertyValue) resource.PropertyValue {
-	switch {
-	case v.IsSecret():
-		return plain(v.SecretValue().Element)
-	case v.IsOutput():
-		if out := v.OutputValue(); out.Known {
-			return plain(out.Element)
-		}
-		return resource.MakeComputed(resource.NewProperty(""))
-	case v.IsArray():
-		list := make([]resource.PropertyValue, len(v.ArrayValue()))
-		for i, e := range v.ArrayValue() {
-			list[i] = plain(e)
-		}
-		return resource.NewProperty(list)
-	case v.IsObject():
-		return resource.NewProperty(plainMap(v.ObjectValue()))
-	}
-	return v
-}
-
-func plainMap(m resource.PropertyMap) resource.PropertyMap {
-	if m == nil {
-		return nil
-	}
-	out := make(resource.PropertyMap, len(m))
-	for k, v := range m {
-		out[k] = plain(v)
-	}
-	return out
-}
-
 func parseJSON(s string) (resource.PropertyMap, error) {
 	var m map[string]any
 	if err := json.Unmarshal([]byte(s), &m); err != nil {

@@ -12,6 +12,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"sigs.k8s.io/yaml"
+
+	"github.com/meshwright/meshwright/internal/provider"
 )
 
 // defaultReleaseTimeout is Helm's, in seconds.
@@ -85,7 +87,7 @@ func decodeRelease(in resource.PropertyMap) (*releaseInputs, error) {
 // file over the earlier one.
 func releaseValues(in resource.PropertyMap, nulls bool) (map[string]any, error) {
 	out := map[string]any{}
-	if files := plain(in["valueYamlFiles"]); files.IsArray() {
+	if files := provider.Plain(in["valueYamlFiles"]); files.IsArray() {
 		for i, f := range files.ArrayValue() {
 			if !f.IsAsset() {
 				return nil, fmt.Errorf("valueYamlFiles[%d] is not an asset", i)
@@ -101,7 +103,7 @@ func releaseValues(in resource.PropertyMap, nulls bool) (map[string]any, error) 
 			out = chartutil.CoalesceTables(m, out)
 		}
 	}
-	if v := plain(in["values"]); v.IsObject() {
+	if v := provider.Plain(in["values"]); v.IsObject() {
 		out = chartutil.CoalesceTables(valueTree(v, nulls).(map[string]any), out)
 	}
 	if !nulls {
@@ -170,7 +172,7 @@ func (p *Provider) checkRelease(ctx context.Context, req plugin.CheckRequest) (p
 		}
 	}
 	if isEmptyProperty(in["name"]) {
-		if old := plain(req.Olds["name"]); old.IsString() && old.StringValue() != "" {
+		if old := provider.Plain(req.Olds["name"]); old.IsString() && old.StringValue() != "" {
 			in["name"] = old
 		} else {
 			name, err := autoname(req.URN, req.RandomSeed, req.Autonaming)
@@ -185,11 +187,11 @@ func (p *Provider) checkRelease(ctx context.Context, req plugin.CheckRequest) (p
 	}
 	if _, set := in["timeout"]; !set {
 		in["timeout"] = resource.NewProperty(float64(defaultReleaseTimeout))
-		if isTrue(plain(in["skipAwait"])) {
+		if isTrue(provider.Plain(in["skipAwait"])) {
 			in["timeout"] = resource.NewProperty(0.0)
 		}
 	}
-	if isTrue(plain(in["verify"])) && isEmptyProperty(in["keyring"]) {
+	if isTrue(provider.Plain(in["verify"])) && isEmptyProperty(in["keyring"]) {
 		in["keyring"] = resource.NewProperty(os.ExpandEnv("$HOME/.gnupg/pubring.gpg"))
 	}
 	writeOut(in)
@@ -280,7 +282,7 @@ func stated(in map[string]any) map[string]any {
 }
 
 func isEmptyProperty(v resource.PropertyValue) bool {
-	v = plain(v)
+	v = provider.Plain(v)
 	return v.IsNull() || v.IsString() && v.StringValue() == ""
 }
 
@@ -292,7 +294,7 @@ func isEmptyProperty(v resource.PropertyValue) bool {
 func (p *Provider) diffRelease(req plugin.DiffRequest) (plugin.DiffResponse, error) {
 	olds := req.OldInputs
 	if len(olds) == 0 {
-		if in := plain(req.OldOutputs[keyInputs]); in.IsObject() {
+		if in := provider.Plain(req.OldOutputs[keyInputs]); in.IsObject() {
 			olds = in.ObjectValue()
 		}
 	}
@@ -321,7 +323,7 @@ func (p *Provider) diffRelease(req plugin.DiffRequest) (plugin.DiffResponse, err
 		d.InputDiff = true
 		res.DetailedDiff[path] = d
 	}
-	status := plain(req.OldOutputs["status"])
+	status := provider.Plain(req.OldOutputs["status"])
 	if status.IsObject() {
 		if now := status.ObjectValue()["status"]; now.IsString() && now.StringValue() != "deployed" {
 			res.DetailedDiff["status"] = plugin.PropertyDiff{Kind: plugin.DiffUpdate}

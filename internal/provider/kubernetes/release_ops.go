@@ -126,7 +126,7 @@ func (p *Provider) readRelease(ctx context.Context, req plugin.ReadRequest) (plu
 	}
 	inputs := req.Inputs
 	if len(inputs) == 0 {
-		if in := plain(req.State[keyInputs]); in.IsObject() {
+		if in := provider.Plain(req.State[keyInputs]); in.IsObject() {
 			inputs = in.ObjectValue()
 		}
 	}
@@ -226,7 +226,7 @@ func (p *Provider) deleteRelease(ctx context.Context, req plugin.DeleteRequest) 
 func releaseState(in resource.PropertyMap, rel *release.Release) resource.PropertyMap {
 	out := in.Copy()
 	// The inputs can hold anything that the chart takes, so they are secret.
-	out[keyInputs] = resource.MakeSecret(resource.NewProperty(plainMap(in)))
+	out[keyInputs] = resource.MakeSecret(resource.NewProperty(provider.PlainMap(in)))
 	if rel == nil {
 		return out
 	}

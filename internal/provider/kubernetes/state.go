@@ -3,6 +3,8 @@ package kubernetes
 import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/meshwright/meshwright/internal/provider"
 )
 
 // Keys of a resource's state that are the provider's own, as the official
@@ -52,7 +54,7 @@ func parseState(state resource.PropertyMap) (live, inputs *unstructured.Unstruct
 }
 
 func initialAPIVersion(state resource.PropertyMap, fallback string) string {
-	if v := plain(state[keyAPIVersion]); v.IsString() {
+	if v := provider.Plain(state[keyAPIVersion]); v.IsString() {
 		return v.StringValue()
 	}
 	return fallback
@@ -67,7 +69,7 @@ func isSecret(obj *unstructured.Unstructured) bool {
 func hideData(props resource.PropertyMap) {
 	for _, key := range []resource.PropertyKey{"data", "stringData"} {
 		if v, ok := props[key]; ok && !v.IsSecret() && !v.IsComputed() {
-			props[key] = resource.MakeSecret(plain(v))
+			props[key] = resource.MakeSecret(provider.Plain(v))
 		}
 	}
 }
@@ -90,13 +92,13 @@ func markSecret(v, from resource.PropertyValue) resource.PropertyValue {
 		if v.IsComputed() {
 			return v
 		}
-		return resource.MakeSecret(plain(v))
+		return resource.MakeSecret(provider.Plain(v))
 	case from.IsObject() && v.IsObject():
 		markSecrets(v.ObjectValue(), from.ObjectValue())
 	case from.IsArray() && v.IsArray():
 		list, ref := v.ArrayValue(), from.ArrayValue()
 		if len(list) != len(ref) && from.ContainsSecrets() {
-			return resource.MakeSecret(plain(v))
+			return resource.MakeSecret(provider.Plain(v))
 		}
 		for i := range min(len(list), len(ref)) {
 			list[i] = markSecret(list[i], ref[i])

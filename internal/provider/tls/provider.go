@@ -130,9 +130,7 @@ func (t *twin) Check(_ context.Context, req plugin.CheckRequest) (plugin.CheckRe
 		}
 	}
 	known := func(property string) bool {
-		return !slices.ContainsFunc(unknown, func(path string) bool {
-			return path == property || strings.HasPrefix(path, property+".") || strings.HasPrefix(path, property+"[")
-		})
+		return !slices.ContainsFunc(unknown, func(path string) bool { return provider.Within(path, property) })
 	}
 	if len(failures) == 0 {
 		for property, reason := range a.check(known) {
@@ -179,7 +177,7 @@ func (t *twin) Diff(_ context.Context, req plugin.DiffRequest) (plugin.DiffRespo
 // due says whether the time to renew a certificate has come: its end less the
 // early hours of inputs.
 func (t *twin) due(outputs, inputs resource.PropertyMap) bool {
-	end, err := time.Parse(time.RFC3339, text(outputs["validityEndTime"]))
+	end, err := time.Parse(time.RFC3339, provider.Text(outputs["validityEndTime"]))
 	if err != nil {
 		return false
 	}
@@ -188,16 +186,6 @@ func (t *twin) due(outputs, inputs resource.PropertyMap) bool {
 		early = v.NumberValue()
 	}
 	return !t.now().Before(end.Add(-time.Duration(early) * time.Hour))
-}
-
-func text(v resource.PropertyValue) string {
-	if v.IsSecret() {
-		v = v.SecretValue().Element
-	}
-	if v.IsString() {
-		return v.StringValue()
-	}
-	return ""
 }
 
 func (t *twin) Create(_ context.Context, req plugin.CreateRequest) (plugin.CreateResponse, error) {
