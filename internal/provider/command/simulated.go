@@ -1,42 +1,23 @@
 package command
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/hex"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+
+	"github.com/meshwright/meshwright/internal/provider"
 )
 
-// simulated runs nothing: checks, diffs and previews are the provider's own, and
-// what is created has written nothing.
-type simulated struct{ *twin }
-
-// NewSimulated returns a provider for one connection.
-func NewSimulated() plugin.Provider { return simulated{New().(*twin)} }
-
-func (s simulated) Create(ctx context.Context, req plugin.CreateRequest) (plugin.CreateResponse, error) {
-	if req.Preview {
-		return s.twin.Create(ctx, req)
-	}
-	if err := check(req.Type); err != nil {
-		return plugin.CreateResponse{}, err
-	}
-	sum := sha256.Sum256([]byte(req.URN))
-	empty := resource.NewStringProperty("")
-	return plugin.CreateResponse{
-		ID:         resource.ID(req.URN.Name() + hex.EncodeToString(sum[:4])),
-		Properties: set(req.Properties.Copy(), empty, empty),
-	}, nil
-}
-
-// Update and Delete of what is not there do nothing.
-func (s simulated) Update(ctx context.Context, req plugin.UpdateRequest) (plugin.UpdateResponse, error) {
-	req.Preview = true
-	return s.twin.Update(ctx, req)
-}
-
-func (s simulated) Delete(context.Context, plugin.DeleteRequest) (plugin.DeleteResponse, error) {
-	return plugin.DeleteResponse{}, nil
+// NewSimulated returns a provider for one connection that runs nothing: what it
+// creates has written nothing.
+func NewSimulated() plugin.Provider {
+	return provider.Simulated(New(), func(req plugin.CreateRequest, res *plugin.CreateResponse) error {
+		sum := sha256.Sum256([]byte(req.URN))
+		res.ID = resource.ID(req.URN.Name() + hex.EncodeToString(sum[:4]))
+		empty := resource.NewStringProperty("")
+		set(res.Properties, empty, empty)
+		return nil
+	})
 }
