@@ -2,15 +2,12 @@ package command
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -18,6 +15,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	pulumirpc "github.com/pulumi/pulumi/sdk/v3/proto/go"
 
+	"github.com/meshwright/meshwright/internal/process"
 	"github.com/meshwright/meshwright/internal/provider"
 	pt "github.com/meshwright/meshwright/internal/provider/providertest"
 )
@@ -196,10 +194,7 @@ func TestCancellationKillsTheWholeGroup(t *testing.T) {
 		t.Errorf("it took %s", d)
 	}
 	for range 200 {
-		if err := syscall.Kill(pid, 0); errors.Is(err, syscall.ESRCH) {
-			return
-		}
-		if raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && strings.Contains(string(raw), ") Z ") {
+		if !process.Alive(pid) {
 			return
 		}
 		time.Sleep(10 * time.Millisecond)

@@ -10,9 +10,10 @@ import (
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/meshwright/meshwright/internal/process"
 )
 
 // TestMain makes this test binary the executable that children run.
@@ -76,11 +77,7 @@ func waitPid(t *testing.T, dir string) int {
 func waitGone(t *testing.T, pid int) {
 	t.Helper()
 	for range 250 {
-		if err := syscall.Kill(pid, 0); errors.Is(err, syscall.ESRCH) {
-			return
-		}
-		// An orphan that init has not reaped yet is as good as gone.
-		if raw, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid)); err == nil && strings.Contains(string(raw), ") Z ") {
+		if !process.Alive(pid) {
 			return
 		}
 		time.Sleep(20 * time.Millisecond)
