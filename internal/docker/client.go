@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -48,7 +49,7 @@ func (c *Client) Command(ctx context.Context, args ...string) *exec.Cmd {
 	if c.host != "" {
 		// A context chosen by the user would contradict the host and is an error
 		// to the docker command, so it is left out.
-		cmd.Env = append(without(os.Environ(), "DOCKER_CONTEXT"), c.Env()...)
+		cmd.Env = append(slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "DOCKER_CONTEXT=") }), c.Env()...)
 	}
 	detach(cmd)
 	cmd.WaitDelay = 5 * time.Second
@@ -58,10 +59,8 @@ func (c *Client) Command(ctx context.Context, args ...string) *exec.Cmd {
 // Run runs `docker args...` and returns its stdout.
 func (c *Client) Run(ctx context.Context, args ...string) ([]byte, error) {
 	var stdout bytes.Buffer
-	if err := c.stream(ctx, nil, &stdout, nil, args...); err != nil {
-		return stdout.Bytes(), err
-	}
-	return stdout.Bytes(), nil
+	err := c.stream(ctx, nil, &stdout, nil, args...)
+	return stdout.Bytes(), err
 }
 
 // stream runs `docker args...` on the given streams. A copy of stderr's end goes
@@ -145,17 +144,6 @@ func (c *Client) DataDir(ctx context.Context) (string, error) {
 // pingTimeout bounds the wait for a daemon that accepts a connection but does
 // not answer, as one does while it starts or hangs.
 const pingTimeout = 15 * time.Second
-
-// without returns env less the variable of that name.
-func without(env []string, name string) []string {
-	kept := make([]string, 0, len(env))
-	for _, kv := range env {
-		if !strings.HasPrefix(kv, name+"=") {
-			kept = append(kept, kv)
-		}
-	}
-	return kept
-}
 
 // tailBuffer keeps the last limit bytes written to it.
 type tailBuffer struct {

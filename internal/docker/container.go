@@ -114,13 +114,10 @@ func (c *Client) Containers(ctx context.Context, filter Filter) ([]Container, er
 	return containers, nil
 }
 
-// ExecOptions are the streams and settings of a command in a container.
+// ExecOptions are the streams of a command in a container.
 type ExecOptions struct {
 	Stdin          io.Reader // nil means none
 	Stdout, Stderr io.Writer // nil discards; the end of stderr is kept for the error
-	Env            []string  // "KEY=value"
-	User, Dir      string
-	Privileged     bool
 }
 
 // Exec runs a command in a running container and waits for it. When ctx ends
@@ -129,18 +126,6 @@ func (c *Client) Exec(ctx context.Context, container string, o ExecOptions, argv
 	args := []string{"exec"}
 	if o.Stdin != nil {
 		args = append(args, "--interactive")
-	}
-	if o.Privileged {
-		args = append(args, "--privileged")
-	}
-	for _, kv := range o.Env {
-		args = append(args, "--env", kv)
-	}
-	if o.User != "" {
-		args = append(args, "--user", o.User)
-	}
-	if o.Dir != "" {
-		args = append(args, "--workdir", o.Dir)
 	}
 	args = append(append(args, container), argv...)
 	return c.stream(ctx, o.Stdin, o.Stdout, o.Stderr, args...)
@@ -151,11 +136,6 @@ func (c *Client) Output(ctx context.Context, container string, argv ...string) (
 	var stdout bytes.Buffer
 	err := c.Exec(ctx, container, ExecOptions{Stdout: &stdout}, argv...)
 	return stdout.Bytes(), err
-}
-
-// CopyTo copies a host path (file or directory) into a container, running or not.
-func (c *Client) CopyTo(ctx context.Context, container, hostPath, path string) error {
-	return c.do(ctx, "cp", hostPath, container+":"+path)
 }
 
 // CopyFrom copies a path out of a container, running or not, to a host path.
@@ -178,16 +158,6 @@ func (c *Client) Restart(ctx context.Context, container string, grace time.Durat
 	return c.do(ctx, "container", "restart", "--time", seconds(grace), container)
 }
 
-// Pause freezes a container's processes, and Unpause lets them go on.
-func (c *Client) Pause(ctx context.Context, container string) error {
-	return c.do(ctx, "container", "pause", container)
-}
-
-// Unpause undoes Pause.
-func (c *Client) Unpause(ctx context.Context, container string) error {
-	return c.do(ctx, "container", "unpause", container)
-}
-
 // Remove kills and removes containers with their anonymous volumes; those that
 // are gone already are no error.
 func (c *Client) Remove(ctx context.Context, containers ...string) error {
@@ -197,16 +167,6 @@ func (c *Client) Remove(ctx context.Context, containers ...string) error {
 		errs = append(errs, absentIsFine(c.do(ctx, "container", "rm", "--force", "--volumes", container)))
 	}
 	return errors.Join(errs...)
-}
-
-// Logs writes the last lines of a container's output, both streams, to w. A
-// tail of 0 or less means all of it.
-func (c *Client) Logs(ctx context.Context, container string, tail int, w io.Writer) error {
-	lines := "all"
-	if tail > 0 {
-		lines = strconv.Itoa(tail)
-	}
-	return c.stream(ctx, nil, w, w, "container", "logs", "--timestamps", "--tail", lines, container)
 }
 
 func seconds(d time.Duration) string { return strconv.Itoa(int(d.Round(time.Second) / time.Second)) }

@@ -91,20 +91,6 @@ func (c *Client) RemoveNetwork(ctx context.Context, name string) error {
 	return absentIsFine(c.do(ctx, "network", "rm", name))
 }
 
-// ConnectNetwork attaches a container to a network under extra DNS aliases.
-func (c *Client) ConnectNetwork(ctx context.Context, network, container string, aliases ...string) error {
-	args := []string{"network", "connect"}
-	for _, alias := range aliases {
-		args = append(args, "--alias", alias)
-	}
-	return c.do(ctx, append(args, network, container)...)
-}
-
-// DisconnectNetwork detaches a container from a network.
-func (c *Client) DisconnectNetwork(ctx context.Context, network, container string) error {
-	return c.do(ctx, "network", "disconnect", "--force", network, container)
-}
-
 // do runs a command for its effect alone.
 func (c *Client) do(ctx context.Context, args ...string) error {
 	_, err := c.Run(ctx, args...)

@@ -58,9 +58,9 @@ func main() {
 		signal.Notify(c, syscall.SIGTERM)
 		fmt.Println("waiting")
 		<-c
-	case "echo": // stdin, an environment variable, then the arguments
+	case "echo": // stdin, then the arguments
 		io.Copy(os.Stdout, os.Stdin)
-		fmt.Print(os.Getenv("GREETING"), os.Args[2:])
+		fmt.Print(os.Args[2:])
 	case "cat":
 		data, err := os.ReadFile(os.Args[2])
 		if err != nil {
