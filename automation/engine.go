@@ -19,6 +19,7 @@ import (
 	"github.com/blang/semver"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/process"
 )
 
 // How long the engine gets: to end after an interrupt, and after the second
@@ -130,7 +131,7 @@ func (e *engine) Run(ctx context.Context, dir string, stdin io.Reader, stdouts, 
 	cmd.Stdin = stdin
 	cmd.Stdout = io.MultiWriter(append(slices.Clone(stdouts), &stdout)...)
 	cmd.Stderr = io.MultiWriter(append(slices.Clone(stderrs), &stderr)...)
-	cmd.SysProcAttr = childAttr()
+	cmd.SysProcAttr = process.Group(syscall.SIGKILL)
 	cmd.WaitDelay = drainGrace
 
 	started, done := make(chan error, 1), make(chan error, 1)

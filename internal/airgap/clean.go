@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
@@ -179,6 +180,17 @@ func cleanImages(ctx context.Context, client *docker.Client, cacheDir string, ou
 		}
 	}
 	return removeUnnamed(ctx, client)
+}
+
+// fileID tells files apart that have several names.
+type fileID struct{ device, inode uint64 }
+
+func idOf(info fs.FileInfo) (fileID, bool) {
+	s, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return fileID{}, false
+	}
+	return fileID{uint64(s.Dev), s.Ino}, true //nolint:gosec,unconvert // the types differ between systems
 }
 
 // diskUsage sums the sizes of the files below dir, hard links once.

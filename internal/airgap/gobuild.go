@@ -10,9 +10,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/meshwright/meshwright/airgap"
+	"github.com/meshwright/meshwright/internal/process"
 )
 
 // goBuild compiles Go programs. The module's requirements and checksums are the
@@ -207,11 +209,13 @@ func goEnv() []string {
 	return append(env, "GOFLAGS=-buildvcs=false", "GOWORK=off", "CGO_ENABLED=0", "GOOS=linux")
 }
 
-// command prepares a child that is ended as a whole process group when ctx is.
+// command prepares a child that is ended as a whole process group when ctx is:
+// compilers and installers have children.
 func command(ctx context.Context, dir, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir
-	endGroup(cmd)
+	cmd.SysProcAttr = process.Group(syscall.SIGTERM)
+	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM) }
 	cmd.WaitDelay = 10 * time.Second
 	return cmd
 }

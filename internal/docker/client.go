@@ -11,7 +11,10 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
+
+	"github.com/meshwright/meshwright/internal/process"
 )
 
 // hostVariable is the setting by which every Docker client finds its daemon.
@@ -43,7 +46,7 @@ func (c *Client) Env() []string {
 
 // Command prepares `docker args...` against this daemon, for requests that this
 // package has no method for. It runs in a process group of its own, so that a
-// Ctrl-C at the terminal reaches it only through ctx.
+// Ctrl-C at the terminal reaches it only through ctx, whose end asks it to stop.
 func (c *Client) Command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "docker", args...)
 	if c.host != "" {
@@ -51,7 +54,8 @@ func (c *Client) Command(ctx context.Context, args ...string) *exec.Cmd {
 		// to the docker command, so it is left out.
 		cmd.Env = append(slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "DOCKER_CONTEXT=") }), c.Env()...)
 	}
-	detach(cmd)
+	cmd.SysProcAttr = process.Group(syscall.SIGKILL)
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = 5 * time.Second
 	return cmd
 }

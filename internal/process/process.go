@@ -1,5 +1,6 @@
-// Package process tells whether a process of this machine still runs, also
-// where the machine's init is slow to take away those that have ended.
+// Package process runs commands so that a cancellation ends them with everything that
+// they started, and tells whether a process of this machine still runs, also where
+// the machine's init is slow to take away those that have ended.
 package process
 
 import (

@@ -18,7 +18,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/meshwright/meshwright/internal/provider/group"
+	"github.com/meshwright/meshwright/internal/process"
 )
 
 // keep is how many programs a cache holds: some 50 MB each.
@@ -170,7 +170,7 @@ func goCommand(ctx context.Context, dir string, env []string, args ...string) ([
 	cmd.WaitDelay = 10 * time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := group.Run(cmd, syscall.SIGKILL) // with the compilers that it started
+	err := process.Run(cmd, syscall.SIGKILL) // with the compilers that it started
 	switch {
 	case err == nil:
 		return stdout.Bytes(), nil

@@ -32,6 +32,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/meshwright/meshwright/internal/paths"
+	"github.com/meshwright/meshwright/internal/process"
 )
 
 // token is the only credential; its user is in system:masters.
@@ -203,7 +204,7 @@ func (s *APIServer) start(name string, args ...string) (*exec.Cmd, error) {
 	defer log.Close()
 	cmd := exec.Command(filepath.Join(s.binDir, name), args...)
 	cmd.Stdout, cmd.Stderr = log, log
-	cmd.SysProcAttr = childAttributes()
+	cmd.SysProcAttr = process.Child(syscall.SIGKILL)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", name, err)
 	}

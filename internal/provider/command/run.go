@@ -9,7 +9,6 @@ import (
 	"maps"
 	"os"
 	"os/exec"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -18,8 +17,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
+	"github.com/meshwright/meshwright/internal/process"
 	"github.com/meshwright/meshwright/internal/provider"
-	"github.com/meshwright/meshwright/internal/provider/group"
 )
 
 // The variables in which a command finds what the one before it wrote.
@@ -42,9 +41,6 @@ func (t *twin) run(ctx context.Context, urn resource.URN, line string, a args, b
 	argv := a.Interpreter
 	if len(argv) == 0 {
 		argv = []string{"/bin/sh", "-c"}
-		if runtime.GOOS == "windows" {
-			argv = []string{"cmd", "/C"}
-		}
 	}
 	cmd := exec.CommandContext(ctx, argv[0], append(slices.Clone(argv[1:]), line)...)
 	if a.Dir != nil {
@@ -87,7 +83,7 @@ func (t *twin) run(ctx context.Context, urn resource.URN, line string, a args, b
 	// A command may leave something behind that holds its output open.
 	cmd.WaitDelay = 2 * time.Second
 
-	err := group.Run(cmd, syscall.SIGKILL)
+	err := process.Run(cmd, syscall.SIGKILL)
 	if ctx.Err() != nil {
 		err = context.Cause(ctx)
 	}

@@ -18,7 +18,7 @@ import (
 	kindcluster "sigs.k8s.io/kind/pkg/cluster"
 	kindlog "sigs.k8s.io/kind/pkg/log"
 
-	"github.com/meshwright/meshwright/internal/provider/group"
+	"github.com/meshwright/meshwright/internal/process"
 )
 
 // ChildArg is the first argument of an executable that is to be the child: it
@@ -61,7 +61,7 @@ func ChildMain() int {
 		fmt.Println(specFormat)
 		return 0
 	}
-	group.Lead()
+	process.Lead()
 	in := bufio.NewReader(os.Stdin)
 	line, err := in.ReadBytes('\n')
 	var s spec
@@ -77,7 +77,7 @@ func ChildMain() int {
 	}
 	go func() {
 		_, _ = io.Copy(io.Discard, in)
-		group.KillOwn()
+		process.KillOwn()
 	}()
 	if err := create(s, lineLogger{os.Stderr}); err != nil {
 		return 1

@@ -14,7 +14,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/meshwright/meshwright/internal/provider/group"
+	"github.com/meshwright/meshwright/internal/process"
 )
 
 // networkVariable is how kind is told its Docker network.
@@ -58,7 +58,7 @@ func runChild(executable string) runner {
 		cmd.WaitDelay = 3 * time.Second
 		go func() { _, _ = w.Write(append(input, '\n')) }()
 		// SIGTERM lets the child take its group with it.
-		err = group.Run(cmd, syscall.SIGTERM)
+		err = process.Run(cmd, syscall.SIGTERM)
 		_ = r.Close()
 		out.flush()
 		if ctx.Err() != nil {

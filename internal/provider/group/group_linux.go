@@ -1,5 +1,0 @@
-package group
-
-import "syscall"
-
-func endWithParent(a *syscall.SysProcAttr, orphaned syscall.Signal) { a.Pdeathsig = orphaned }
