@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 
 	"github.com/meshwright/meshwright/stacks/topology"
 )
@@ -37,15 +38,20 @@ func (l *Lab) CheckAddresses(ctx context.Context) error {
 
 // plan is what becomes of the lab's settings.
 func (l *Lab) plan() (*topology.Plan, error) {
-	r, err := l.record()
-	if err != nil {
-		return nil, err
-	}
-	settings, err := l.settings(l.source(r))
+	settings, err := l.presentSettings()
 	if err != nil {
 		return nil, err
 	}
 	return l.check(settings.Config)
+}
+
+// presentSettings are the lab's settings, with parts from where its record says.
+func (l *Lab) presentSettings() (*workspace.ProjectStack, error) {
+	r, err := l.record()
+	if err != nil {
+		return nil, err
+	}
+	return l.settings(l.source(r))
 }
 
 func (l *Lab) check(m config.Map) (*topology.Plan, error) {
@@ -56,8 +62,19 @@ func (l *Lab) check(m config.Map) (*topology.Plan, error) {
 	if err := topology.CheckKeys(keys); err != nil {
 		return nil, &ConfigError{Stack: l.o.Stack, Err: err}
 	}
+	c, err := decode(m)
+	if err != nil {
+		return nil, &ConfigError{Stack: l.o.Stack, Err: err}
+	}
+	plan, err := topology.NewPlan(l.o.Name, c)
+	if err != nil {
+		return nil, &ConfigError{Stack: l.o.Stack, Err: err}
+	}
+	return plan, nil
+}
+
+func decode(m config.Map) (*topology.Config, error) {
 	var lookupErr error
-	var plan *topology.Plan
 	c, err := topology.Decode(func(key string) (string, bool) {
 		v, ok := m[config.MustMakeKey(projectName, key)]
 		if !ok {
@@ -67,34 +84,17 @@ func (l *Lab) check(m config.Map) (*topology.Plan, error) {
 		lookupErr = errors.Join(lookupErr, err)
 		return text, true
 	})
-	if err == nil {
-		plan, err = topology.NewPlan(l.o.Name, c)
-	}
-	if err = errors.Join(lookupErr, err); err != nil {
-		return nil, &ConfigError{Stack: l.o.Stack, Err: err}
-	}
-	return plan, nil
+	return c, errors.Join(lookupErr, err)
 }
 
 // ClusterNames are the names of the clusters that the lab's settings describe, in
 // their order; none when the settings cannot be read.
 func (l *Lab) ClusterNames() []string {
-	r, err := l.record()
+	settings, err := l.presentSettings()
 	if err != nil {
 		return nil
 	}
-	settings, err := l.settings(l.source(r))
-	if err != nil {
-		return nil
-	}
-	c, err := topology.Decode(func(key string) (string, bool) {
-		v, ok := settings.Config[config.MustMakeKey(projectName, key)]
-		if !ok {
-			return "", false
-		}
-		text, err := v.Value(config.NopDecrypter)
-		return text, err == nil
-	})
+	c, err := decode(settings.Config)
 	if err != nil {
 		return nil
 	}

@@ -30,7 +30,7 @@ type CollectOptions struct {
 // is collected as far as it answers; what could not be had is in the index.
 func (l *Lab) Collect(ctx context.Context, o CollectOptions) (*evidence.Index, error) {
 	if _, err := os.Stat(l.Dir()); err != nil {
-		return nil, &NotUpError{Lab: l.o.Name, flags: l.Flags()}
+		return nil, l.notUp()
 	}
 	targets, workload := l.collectTargets(ctx)
 	return evidence.Run(ctx, targets, workload, evidence.Options{

@@ -40,7 +40,7 @@ func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResul
 	}
 	began := time.Now()
 	if _, err := os.Stat(l.Dir()); errors.Is(err, os.ErrNotExist) {
-		return nil, &NotUpError{Lab: l.o.Name, flags: l.Flags()}
+		return nil, l.notUp()
 	}
 	if !o.force {
 		if _, err := l.record(); err != nil { // it would have named the state's backend

@@ -26,7 +26,7 @@ func (l *Lab) Prepare(ctx context.Context) error {
 // uses these. The lab must exist, or have been prepared.
 func (l *Lab) Environment() (map[string]string, error) {
 	if !isDir(l.Workspace()) {
-		return nil, &NotUpError{Lab: l.o.Name, flags: l.Flags()}
+		return nil, l.notUp()
 	}
 	record, err := l.record()
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 
 // OperationError says why an operation did not end well, resource by resource.
 type OperationError struct {
-	Operation string // up, preview, refresh, destroy
-	Lab       string
+	Operation string // as an Event's, or "simulation" of a Diff
+	Lab       string // of a Diff the stack
 	Failures  []Failure
 	Err       error // what ended it: the program's own error or the engine's
 }
@@ -107,6 +107,8 @@ type NotUpError struct {
 	Lab   string
 	flags string
 }
+
+func (l *Lab) notUp() error { return &NotUpError{Lab: l.o.Name, flags: l.Flags()} }
 
 func (e *NotUpError) Error() string {
 	return fmt.Sprintf("lab %s is not up; bring it up: meshwright up%s", e.Lab, e.flags)

@@ -26,7 +26,7 @@ const (
 // Event is one thing that happened during an operation.
 type Event struct {
 	Time      time.Time     `json:"time"`
-	Operation string        `json:"operation"` // up, preview, refresh, destroy
+	Operation string        `json:"operation"` // up, preview, refresh, destroy, "scenario NAME"
 	Kind      EventKind     `json:"kind"`
 	Op        string        `json:"op,omitempty"`       // create, update, delete, replace, same, refresh, ...
 	URN       string        `json:"urn,omitempty"`      // "" for messages about no resource

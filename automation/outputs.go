@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
@@ -115,8 +114,4 @@ func (l *Lab) reader(ctx context.Context) (auto.Workspace, error) {
 	}
 	eng.keepEnv = l.o.Backend != ""
 	return auto.NewLocalWorkspace(ctx, auto.WorkDir(l.Workspace()), auto.PulumiHome(l.pulumiHome()), auto.Pulumi(eng), auto.EnvVars(l.env(l.backendURL())))
-}
-
-func refreshOptions(c *collector) []optrefresh.Option {
-	return []optrefresh.Option{optrefresh.EventStreams(c.in), optrefresh.SuppressOutputs(), optrefresh.Color("never"), optrefresh.Parallel(parallel)}
 }

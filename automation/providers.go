@@ -23,6 +23,8 @@ const (
 	ProvidersEmbedded = "embedded" // the twins that this program carries
 )
 
+var errKitCharts = errors.New("the official providers do not find the kit's charts: use --artifacts registry with them, or --providers embedded")
+
 // officialVersions are the plugins with official releases, at the versions that
 // the program's SDKs ask for. The plugin cache answers to exactly these and warns
 // of nothing.
@@ -69,7 +71,7 @@ func (l *Lab) readyProviders(ctx context.Context, eng *engine, c providerChoice,
 		return l.twins, c, nil
 	}
 	if artifacts == ArtifactsAirgap {
-		return nil, c, errors.New("the official providers do not find the kit's charts: use --artifacts registry with them, or --providers embedded")
+		return nil, c, errKitCharts
 	}
 	plugins, err := l.officialPlugins(ctx, eng)
 	switch {

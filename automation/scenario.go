@@ -95,15 +95,11 @@ func (l *Lab) scenarioOf(v verify.Scenario) stacks.Scenario {
 }
 
 func (o *Outputs) scenarioWorkload(s stacks.Scenario, rule verify.TrafficRule) verify.Workload {
-	w := verify.Workload{
+	return verify.Workload{
 		Namespace: s.Namespace, Service: sample.Service, Port: sample.Port, Path: sample.Path,
 		ClientLabel: sample.ClientLabel, LoadLabel: sample.LoadLabel,
-		Versions: map[string][]string{}, Traffic: rule, Host: s.Host,
+		Versions: o.versions(), Traffic: rule, Host: s.Host,
 	}
-	for _, c := range o.Clusters {
-		w.Versions[c.Name] = c.HelloWorld
-	}
-	return w
 }
 
 // Remove takes a scenario down. Nothing to remove is no error; nor is a scenario

@@ -43,8 +43,9 @@ type session struct {
 	secrets    *changes.Secrets // that a preview has met; nil of other operations
 }
 
-// open prepares an operation. Up and preview run the program, so they bring the
-// workspace up to date; the others take the lab as it is.
+// open prepares an operation. Up and preview run the program, and prepare makes it
+// ready to run, so they bring the workspace up to date; the others take the lab as
+// it is.
 func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error) {
 	s := &session{lab: l, operation: operation}
 	runsProgram := operation == "up" || operation == "preview" || operation == "prepare"
@@ -56,7 +57,7 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 	}
 	eng.keepEnv = l.o.Backend != ""
 	if !runsProgram && !l.stateExists() {
-		return nil, &NotUpError{Lab: l.o.Name, flags: l.Flags()}
+		return nil, l.notUp()
 	}
 	if s.lock, err = acquire(l.lockFile(), l.o.Name, operation); err != nil {
 		return nil, err

@@ -48,7 +48,7 @@ type snapshot struct {
 func (s snapshot) real() int {
 	n := 0
 	for _, r := range s.Resources {
-		if r.Custom && !isProvider(r.Type) {
+		if r.Custom && !strings.HasPrefix(r.Type, "pulumi:providers:") {
 			n++
 		}
 	}
@@ -60,7 +60,7 @@ func (s snapshot) nodes() []string {
 	var all []string
 	for _, r := range s.Resources {
 		var names []string
-		if r.Type == "meshwright:kind:Cluster" && json.Unmarshal(r.Outputs["nodeNames"], &names) == nil {
+		if r.Type == kindCluster && json.Unmarshal(r.Outputs["nodeNames"], &names) == nil {
 			all = append(all, names...)
 		}
 	}
@@ -85,11 +85,6 @@ func (s snapshot) ranges() []netip.Prefix {
 		}
 	}
 	return all
-}
-
-func isProvider(typ string) bool {
-	const prefix = "pulumi:providers:"
-	return len(typ) > len(prefix) && typ[:len(prefix)] == prefix
 }
 
 func (l *Lab) localSnapshot() (snapshot, error) { return readSnapshot(l.stateFile()) }

@@ -1,6 +1,7 @@
 package automation
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strings"
@@ -111,18 +112,15 @@ func clusterNames(steps []apitype.StepEventMetadata) []string {
 	}
 	// A cluster's name may begin with another's.
 	return slices.SortedFunc(maps.Keys(found), func(a, b string) int {
-		if len(a) != len(b) {
-			return len(b) - len(a)
-		}
-		return strings.Compare(a, b)
+		return cmp.Or(len(b)-len(a), strings.Compare(a, b))
 	})
 }
 
 // clusterOf names the cluster that a resource belongs to: the one that it is
 // deployed into, else the one that its name begins with.
 func clusterOf(clusters []string, name, providerRef string) string {
-	if urn, _, ok := cutLast(providerRef, "::"); ok {
-		_, by := typeAndName(urn)
+	if i := strings.LastIndex(providerRef, "::"); i >= 0 { // the provider's ID follows its URN
+		_, by := typeAndName(providerRef[:i])
 		if cluster, ok := strings.CutSuffix(by, "-kubernetes"); ok && slices.Contains(clusters, cluster) {
 			return cluster
 		}
@@ -133,14 +131,6 @@ func clusterOf(clusters []string, name, providerRef string) string {
 		}
 	}
 	return ""
-}
-
-func cutLast(s, sep string) (before, after string, found bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return s, "", false
-	}
-	return s[:i], s[i+len(sep):], true
 }
 
 // viewer shows values of the engine's events, which mark secrets instead of

@@ -2,7 +2,6 @@ package automation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -79,7 +78,7 @@ func languageHost(engine string) string {
 func (l *Lab) providerTools(c providerChoice, from string) []Tool {
 	choice := Tool{ID: "providers", Title: "resource providers", Found: c.source, Why: c.why}
 	if c.source == ProvidersOfficial && from == ArtifactsAirgap {
-		choice.Err = errors.New("the official providers do not find the kit's charts: use --artifacts registry with them, or --providers embedded")
+		choice.Err = errKitCharts
 	}
 	tools := []Tool{choice}
 	for _, name := range slices.Sorted(maps.Keys(officialVersions())) {

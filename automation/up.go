@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 )
 
@@ -102,7 +103,7 @@ func (l *Lab) Refresh(ctx context.Context) (*RefreshResult, error) {
 		return nil, err
 	}
 	c := collect("refresh", l.o.Events)
-	_, err = s.stack.Refresh(ctx, refreshOptions(c)...)
+	_, err = s.stack.Refresh(ctx, optrefresh.EventStreams(c.in), optrefresh.SuppressOutputs(), optrefresh.Color("never"), optrefresh.Parallel(parallel))
 	c.close()
 	if err := s.close(ctx, c, err); err != nil {
 		return nil, err
@@ -120,7 +121,7 @@ type RefreshResult struct {
 // there was none.
 func (l *Lab) Outputs(ctx context.Context) (*Outputs, error) {
 	if !l.stateExists() {
-		return nil, &NotUpError{Lab: l.o.Name, flags: l.Flags()}
+		return nil, l.notUp()
 	}
 	if err := ensurePassphrase(l.passphraseFile(), true, l.Flags()); err != nil {
 		return nil, err
@@ -134,7 +135,7 @@ func (l *Lab) Outputs(ctx context.Context) (*Outputs, error) {
 		return nil, fmt.Errorf("outputs of lab %s: %w", l.o.Name, engineError(err))
 	}
 	if len(values) == 0 {
-		return nil, &NotUpError{Lab: l.o.Name, flags: l.Flags()}
+		return nil, l.notUp()
 	}
 	return l.decodeOutputs(values)
 }

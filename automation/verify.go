@@ -31,14 +31,19 @@ func (o *Outputs) Workload() verify.Workload {
 	if o.Sample == nil {
 		return verify.Workload{}
 	}
-	w := verify.Workload{
+	return verify.Workload{
 		Namespace: o.Sample.Namespace, Service: o.Sample.Service, Port: o.Sample.Port, Path: o.Sample.Path,
-		ClientLabel: o.Sample.ClientLabel, Versions: map[string][]string{}, Traffic: o.Traffic,
+		ClientLabel: o.Sample.ClientLabel, Versions: o.versions(), Traffic: o.Traffic,
 	}
+}
+
+// versions of the sample that each cluster serves, by cluster.
+func (o *Outputs) versions() map[string][]string {
+	all := map[string][]string{}
 	for _, c := range o.Clusters {
-		w.Versions[c.Name] = c.HelloWorld
+		all[c.Name] = c.HelloWorld
 	}
-	return w
+	return all
 }
 
 // Rules are what the timed checks hold the mesh to: the rule that the lab declares,
