@@ -32,10 +32,16 @@ func (l *Lab) Collect(ctx context.Context, o CollectOptions) (*evidence.Index, e
 	if _, err := os.Stat(l.Dir()); err != nil {
 		return nil, l.notUp()
 	}
-	targets, workload := l.collectTargets(ctx)
+	// Without a Docker that answers there are no nodes.
+	var nodes []docker.Container
+	client, err := docker.Find(ctx)
+	if err == nil {
+		nodes, _ = l.nodes(ctx, client)
+	}
+	targets, workload := l.collectTargets(ctx, client, nodes)
 	return evidence.Run(ctx, targets, workload, evidence.Options{
 		Path: o.Path, Progress: o.Progress, Versions: o.Versions,
-		Files:   append(l.stateFiles(), l.nodeFiles(ctx)...),
+		Files:   append(l.stateFiles(), nodeFiles(client, nodes)...),
 		Secrets: l.secrets(),
 	})
 }
@@ -47,53 +53,29 @@ func (l *Lab) ArchiveName() string {
 
 // collectTargets takes the clusters from the stack's outputs or, when there
 // are none yet, from the nodes that run.
-func (l *Lab) collectTargets(ctx context.Context) ([]verify.Target, verify.Workload) {
+func (l *Lab) collectTargets(ctx context.Context, client *docker.Client, nodes []docker.Container) ([]verify.Target, verify.Workload) {
 	if outputs, err := l.Outputs(ctx); err == nil {
 		if targets, err := outputs.Targets(); err == nil && len(targets) > 0 {
 			return targets, outputs.Workload()
 		}
 	}
 	var targets []verify.Target
-	for _, node := range l.nodes(ctx) {
-		if node.container.Labels["io.x-k8s.kind.role"] != "control-plane" || !node.container.State.Running {
+	for _, n := range nodes {
+		if n.Labels["io.x-k8s.kind.role"] != "control-plane" || !n.State.Running {
 			continue
 		}
-		if t, err := l.targetOfNode(ctx, node); err == nil {
+		if t, err := l.targetOfNode(ctx, client, n); err == nil {
 			targets = append(targets, t)
 		}
 	}
 	return targets, verify.Workload{}
 }
 
-// node is a container of the lab.
-type node struct {
-	docker    *docker.Client
-	container docker.Container
-}
-
-// nodes are the node containers that carry this lab's owner file. Without a
-// Docker that answers there are none.
-func (l *Lab) nodes(ctx context.Context) []node {
-	client, err := docker.Find(ctx)
-	if err != nil {
-		return nil
-	}
-	list, err := client.Containers(ctx, docker.Filter{MountSource: l.ownerDir()})
-	if err != nil {
-		return nil
-	}
-	nodes := make([]node, len(list))
-	for i, c := range list {
-		nodes[i] = node{client, c}
-	}
-	return nodes
-}
-
 // targetOfNode reads a control plane's own kubeconfig and points it at the
 // port that is published on this machine.
-func (l *Lab) targetOfNode(ctx context.Context, n node) (verify.Target, error) {
-	name := strings.TrimPrefix(n.container.Labels["io.x-k8s.kind.cluster"], l.o.Name+"-")
-	text, err := n.docker.Output(ctx, n.container.Name, "cat", "/etc/kubernetes/admin.conf")
+func (l *Lab) targetOfNode(ctx context.Context, client *docker.Client, n docker.Container) (verify.Target, error) {
+	name := strings.TrimPrefix(n.Labels["io.x-k8s.kind.cluster"], l.o.Name+"-")
+	text, err := client.Output(ctx, n.Name, "cat", "/etc/kubernetes/admin.conf")
 	if err != nil {
 		return verify.Target{}, err
 	}
@@ -101,23 +83,23 @@ func (l *Lab) targetOfNode(ctx context.Context, n node) (verify.Target, error) {
 	if err != nil {
 		return verify.Target{}, err
 	}
-	ports := n.container.Ports["6443/tcp"]
+	ports := n.Ports["6443/tcp"]
 	if len(ports) == 0 {
-		return verify.Target{}, fmt.Errorf("%s publishes no API server", n.container.Name)
+		return verify.Target{}, fmt.Errorf("%s publishes no API server", n.Name)
 	}
 	config.Host = "https://" + ports[0].HostIP + ":" + ports[0].HostPort
 	return verify.Target{Name: name, ControlPlane: name, Config: config}, nil
 }
 
 // nodeFiles are the containers' descriptions and the ends of the nodes' logs.
-func (l *Lab) nodeFiles(ctx context.Context) []evidence.File {
+func nodeFiles(client *docker.Client, nodes []docker.Container) []evidence.File {
 	var files []evidence.File
-	for _, n := range l.nodes(ctx) {
-		dir := "nodes/" + n.container.Name + "/"
+	for _, n := range nodes {
+		dir := "nodes/" + n.Name + "/"
 		files = append(files, evidence.File{Name: dir + "container.json", Read: func(context.Context) ([]byte, error) {
-			return json.MarshalIndent(n.container, "", "  ")
+			return json.MarshalIndent(n, "", "  ")
 		}})
-		if !n.container.State.Running {
+		if !n.State.Running {
 			continue
 		}
 		for name, argv := range map[string][]string{
@@ -128,7 +110,7 @@ func (l *Lab) nodeFiles(ctx context.Context) []evidence.File {
 			files = append(files, evidence.File{Name: dir + name, Read: func(ctx context.Context) ([]byte, error) {
 				ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 				defer cancel()
-				return n.docker.Output(ctx, n.container.Name, argv...)
+				return client.Output(ctx, n.Name, argv...)
 			}})
 		}
 	}

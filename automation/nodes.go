@@ -19,15 +19,13 @@ func (l *Lab) wakeNodes(ctx context.Context, state snapshot) (lost bool, err err
 	if err != nil {
 		return false, err
 	}
-	found, err := client.Containers(ctx, docker.Filter{MountTarget: ownerMount})
+	found, err := l.nodes(ctx, client)
 	if err != nil {
 		return false, err
 	}
 	ours := map[string]docker.Container{}
 	for _, c := range found {
-		if hasMount(c, l.ownerDir()) {
-			ours[c.Name] = c
-		}
+		ours[c.Name] = c
 	}
 	for _, name := range names {
 		c, ok := ours[name]

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/meshwright/meshwright/internal/docker"
@@ -43,11 +44,15 @@ func sweepDocker(ctx context.Context, l *Lab) (*Swept, error) {
 	if err != nil {
 		return nil, err
 	}
-	containers, err := marked(ctx, client, l.ownerDir(), id)
+	containers, err := client.Containers(ctx, docker.Filter{Labels: map[string]string{ownerLabel: id}})
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range containers {
+	nodes, err := l.nodes(ctx, client)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range append(containers, nodes...) {
 		if err := client.Remove(ctx, c.ID); err != nil {
 			return nil, err
 		}
@@ -69,33 +74,13 @@ func sweepDocker(ctx context.Context, l *Lab) (*Swept, error) {
 	return swept, nil
 }
 
-// marked lists the lab's containers, running or not.
-func marked(ctx context.Context, client *docker.Client, ownerDir, id string) ([]docker.Container, error) {
-	nodes, err := client.Containers(ctx, docker.Filter{MountTarget: ownerMount})
-	if err != nil {
-		return nil, err
+// nodes are the lab's, running or not: the containers with its owner directory.
+func (l *Lab) nodes(ctx context.Context, client *docker.Client) ([]docker.Container, error) {
+	all, err := client.Containers(ctx, docker.Filter{MountTarget: ownerMount})
+	ours := func(m docker.Mount) bool { // Docker Desktop shows host paths under /host_mnt
+		return m.Destination == ownerMount && strings.TrimPrefix(m.Source, "/host_mnt") == l.ownerDir()
 	}
-	found, err := client.Containers(ctx, docker.Filter{Labels: map[string]string{ownerLabel: id}})
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range nodes {
-		if hasMount(c, ownerDir) {
-			found = append(found, c)
-		}
-	}
-	return found, nil
-}
-
-// hasMount looks for the owner directory. Docker Desktop shows host paths under
-// /host_mnt.
-func hasMount(c docker.Container, ownerDir string) bool {
-	for _, m := range c.Mounts {
-		if m.Destination == ownerMount && strings.TrimPrefix(m.Source, "/host_mnt") == ownerDir {
-			return true
-		}
-	}
-	return false
+	return slices.DeleteFunc(all, func(c docker.Container) bool { return !slices.ContainsFunc(c.Mounts, ours) }), err
 }
 
 // ownerID reads the random id that the kind provider gave the lab.

@@ -19,7 +19,6 @@ type Filter struct {
 	Labels      map[string]string // an empty value matches any
 	Network     string            // name or ID of a network that the container is attached to
 	MountTarget string            // path inside the container at which something is mounted
-	MountSource string            // host path mounted anywhere in the container, exactly as given at creation
 	Running     bool              // leave out those that are stopped
 }
 
@@ -105,10 +104,7 @@ func (c *Client) Containers(ctx context.Context, filter Filter) ([]Container, er
 	}
 	var containers []Container
 	for _, i := range found {
-		container := i.container()
-		if filter.MountSource == "" || slices.ContainsFunc(container.Mounts, func(m Mount) bool { return m.Source == filter.MountSource }) {
-			containers = append(containers, container)
-		}
+		containers = append(containers, i.container())
 	}
 	slices.SortFunc(containers, func(a, b Container) int { return strings.Compare(a.Name, b.Name) })
 	return containers, nil

@@ -134,8 +134,7 @@ func TestContainer(t *testing.T) {
 		want   bool
 	}{
 		"label":         {docker.Filter{Labels: map[string]string{"dev.meshwright.test": name}}, true},
-		"mount":         {docker.Filter{MountTarget: "/etc/meshwright", MountSource: source, Running: true}, true},
-		"other source":  {docker.Filter{MountTarget: "/etc/meshwright", MountSource: source + "x"}, false},
+		"mount":         {docker.Filter{MountTarget: "/etc/meshwright", Running: true}, true},
 		"other network": {docker.Filter{Network: "none", Labels: map[string]string{"dev.meshwright.test": name}}, false},
 	}
 	for key, tc := range filters {
