@@ -109,7 +109,7 @@ func diff(ctx context.Context, o DiffOptions) (*changes.Report, error) {
 			return nil, err
 		}
 	}
-	c := &comparison{base: sides[0], head: sides[1], engine: engine, dir: tmp, log: o.Log}
+	c := &comparison{base: sides[0], head: sides[1], engine: engine, dir: tmp}
 	stacks, err := c.stacks(o.Stacks)
 	if err != nil {
 		return nil, err
@@ -163,7 +163,6 @@ type comparison struct {
 	base, head *side
 	engine     *engine
 	dir        string // private, removed in the end
-	log        *slog.Logger
 }
 
 // stacks are those to compare, sorted.

@@ -83,104 +83,95 @@ type simulation struct {
 }
 
 // simulate makes an empty stack with one side's program and settings.
-func (c *comparison) simulate(ctx context.Context, name string, s *side, secrets *changes.Secrets) (_ *simulation, err error) {
+func (c *comparison) simulate(ctx context.Context, name string, s *side, secrets *changes.Secrets) (*simulation, error) {
 	dir := s.root + "-" + name
 	for _, sub := range []string{"backend", "home"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
 			return nil, err
 		}
 	}
-	run := &simulation{stackName: name, side: s, engine: *c.engine, home: filepath.Join(dir, "home"), secrets: secrets}
+	run := &simulation{stackName: name, engine: *c.engine, home: filepath.Join(dir, "home"), secrets: secrets}
 	run.engine.blind = true
-	// A provider finds a chart of the project's own where the program has it.
-	run.attachment, err = provider.Attach(context.WithoutCancel(ctx), watch(plugins.Simulated(s.dir), run.secrets), provider.WithLogger(c.log))
-	if err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			run.close()
-		}
-	}()
 	run.env = map[string]string{
 		"PULUMI_BACKEND_URL":                          "file://" + filepath.Join(dir, "backend"),
 		"PULUMI_CONFIG_PASSPHRASE":                    rand.Text(), // the state is thrown away
 		"PULUMI_SKIP_UPDATE_CHECK":                    "true",
 		"PULUMI_SKIP_CHECKPOINTS":                     "true",
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-		"PULUMI_DEBUG_PROVIDERS":                      run.attachment.Env(),
 		stacks.Simulated:                              "true",
 		// A program that looks for a cluster finds none.
 		"KUBECONFIG": filepath.Join(dir, "no-kubeconfig"),
 	}
-	if err := s.writeSettings(name, ""); err != nil {
-		return nil, err
-	}
-	ws, err := run.workspace(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if run.stack, err = auto.NewStack(ctx, name, ws); err != nil {
-		return nil, run.failed(ctx, &collector{}, err)
+	if err := run.open(ctx, s, "", auto.NewStack); err != nil {
+		return nil, errors.Join(err, run.close())
 	}
 	return run, nil
 }
 
-func (r *simulation) workspace(ctx context.Context) (auto.Workspace, error) {
-	opts := []auto.LocalWorkspaceOption{
-		auto.WorkDir(r.side.dir), auto.PulumiHome(r.home), auto.Pulumi(&r.engine), auto.EnvVars(r.env),
-	}
-	if r.side.inline != nil {
-		opts = append(opts, auto.Program(r.side.inline))
-	}
-	return auto.NewLocalWorkspace(ctx, opts...)
-}
-
-// up makes the stack and returns what that is.
-func (r *simulation) up(ctx context.Context) (changes.Stack, error) {
-	c := collect(simulated, func(Event) {})
-	_, err := r.stack.Up(ctx, optup.EventStreams(c.in), optup.SuppressOutputs(), optup.SuppressProgress(), optup.Color("never"), optup.Parallel(parallel))
-	c.close()
-	if err != nil {
-		return changes.Stack{}, r.failed(ctx, c, err)
-	}
-	return describe(r.stackName, c.steps, r.secrets), nil
-}
-
-// change goes on with the other side's program and settings on the same state.
-func (r *simulation) change(ctx context.Context, s *side) error {
-	salt, err := r.side.salt(r.stackName)
-	if err != nil {
-		return err
-	}
+// open gets at the stack, which get makes or finds, with one side's program, settings
+// and charts.
+func (r *simulation) open(ctx context.Context, s *side, salt string, get func(context.Context, string, auto.Workspace) (auto.Stack, error)) error {
 	if err := s.writeSettings(r.stackName, salt); err != nil {
 		return err
 	}
-	// The state knows the base's charts by where they lay; the providers have to
-	// look where head has them.
-	attachment, err := provider.Attach(context.WithoutCancel(ctx), watch(plugins.Simulated(s.dir), r.secrets))
+	if err := r.close(); err != nil {
+		return err
+	}
+	// A provider finds a chart of the project's own where the program has it.
+	var err error
+	r.attachment, err = provider.Attach(context.WithoutCancel(ctx), watch(plugins.Simulated(s.dir), r.secrets), provider.WithLogger(r.engine.log))
 	if err != nil {
 		return err
 	}
-	if err := r.attachment.Close(); err != nil {
-		return errors.Join(err, attachment.Close())
+	r.side = s
+	r.env["PULUMI_DEBUG_PROVIDERS"] = r.attachment.Env()
+	opts := []auto.LocalWorkspaceOption{
+		auto.WorkDir(s.dir), auto.PulumiHome(r.home), auto.Pulumi(&r.engine), auto.EnvVars(r.env),
 	}
-	r.attachment, r.side = attachment, s
-	r.env["PULUMI_DEBUG_PROVIDERS"] = attachment.Env()
-	r.engine.selected = true // selecting changes nothing that is not named by the environment
-	ws, err := r.workspace(ctx)
+	if s.inline != nil {
+		opts = append(opts, auto.Program(s.inline))
+	}
+	ws, err := auto.NewLocalWorkspace(ctx, opts...)
 	if err != nil {
 		return err
 	}
-	if r.stack, err = auto.SelectStack(ctx, r.stackName, ws); err != nil {
+	if r.stack, err = get(ctx, r.stackName, ws); err != nil {
 		return r.failed(ctx, &collector{}, err)
 	}
 	return nil
 }
 
+// up makes the stack and returns what that is.
+func (r *simulation) up(ctx context.Context) (changes.Stack, error) {
+	return r.steps(ctx, func(c *collector) error {
+		_, err := r.stack.Up(ctx, optup.EventStreams(c.in), optup.SuppressOutputs(), optup.SuppressProgress(), optup.Color("never"), optup.Parallel(parallel))
+		return err
+	})
+}
+
+// change goes on with the other side's program and settings on the same state. The
+// state knows the base's charts by where they lay; the providers have to look where
+// head has them.
+func (r *simulation) change(ctx context.Context, s *side) error {
+	salt, err := r.side.salt(r.stackName)
+	if err != nil {
+		return err
+	}
+	r.engine.selected = true // selecting changes nothing that is not named by the environment
+	return r.open(ctx, s, salt, auto.SelectStack)
+}
+
 func (r *simulation) preview(ctx context.Context) (changes.Stack, error) {
+	return r.steps(ctx, func(c *collector) error {
+		_, err := r.stack.Preview(ctx, optpreview.EventStreams(c.in), optpreview.SuppressOutputs(), optpreview.SuppressProgress(), optpreview.Color("never"), optpreview.Parallel(parallel))
+		return err
+	})
+}
+
+// steps describes what an operation does to the stack.
+func (r *simulation) steps(ctx context.Context, operation func(*collector) error) (changes.Stack, error) {
 	c := collect(simulated, func(Event) {})
-	_, err := r.stack.Preview(ctx, optpreview.EventStreams(c.in), optpreview.SuppressOutputs(), optpreview.SuppressProgress(), optpreview.Color("never"), optpreview.Parallel(parallel))
+	err := operation(c)
 	c.close()
 	if err != nil {
 		return changes.Stack{}, r.failed(ctx, c, err)
@@ -197,4 +188,9 @@ func (r *simulation) failed(ctx context.Context, c *collector, err error) error 
 	return fmt.Errorf("%s: %w", r.side.label, e)
 }
 
-func (r *simulation) close() { _ = r.attachment.Close() }
+func (r *simulation) close() error {
+	if r.attachment == nil {
+		return nil
+	}
+	return r.attachment.Close()
+}

@@ -53,7 +53,7 @@ func compareSides(t *testing.T, program [2]pulumi.RunFunc, base, head map[string
 	tmp := t.TempDir()
 	c := &comparison{
 		base: testSide(t, tmp, "base", program[0], base), head: testSide(t, tmp, "head", program[1], head),
-		engine: engine, dir: tmp, log: slog.New(slog.DiscardHandler),
+		engine: engine, dir: tmp,
 	}
 	all, err := c.stacks(nil)
 	if err != nil {
@@ -240,7 +240,7 @@ func TestDiffOfABrokenProgram(t *testing.T) {
 	settings := map[string]string{"dev": "config: {}\n"}
 	c := &comparison{
 		base: testSide(t, tmp, "base", awkward("secret", ""), settings), head: testSide(t, tmp, "head", broken, settings),
-		engine: engine, dir: tmp, log: slog.New(slog.DiscardHandler),
+		engine: engine, dir: tmp,
 	}
 	_, err = c.all(t.Context(), []string{"dev"}, func(string) {})
 	if err == nil || !strings.Contains(err.Error(), "head: simulation of lab dev failed") || !strings.Contains(err.Error(), "the program would not") || strings.Contains(err.Error(), tmp) {
