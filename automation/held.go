@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/mark"
 	"github.com/meshwright/meshwright/internal/provider/kind"
 )
 
@@ -32,7 +33,7 @@ func (l *Lab) refuseHeld(ctx context.Context) error {
 	if err != nil {
 		return nil //nolint:nilerr // what needs Docker will say so
 	}
-	networks, err := client.Networks(ctx, map[string]string{labLabel: l.o.Name, ownerLabel: id})
+	networks, err := client.Networks(ctx, map[string]string{mark.LabLabel: l.o.Name, mark.OwnerLabel: id})
 	if err != nil {
 		return err
 	}

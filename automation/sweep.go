@@ -12,13 +12,7 @@ import (
 	"strings"
 
 	"github.com/meshwright/meshwright/internal/docker"
-)
-
-// Marks of what belongs to a lab, made by the kind provider.
-const (
-	ownerMount = "/etc/meshwright"      // where every node has the lab's owner directory
-	labLabel   = "dev.meshwright.lab"   // on networks and auxiliary containers: the lab's name
-	ownerLabel = "dev.meshwright.owner" // beside it: the owner file's random id
+	"github.com/meshwright/meshwright/internal/mark"
 )
 
 // Swept names what a sweep removed.
@@ -44,7 +38,7 @@ func sweepDocker(ctx context.Context, l *Lab) (*Swept, error) {
 	if err != nil {
 		return nil, err
 	}
-	containers, err := client.Containers(ctx, docker.Filter{Labels: map[string]string{ownerLabel: id}})
+	containers, err := client.Containers(ctx, docker.Filter{Labels: map[string]string{mark.OwnerLabel: id}})
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +52,7 @@ func sweepDocker(ctx context.Context, l *Lab) (*Swept, error) {
 		}
 		swept.Containers = append(swept.Containers, c.Name)
 	}
-	networks, err := client.Networks(ctx, map[string]string{labLabel: l.o.Name, ownerLabel: id})
+	networks, err := client.Networks(ctx, map[string]string{mark.LabLabel: l.o.Name, mark.OwnerLabel: id})
 	if err != nil {
 		return nil, err
 	}
@@ -76,9 +70,9 @@ func sweepDocker(ctx context.Context, l *Lab) (*Swept, error) {
 
 // nodes are the lab's, running or not: the containers with its owner directory.
 func (l *Lab) nodes(ctx context.Context, client *docker.Client) ([]docker.Container, error) {
-	all, err := client.Containers(ctx, docker.Filter{MountTarget: ownerMount})
+	all, err := client.Containers(ctx, docker.Filter{MountTarget: mark.OwnerMount})
 	ours := func(m docker.Mount) bool { // Docker Desktop shows host paths under /host_mnt
-		return m.Destination == ownerMount && strings.TrimPrefix(m.Source, "/host_mnt") == l.ownerDir()
+		return m.Destination == mark.OwnerMount && strings.TrimPrefix(m.Source, "/host_mnt") == l.ownerDir()
 	}
 	return slices.DeleteFunc(all, func(c docker.Container) bool { return !slices.ContainsFunc(c.Mounts, ours) }), err
 }

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/mark"
 	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/internal/ui"
 )
@@ -102,28 +103,25 @@ type labs struct {
 	networks   []docker.Network
 }
 
-// labelLab marks a lab's network with the lab's name.
-const labelLab = "dev.meshwright.lab"
-
 // findLabs recognises a node by its mount of an owner directory of ours, and a
 // lab's network by its label; never by name. In a daemon that we started every
 // such network counts, in another only those of labs in our state: it may serve
 // other users too.
 func (m Machine) findLabs(ctx context.Context, client *docker.Client) (*labs, error) {
 	var l labs
-	networks, err := client.Networks(ctx, map[string]string{labelLab: ""})
+	networks, err := client.Networks(ctx, map[string]string{mark.LabLabel: ""})
 	if err != nil {
 		return nil, err
 	}
 	for _, n := range networks {
-		lab := n.Labels[labelLab]
+		lab := n.Labels[mark.LabLabel]
 		_, absent := os.Stat(filepath.Join(paths.Lab(lab), "owner"))
 		if absent == nil || client.Host() == m.client().Host() {
 			l.networks = append(l.networks, n)
 			l.names = append(l.names, lab)
 		}
 	}
-	nodes, err := client.Containers(ctx, docker.Filter{MountTarget: ownerMount})
+	nodes, err := client.Containers(ctx, docker.Filter{MountTarget: mark.OwnerMount})
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +141,7 @@ func (m Machine) findLabs(ctx context.Context, client *docker.Client) (*labs, er
 // labOfMount returns the lab whose owner directory, STATE/labs/LAB/owner, the
 // mount shows to a node.
 func labOfMount(mount docker.Mount, state string) (lab string, ours bool) {
-	if mount.Destination != ownerMount {
+	if mount.Destination != mark.OwnerMount {
 		return "", false
 	}
 	rest, ok := strings.CutPrefix(filepath.Clean(mount.Source), filepath.Join(state, "labs")+"/")

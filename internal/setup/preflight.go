@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/mark"
 	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/internal/ui"
 )
@@ -108,9 +109,6 @@ func (m Machine) checkSize(ctx context.Context, p *ui.Printer, found *Result, bu
 	return nil
 }
 
-// ownerMount is where every node of a lab has the lab's owner file.
-const ownerMount = "/etc/meshwright"
-
 // room compares the machine with what a lab on the Docker that was found takes and,
 // with build, the kit before it. Without a Docker it is one of ours that will hold
 // them. Where nodes of labs run already, they hold their share of the memory, and only
@@ -118,7 +116,7 @@ const ownerMount = "/etc/meshwright"
 func (m Machine) room(ctx context.Context, found *Result, build bool) (findings []Finding, nodes int, err error) {
 	data := paths.DataDir
 	if found != nil {
-		running, err := found.Client.Containers(ctx, docker.Filter{MountTarget: ownerMount, Running: true})
+		running, err := found.Client.Containers(ctx, docker.Filter{MountTarget: mark.OwnerMount, Running: true})
 		if err != nil {
 			return nil, 0, err
 		}

@@ -3,6 +3,8 @@ package kind
 import (
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 	"sigs.k8s.io/yaml"
+
+	"github.com/meshwright/meshwright/internal/mark"
 )
 
 // cgroupV1Patch: kubelet 1.35 and later refuse cgroup v1 unless told otherwise.
@@ -35,7 +37,7 @@ func renderConfig(in cluster, ownerDir string, cgroupV1 bool) ([]byte, error) {
 			Role:        v1alpha4.NodeRole(n.Role),
 			Image:       in.Image,
 			Labels:      n.Labels,
-			ExtraMounts: []v1alpha4.Mount{{HostPath: ownerDir, ContainerPath: ownerMount, Readonly: true}},
+			ExtraMounts: []v1alpha4.Mount{{HostPath: ownerDir, ContainerPath: mark.OwnerMount, Readonly: true}},
 		})
 	}
 	return yaml.Marshal(config)

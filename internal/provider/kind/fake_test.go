@@ -16,6 +16,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/mark"
 	"github.com/meshwright/meshwright/internal/provider"
 	"github.com/meshwright/meshwright/internal/provider/providertest"
 )
@@ -27,7 +28,7 @@ type fakeDaemon struct {
 	networks   []docker.Network
 	containers []docker.Container
 	images     []string
-	// owners overrides what a container shows at ownerMount, by container name.
+	// owners overrides what a container shows at mark.OwnerMount, by container name.
 	owners map[string]string
 	// labels are those of node objects, by node.
 	labels    map[string]map[string]string
@@ -172,7 +173,7 @@ func (f *fakeDaemon) CopyFrom(_ context.Context, container, path, hostPath strin
 		text, ok := f.owners[c.Name]
 		if !ok {
 			for _, m := range c.Mounts {
-				if m.Destination == ownerMount {
+				if m.Destination == mark.OwnerMount {
 					raw, err := os.ReadFile(filepath.Join(m.Source, ownerFile))
 					if err != nil {
 						return fmt.Errorf("Could not find the file %s in container", path) //nolint:staticcheck // Docker's words
@@ -208,7 +209,7 @@ func (f *fakeDaemon) addNode(cluster, name, network, source string, labels map[s
 		Ports:    map[string][]docker.Port{"6443/tcp": {{HostIP: "127.0.0.1", HostPort: "40001"}}},
 	}
 	if source != "" {
-		c.Mounts = []docker.Mount{{Type: "bind", Source: source, Destination: ownerMount}}
+		c.Mounts = []docker.Mount{{Type: "bind", Source: source, Destination: mark.OwnerMount}}
 	}
 	f.containers = append(f.containers, c)
 	f.labels[name] = map[string]string{"kubernetes.io/hostname": name}

@@ -11,6 +11,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/mark"
 	"github.com/meshwright/meshwright/internal/provider"
 )
 
@@ -119,7 +120,7 @@ func (t *twin) readNetwork(ctx context.Context, req plugin.ReadRequest) (plugin.
 	if err != nil || found == nil {
 		return plugin.ReadResponse{}, err
 	}
-	lab := found.Labels[labLabel]
+	lab := found.Labels[mark.LabLabel]
 	o, err := readOwner(t.labDir(lab), lab)
 	if err == nil {
 		err = o.ownsNetwork(found)

@@ -9,6 +9,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/mark"
 	"github.com/meshwright/meshwright/internal/provider"
 	pt "github.com/meshwright/meshwright/internal/provider/providertest"
 )
@@ -66,8 +67,8 @@ func TestNetworkOfAnInterruptedRunIsTakenOver(t *testing.T) {
 func TestForeignNetworkIsRefusedAndLeft(t *testing.T) {
 	tests := map[string]map[string]string{
 		"no labels":     nil,
-		"another lab":   {labLabel: "other", ownerLabel: "x"},
-		"another owner": {labLabel: "lab", ownerLabel: "x"},
+		"another lab":   {mark.LabLabel: "other", mark.OwnerLabel: "x"},
+		"another owner": {mark.LabLabel: "lab", mark.OwnerLabel: "x"},
 	}
 	for name, labels := range tests {
 		t.Run(name, func(t *testing.T) {

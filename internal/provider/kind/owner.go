@@ -11,21 +11,17 @@ import (
 	"path/filepath"
 
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/mark"
 )
 
-const (
-	ownerMount = "/etc/meshwright" // in every node
-	ownerFile  = "owner.json"
-	labLabel   = "dev.meshwright.lab"   // value: the lab's name
-	ownerLabel = "dev.meshwright.owner" // value: the owner file's id
-)
+const ownerFile = "owner.json"
 
 // owner is a lab as its Docker objects know it.
 type owner struct {
 	Lab string `json:"lab"`
 	ID  string `json:"owner"` // random, made with the file
 
-	dir string // on the host; mounted at ownerMount
+	dir string // on the host; mounted at mark.OwnerMount
 }
 
 // errNoOwner says that a lab has no owner file, so that nothing can be its.
@@ -83,18 +79,18 @@ func ensureOwner(labDir, lab string) (*owner, error) {
 }
 
 func (o *owner) labels() map[string]string {
-	return map[string]string{labLabel: o.Lab, ownerLabel: o.ID}
+	return map[string]string{mark.LabLabel: o.Lab, mark.OwnerLabel: o.ID}
 }
 
 // ownsNetwork says why a network is not the lab's, or nil.
 func (o *owner) ownsNetwork(n *docker.Network) error {
-	if lab := n.Labels[labLabel]; lab != o.Lab {
+	if lab := n.Labels[mark.LabLabel]; lab != o.Lab {
 		if lab == "" {
 			return errors.New("it was not made by meshwright")
 		}
 		return fmt.Errorf("it belongs to the lab %q", lab)
 	}
-	if n.Labels[ownerLabel] != o.ID {
+	if n.Labels[mark.OwnerLabel] != o.ID {
 		return fmt.Errorf("it was made by another owner of the name %q (another user or state directory)", o.Lab)
 	}
 	return nil
@@ -105,7 +101,7 @@ func (o *owner) ownsNetwork(n *docker.Network) error {
 // errGone when there is nothing left to judge.
 func (o *owner) ownsNode(ctx context.Context, d daemon, c docker.Container, network string) (reason, err error) {
 	if !o.hasMount(c) {
-		return errors.New("it does not have this lab's owner directory mounted at " + ownerMount), nil
+		return errors.New("it does not have this lab's owner directory mounted at " + mark.OwnerMount), nil
 	}
 	if _, ok := c.Networks[network]; !ok {
 		return fmt.Errorf("it is not on the network %s", network), nil
@@ -131,7 +127,7 @@ func (o *owner) ownsNode(ctx context.Context, d daemon, c docker.Container, netw
 // Desktop shows host paths under /host_mnt.
 func (o *owner) hasMount(c docker.Container) bool {
 	for _, m := range c.Mounts {
-		if m.Destination == ownerMount && m.Type == "bind" && !m.RW &&
+		if m.Destination == mark.OwnerMount && m.Type == "bind" && !m.RW &&
 			(m.Source == o.dir || m.Source == "/host_mnt"+o.dir) {
 			return true
 		}
@@ -149,7 +145,7 @@ func (o *owner) matchesContent(ctx context.Context, d daemon, c docker.Container
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, ownerFile)
 	// Copying works on a stopped container too.
-	if err := d.CopyFrom(ctx, c.ID, ownerMount+"/"+ownerFile, path); err != nil {
+	if err := d.CopyFrom(ctx, c.ID, mark.OwnerMount+"/"+ownerFile, path); err != nil {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}

@@ -1,0 +1,11 @@
+// Package mark names what tells a lab's Docker objects from all others.
+package mark
+
+const (
+	// OwnerMount is where every node has its lab's owner directory, read-only.
+	OwnerMount = "/etc/meshwright"
+	// LabLabel is on a lab's network: the lab's name.
+	LabLabel = "dev.meshwright.lab"
+	// OwnerLabel is beside it: the random id in the lab's owner file.
+	OwnerLabel = "dev.meshwright.owner"
+)
