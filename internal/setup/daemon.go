@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -56,11 +57,7 @@ func (m Machine) daemonConfig(wrap bool) ([]byte, error) {
 // configure writes the daemon's files and says whether containers will run
 // through the wrapper.
 func (m Machine) configure() (wrap bool, err error) {
-	status, err := os.ReadFile(m.path("/proc/self/status"))
-	if err != nil {
-		return false, err
-	}
-	if wrap, err = lacksSysResource(string(status)); err != nil {
+	if wrap, err = m.needsWrapper(); err != nil {
 		return false, err
 	}
 	// Others may pass through the data directory (0711), as with Docker's own,
@@ -262,14 +259,10 @@ func (m Machine) stop(ctx context.Context, p Process, grace time.Duration) error
 // for as long as it runs.
 func daemonEnv(env []string) []string {
 	keep := []string{"PATH", "HOME", "LANG", "TZ", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"}
-	var kept []string
-	for _, kv := range env {
-		for _, name := range keep {
-			if len(kv) > len(name) && kv[:len(name)] == name && kv[len(name)] == '=' {
-				kept = append(kept, kv)
-			}
-		}
-	}
+	kept := slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return !slices.Contains(keep, name)
+	})
 	return append(kept, "PATH="+os.Getenv("PATH")+":/usr/local/sbin:/usr/sbin:/sbin")
 }
 

@@ -2,9 +2,7 @@ package setup
 
 import (
 	"errors"
-	"maps"
 	"os"
-	"slices"
 	"syscall"
 )
 
@@ -16,5 +14,3 @@ func deviceOf(info os.FileInfo) (uint64, error) {
 	}
 	return uint64(stat.Dev), nil //nolint:gosec,unconvert // the types differ between systems
 }
-
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -2,10 +2,8 @@ package setup
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
 
@@ -87,18 +85,12 @@ func (m Machine) limitFindings() []Finding {
 // StateWritable returns nil when labs can be kept in dir, which need not be there
 // yet.
 func StateWritable(dir string) error {
-	for {
-		_, err := os.Stat(dir)
-		if err == nil {
-			if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
-				return fmt.Errorf("%s cannot be written: %w", dir, err)
-			}
-			return nil
-		}
-		parent := filepath.Dir(dir)
-		if !errors.Is(err, os.ErrNotExist) || parent == dir {
-			return err
-		}
-		dir = parent
+	dir, _, err := nearest(dir)
+	if err != nil {
+		return err
 	}
+	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+		return fmt.Errorf("%s cannot be written: %w", dir, err)
+	}
+	return nil
 }

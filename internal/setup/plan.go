@@ -33,11 +33,7 @@ func (m Machine) plan(_ context.Context, r Record, further []tool) (*plan, error
 		return nil, err
 	}
 	p.daemon, p.running = m.findDaemon(r)
-	status, err := os.ReadFile(m.path("/proc/self/status"))
-	if err != nil {
-		return nil, err
-	}
-	p.wrap, err = lacksSysResource(string(status))
+	p.wrap, err = m.needsWrapper()
 	return p, err
 }
 

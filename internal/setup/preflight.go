@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -196,7 +198,7 @@ func diskFindings(needs map[string]int64, space func(string) (device uint64, fre
 	}
 	disks := map[uint64]*disk{}
 	var order []uint64
-	for _, path := range sortedKeys(needs) {
+	for _, path := range slices.Sorted(maps.Keys(needs)) {
 		device, free, err := space(path)
 		if err != nil {
 			return nil, fmt.Errorf("free space for %s: %w", path, err)
@@ -225,27 +227,28 @@ func diskFindings(needs map[string]int64, space func(string) (device uint64, fre
 // space returns the file system of a path, or of its nearest parent that exists,
 // and the bytes free to us on it.
 func (m Machine) space(path string) (device uint64, free int64, err error) {
-	path = m.path(path)
-	for {
-		info, err := os.Stat(path)
-		if err == nil {
-			return statSpace(path, info)
-		}
-		parent := filepath.Dir(path)
-		if !errors.Is(err, os.ErrNotExist) || parent == path {
-			return 0, 0, err
-		}
-		path = parent
+	path, info, err := nearest(m.path(path))
+	if err != nil {
+		return 0, 0, err
 	}
-}
-
-func statSpace(path string, info os.FileInfo) (uint64, int64, error) {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(path, &fs); err != nil {
 		return 0, 0, err
 	}
-	device, err := deviceOf(info)
+	device, err = deviceOf(info)
 	return device, int64(fs.Bavail) * int64(fs.Bsize), err //nolint:gosec,unconvert // the types differ between systems
+}
+
+// nearest is the path itself, or its nearest parent that exists.
+func nearest(path string) (string, os.FileInfo, error) {
+	for {
+		info, err := os.Stat(path)
+		parent := filepath.Dir(path)
+		if err == nil || !errors.Is(err, os.ErrNotExist) || parent == path {
+			return path, info, err
+		}
+		path = parent
+	}
 }
 
 // memAvailable reads the memory that can be had without swapping, in bytes, from

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -22,7 +23,7 @@ const probeTimeout = 8 * time.Second
 // the API root of every image's registry, and every chart repository's index.
 func registryURLs(set *artifacts.Set) []string {
 	var urls []string
-	for _, image := range append(mapValues(set.Images), set.NodeImage) {
+	for _, image := range append(slices.Collect(maps.Values(set.Images)), set.NodeImage) {
 		host, _, qualified := strings.Cut(image.Name, "/")
 		// The distribution reference rule: a first part without a dot, a colon
 		// or the name localhost is a path on Docker Hub.
@@ -80,12 +81,4 @@ func answer(ctx context.Context, client *http.Client, urls []string) error {
 		})
 	}
 	return group.Wait()
-}
-
-func mapValues[K comparable, V any](m map[K]V) []V {
-	values := make([]V, 0, len(m))
-	for _, v := range m {
-		values = append(values, v)
-	}
-	return values
 }

@@ -3,6 +3,7 @@ package setup
 import (
 	_ "embed"
 	"fmt"
+	"os"
 	"strconv"
 	"strings"
 )
@@ -20,6 +21,15 @@ func runtimeScript(runc string) string {
 // capSysResource is the capability's bit in the masks of /proc/PID/status
 // (linux/capability.h).
 const capSysResource = 24
+
+// needsWrapper reports whether containers cannot run here without the wrapper.
+func (m Machine) needsWrapper() (bool, error) {
+	status, err := os.ReadFile(m.path("/proc/self/status"))
+	if err != nil {
+		return false, err
+	}
+	return lacksSysResource(string(status))
+}
 
 // lacksSysResource reports whether a process with this /proc/PID/status can
 // never hold CAP_SYS_RESOURCE: the bit is missing from its bounding set.
