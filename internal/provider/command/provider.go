@@ -36,8 +36,8 @@ func New() plugin.Provider {
 	return &twin{Base: provider.Base{Package: "command", Version: semver.MustParse(Version)}}
 }
 
-// args are the inputs of command:local:Command. Its outputs are these, stdout
-// and stderr.
+// args are the inputs of command:local:Command but its triggers. Its outputs are all
+// inputs, stdout and stderr.
 type args struct {
 	Create                 *string           `json:"create"`
 	Update                 *string           `json:"update"` // absent: Create
@@ -46,7 +46,6 @@ type args struct {
 	Environment            map[string]string `json:"environment"`
 	Interpreter            []string          `json:"interpreter"` // empty: /bin/sh -c
 	Stdin                  *string           `json:"stdin"`
-	Triggers               []any             `json:"triggers"`
 	Logging                *string           `json:"logging"`                // absent: stdoutAndStderr
 	AddPreviousOutputInEnv *bool             `json:"addPreviousOutputInEnv"` // absent: true
 	AssetPaths             []string          `json:"assetPaths"`
@@ -62,13 +61,12 @@ func check(typ tokens.Type) error {
 	return nil
 }
 
-// decode reads inputs or a state; outputs that are no inputs are left aside.
+// decode reads inputs or a state. Outputs that are no inputs are left aside, and
+// triggers, which are of any type, assets included: a command never sees them.
 func decode(m resource.PropertyMap) (args, []string, error) {
-	inputs := resource.PropertyMap{}
-	for k, v := range m {
-		if k != "stdout" && k != "stderr" {
-			inputs[k] = v
-		}
+	inputs := m.Copy()
+	for _, key := range []resource.PropertyKey{"stdout", "stderr", "triggers"} {
+		delete(inputs, key)
 	}
 	var a args
 	unknown, err := provider.Decode(inputs, &a)
@@ -79,10 +77,7 @@ func (t *twin) Check(_ context.Context, req plugin.CheckRequest) (plugin.CheckRe
 	if err := check(req.Type); err != nil {
 		return plugin.CheckResponse{}, err
 	}
-	// Triggers are of any type, assets included; the rest is typed.
-	typed := req.News.Copy()
-	delete(typed, "triggers")
-	a, _, err := decode(typed)
+	a, _, err := decode(req.News)
 	if err != nil {
 		return plugin.CheckResponse{Failures: []plugin.CheckFailure{{Reason: err.Error()}}}, nil
 	}
@@ -117,7 +112,7 @@ func (t *twin) Create(ctx context.Context, req plugin.CreateRequest) (plugin.Cre
 	if req.Preview {
 		return plugin.CreateResponse{Properties: set(outputs, provider.Unknown(), provider.Unknown())}, nil
 	}
-	a, unknown, err := decodeTyped(req.Properties)
+	a, unknown, err := decode(req.Properties)
 	if err != nil {
 		return plugin.CreateResponse{}, err
 	}
@@ -156,7 +151,7 @@ func (t *twin) Update(ctx context.Context, req plugin.UpdateRequest) (plugin.Upd
 	if req.Preview {
 		return plugin.UpdateResponse{Properties: set(outputs, provider.Unknown(), provider.Unknown())}, nil
 	}
-	a, unknown, err := decodeTyped(req.NewInputs)
+	a, unknown, err := decode(req.NewInputs)
 	if err != nil {
 		return plugin.UpdateResponse{}, err
 	}
@@ -180,19 +175,12 @@ func (t *twin) Delete(ctx context.Context, req plugin.DeleteRequest) (plugin.Del
 	if err := check(req.Type); err != nil {
 		return plugin.DeleteResponse{}, err
 	}
-	a, _, err := decodeTyped(req.Inputs)
+	a, _, err := decode(req.Inputs)
 	if err != nil || a.Delete == nil {
 		return plugin.DeleteResponse{}, err
 	}
 	_, err = t.run(ctx, req.URN, *a.Delete, a, previous(req.Outputs), req.Outputs, req.Timeout)
 	return plugin.DeleteResponse{}, err
-}
-
-// decodeTyped is decode without the triggers, whose values a command never sees.
-func decodeTyped(m resource.PropertyMap) (args, []string, error) {
-	typed := m.Copy()
-	delete(typed, "triggers")
-	return decode(typed)
 }
 
 // output is what a command wrote, less one newline at the end.

@@ -110,21 +110,22 @@ func clusterContainers(ctx context.Context, d daemon, in cluster) ([]docker.Cont
 	if err != nil {
 		return nil, err
 	}
-	seen := map[string]bool{}
-	for _, c := range nodes {
-		seen[c.ID] = true
-	}
 	all, err := d.Containers(ctx, docker.Filter{})
 	if err != nil {
 		return nil, err
 	}
 	names := in.nodeNames()
-	for _, c := range all {
-		if slices.Contains(names, c.Name) && !seen[c.ID] {
-			nodes = append(nodes, c)
+	return union(nodes, slices.DeleteFunc(all, func(c docker.Container) bool { return !slices.Contains(names, c.Name) })), nil
+}
+
+// union adds to containers the others that are not among them.
+func union(containers, others []docker.Container) []docker.Container {
+	for _, c := range others {
+		if !slices.ContainsFunc(containers, func(o docker.Container) bool { return o.ID == c.ID }) {
+			containers = append(containers, c)
 		}
 	}
-	return nodes, nil
+	return containers
 }
 
 // describe fills in the outputs that the running cluster knows.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
+	"maps"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -139,9 +139,7 @@ func (t *twin) readNetwork(ctx context.Context, req plugin.ReadRequest) (plugin.
 	if err != nil {
 		return plugin.ReadResponse{}, err
 	}
-	for k, v := range inputs {
-		outputs[k] = v
-	}
+	maps.Copy(outputs, inputs)
 	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: resource.ID(found.ID), Inputs: inputs, Outputs: outputs}}, nil
 }
 
@@ -211,13 +209,5 @@ func containersOn(ctx context.Context, d daemon, n *docker.Network) ([]docker.Co
 		return nil, err
 	}
 	named, err := d.Containers(ctx, docker.Filter{Network: n.Name})
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range named {
-		if !slices.ContainsFunc(on, func(o docker.Container) bool { return o.ID == c.ID }) {
-			on = append(on, c)
-		}
-	}
-	return on, nil
+	return union(on, named), err
 }

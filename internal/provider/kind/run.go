@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -73,17 +74,10 @@ func runChild(executable string) runner {
 
 // environ is this process's environment without what would mislead kind.
 func environ() []string {
-	var kept []string
-next:
-	for _, kv := range os.Environ() {
-		for _, name := range contrary {
-			if strings.HasPrefix(kv, name+"=") {
-				continue next
-			}
-		}
-		kept = append(kept, kv)
-	}
-	return kept
+	return slices.DeleteFunc(os.Environ(), func(kv string) bool {
+		name, _, _ := strings.Cut(kv, "=")
+		return slices.Contains(contrary, name)
+	})
 }
 
 // here lets one create run in this process at a time: kind reads settings from
@@ -165,12 +159,12 @@ func (w *lineWriter) Write(p []byte) (int, error) {
 	defer w.mu.Unlock()
 	w.rest = append(w.rest, p...)
 	for {
-		i := bytes.IndexByte(w.rest, '\n')
-		if i < 0 {
+		line, rest, whole := bytes.Cut(w.rest, []byte{'\n'})
+		if !whole {
 			return len(p), nil
 		}
-		w.emit(w.rest[:i])
-		w.rest = w.rest[i+1:]
+		w.emit(line)
+		w.rest = rest
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -167,7 +168,7 @@ func (c *cluster) mappingFor(ctx context.Context, gvk schema.GroupVersionKind) (
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, r := range list.APIResources {
-		if !isSubresource(r.Name) {
+		if !strings.Contains(r.Name, "/") { // no subresource
 			c.mappings[gvk.GroupVersion().WithKind(r.Kind)] = mapping{gvk.GroupVersion().WithResource(r.Name), r.Namespaced}
 		}
 	}
@@ -179,15 +180,6 @@ func (c *cluster) mappingFor(ctx context.Context, gvk schema.GroupVersionKind) (
 
 func noMatch(gvk schema.GroupVersionKind) error {
 	return &meta.NoKindMatchError{GroupKind: gvk.GroupKind(), SearchedVersions: []string{gvk.Version}}
-}
-
-func isSubresource(name string) bool {
-	for _, r := range name {
-		if r == '/' {
-			return true
-		}
-	}
-	return false
 }
 
 // forget drops a group's mappings, since its definition is going away.

@@ -1,7 +1,9 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -45,15 +47,12 @@ func (p *Provider) Diff(ctx context.Context, req plugin.DiffRequest) (plugin.Dif
 		if ignored(ch, req.IgnoreChanges) {
 			continue
 		}
-		for _, field := range fields {
-			if ch.under(field) {
-				ch.kind = ch.kind.AsReplace()
-				break
-			}
+		if slices.ContainsFunc(fields, ch.under) {
+			ch.kind = ch.kind.AsReplace()
 		}
 		changes = append(changes, ch)
 	}
-	if len(changes) > 0 && !anyReplace(changes) && !patch && !hasUnknown(after.Object) {
+	if len(changes) > 0 && !slices.ContainsFunc(changes, change.isReplace) && !patch && !hasUnknown(after.Object) {
 		p.markImmutable(ctx, conf, c, after, fieldManager(after, manager, req.URN), changes)
 	}
 
@@ -93,7 +92,7 @@ func alignIdentity(ctx context.Context, conf config, c *cluster, before, after, 
 		unstructured.RemoveNestedField(after.Object, "metadata", "namespace")
 	case known || live.GetNamespace() != "":
 		if before.GetNamespace() == "" {
-			before.SetNamespace(orDefault(live.GetNamespace(), conf.namespace))
+			before.SetNamespace(cmp.Or(live.GetNamespace(), conf.namespace))
 		}
 		if after.GetNamespace() == "" {
 			after.SetNamespace(conf.namespace)
@@ -105,22 +104,6 @@ func alignIdentity(ctx context.Context, conf config, c *cluster, before, after, 
 	if isEmpty(before.Object["kind"]) {
 		before.SetGroupVersionKind(after.GroupVersionKind())
 	}
-}
-
-func orDefault(s, fallback string) string {
-	if s == "" {
-		return fallback
-	}
-	return s
-}
-
-func anyReplace(changes []change) bool {
-	for _, ch := range changes {
-		if ch.isReplace() {
-			return true
-		}
-	}
-	return false
 }
 
 // asGiven names a Secret's changes where the program wrote them: under
@@ -177,12 +160,8 @@ func (p *Provider) markImmutable(ctx context.Context, conf config, c *cluster, o
 
 // isImmutable knows the words in which the API server refuses to change a field.
 func isImmutable(cause metav1.StatusCause) bool {
-	for _, words := range []string{"immutable", "updates to ", "may not change", "may not be changed", "cannot change", "cannot be changed"} {
-		if strings.Contains(cause.Message, words) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc([]string{"immutable", "updates to ", "may not change", "may not be changed", "cannot change", "cannot be changed"},
+		func(words string) bool { return strings.Contains(cause.Message, words) })
 }
 
 // unready says whether a Job that asks for it has failed or not finished.

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -28,23 +29,15 @@ func compare(path resource.PropertyPath, before, after any) []change {
 		}
 		var out []change
 		for k, v := range a {
-			key := k
-			if u, ok := underscored[k]; ok {
-				key = u
-			}
 			if bv, ok := b[k]; ok {
-				out = append(out, compare(at(key), bv, v)...)
+				out = append(out, compare(at(inSDK(k)), bv, v)...)
 			} else {
-				out = append(out, change{at(key), plugin.DiffAdd})
+				out = append(out, change{at(inSDK(k)), plugin.DiffAdd})
 			}
 		}
 		for k := range b {
 			if _, ok := a[k]; !ok {
-				key := k
-				if u, ok := underscored[k]; ok {
-					key = u
-				}
-				out = append(out, change{at(key), plugin.DiffDelete})
+				out = append(out, change{at(inSDK(k)), plugin.DiffDelete})
 			}
 		}
 		return out
@@ -115,7 +108,7 @@ func (c change) under(field string) bool {
 	}
 	want := strings.Split(field, ".")
 	n := min(len(keys), len(want))
-	return reflect.DeepEqual(keys[:n], want[:n])
+	return slices.Equal(keys[:n], want[:n])
 }
 
 func (c change) isReplace() bool { return c.kind.IsReplace() }

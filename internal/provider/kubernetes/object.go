@@ -1,8 +1,10 @@
 package kubernetes
 
 import (
+	"cmp"
 	"encoding/json"
 	"math"
+	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
@@ -34,6 +36,9 @@ var underscored = func() map[string]string {
 	return m
 }()
 
+// inSDK is a tree's key as the SDKs write it.
+func inSDK(key string) string { return cmp.Or(underscored[key], key) }
+
 // toTree turns properties into a tree, leaving out nulls.
 func toTree(m resource.PropertyMap) map[string]any {
 	out := make(map[string]any, len(m))
@@ -42,11 +47,7 @@ func toTree(m resource.PropertyMap) map[string]any {
 		if !ok {
 			continue
 		}
-		key := string(k)
-		if d, ok := dashed[key]; ok {
-			key = d
-		}
-		out[key] = tree
+		out[cmp.Or(dashed[string(k)], string(k))] = tree
 	}
 	return out
 }
@@ -94,10 +95,7 @@ func toProperties(tree map[string]any) resource.PropertyMap {
 		if v == nil {
 			continue
 		}
-		if u, ok := underscored[k]; ok {
-			k = u
-		}
-		out[resource.PropertyKey(k)] = toProperty(v)
+		out[keyOf(inSDK(k))] = toProperty(v)
 	}
 	return out
 }
@@ -134,11 +132,7 @@ func hasUnknown(v any) bool {
 			}
 		}
 	case []any:
-		for _, e := range v {
-			if hasUnknown(e) {
-				return true
-			}
-		}
+		return slices.ContainsFunc(v, hasUnknown)
 	}
 	return false
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -101,10 +102,8 @@ func jobReady(obj *unstructured.Unstructured) readiness {
 func phaseReady(phases ...string) func(*unstructured.Unstructured) readiness {
 	return func(obj *unstructured.Unstructured) readiness {
 		phase, _, _ := unstructured.NestedString(obj.Object, "status", "phase")
-		for _, p := range phases {
-			if phase == p {
-				return readiness{done: true}
-			}
+		if slices.Contains(phases, phase) {
+			return readiness{done: true}
 		}
 		return readiness{failed: phase == "Failed" || phase == "Lost", state: fmt.Sprintf("its phase is %q, not %s", phase, strings.Join(phases, " or "))}
 	}

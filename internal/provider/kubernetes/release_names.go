@@ -2,7 +2,8 @@ package kubernetes
 
 import (
 	"fmt"
-	"sort"
+	"maps"
+	"slices"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -36,14 +37,9 @@ func resourceNames(manifest string) (map[string]any, error) {
 	}
 	out := make(map[string]any, len(sets))
 	for key, set := range sets {
-		names := make([]string, 0, len(set))
-		for name := range set {
-			names = append(names, name)
-		}
-		sort.Strings(names)
-		list := make([]any, len(names))
-		for i, name := range names {
-			list[i] = name
+		list := make([]any, 0, len(set))
+		for _, name := range slices.Sorted(maps.Keys(set)) {
+			list = append(list, name)
 		}
 		out[key] = list
 	}

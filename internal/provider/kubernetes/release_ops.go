@@ -65,10 +65,7 @@ func (p *Provider) applyRelease(ctx context.Context, urn resource.URN, in resour
 	}
 	// What counts is whether there is a release to take care of from now on.
 	kept, lookErr := p.recordedRelease(conf, c, rel)
-	if lookErr != nil || kept == nil {
-		return nil, "", fmt.Errorf("Helm release %q: %w", id, err) //nolint:staticcheck // Helm is a name
-	}
-	if !adopt && kept.Labels[ownerLabel] != d.owner {
+	if lookErr != nil || kept == nil || !adopt && kept.Labels[ownerLabel] != d.owner {
 		return nil, "", fmt.Errorf("Helm release %q: %w", id, err) //nolint:staticcheck // Helm is a name
 	}
 	return nil, "", provider.PartialFailure(id, releaseState(in, kept), nil, reasons(fmt.Errorf(

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"strings"
 
 	"helm.sh/helm/v3/pkg/action"
@@ -59,7 +60,7 @@ func (p *Provider) renderChart(ctx context.Context, conf config, path string, re
 	manifest := result.Manifest
 	if !rel.DisableWebhooks {
 		for _, hook := range result.Hooks {
-			if !isTestHook(hook) {
+			if !slices.Contains(hook.Events, release.HookTest) {
 				manifest += "---\n# Source: " + hook.Path + "\n" + hook.Manifest + "\n"
 			}
 		}
@@ -70,15 +71,6 @@ func (p *Provider) renderChart(ctx context.Context, conf config, path string, re
 		return rendering{}, fmt.Errorf("chart %s: %w", rel.Chart, err)
 	}
 	return rendering{Checksum: hex.EncodeToString(sum[:]), Names: names}, nil
-}
-
-func isTestHook(hook *release.Hook) bool {
-	for _, e := range hook.Events {
-		if e == release.HookTest {
-			return true
-		}
-	}
-	return false
 }
 
 func postRenderer(rel *releaseInputs) (postrender.PostRenderer, error) {

@@ -48,7 +48,7 @@ func isPatch(typ tokens.Type, kind string) bool {
 
 // isCRD says whether the object defines a kind.
 func isCRD(obj *unstructured.Unstructured) bool {
-	return obj.GroupVersionKind().GroupKind() == schema.GroupKind{Group: "apiextensions.k8s.io", Kind: "CustomResourceDefinition"}
+	return obj.GroupVersionKind().GroupKind() == groupKind("apiextensions.k8s.io", "CustomResourceDefinition")
 }
 
 // idOf is a resource's ID: namespace/name, or the name of a cluster's object.

@@ -11,6 +11,7 @@ package tls
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -143,10 +144,7 @@ func (t *twin) Check(_ context.Context, req plugin.CheckRequest) (plugin.CheckRe
 
 // withDefaults adds what is not set, and leaves out what is null.
 func (k kind) withDefaults(inputs resource.PropertyMap) resource.PropertyMap {
-	out := resource.PropertyMap{}
-	for key, v := range k.defaults {
-		out[key] = v
-	}
+	out := k.defaults.Copy()
 	for key, v := range inputs {
 		if !v.IsNull() {
 			out[key] = v
@@ -201,12 +199,8 @@ func (t *twin) Create(_ context.Context, req plugin.CreateRequest) (plugin.Creat
 		return plugin.CreateResponse{Properties: k.hide(outputs)}, nil
 	}
 	a := k.args()
-	known := resource.PropertyMap{} // make needs no computed defaults
-	for key, v := range outputs {
-		if key != "readyForRenewal" {
-			known[key] = v
-		}
-	}
+	known := outputs.Copy()
+	delete(known, "readyForRenewal") // make needs no computed defaults
 	unknown, err := provider.Decode(known, a)
 	if err != nil {
 		return plugin.CreateResponse{}, err
@@ -218,9 +212,7 @@ func (t *twin) Create(_ context.Context, req plugin.CreateRequest) (plugin.Creat
 	if err != nil {
 		return plugin.CreateResponse{}, fmt.Errorf("%s %s: %w", req.Type.Name(), req.URN.Name(), err)
 	}
-	for key, v := range computed {
-		outputs[key] = v
-	}
+	maps.Copy(outputs, computed)
 	return plugin.CreateResponse{ID: resource.ID(id), Properties: k.hide(outputs)}, nil
 }
 
