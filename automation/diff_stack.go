@@ -85,12 +85,10 @@ type simulation struct {
 // simulate makes an empty stack with one side's program and settings.
 func (c *comparison) simulate(ctx context.Context, name string, s *side, secrets *changes.Secrets) (*simulation, error) {
 	dir := s.root + "-" + name
-	for _, sub := range []string{"backend", "home"} {
-		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
-			return nil, err
-		}
-	}
 	run := &simulation{stackName: name, engine: *c.engine, home: filepath.Join(dir, "home"), secrets: secrets}
+	if err := errors.Join(makeHome(run.home), os.MkdirAll(filepath.Join(dir, "backend"), 0o700)); err != nil {
+		return nil, err
+	}
 	run.engine.blind = true
 	run.env = map[string]string{
 		"PULUMI_BACKEND_URL":                          "file://" + filepath.Join(dir, "backend"),

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -86,6 +87,24 @@ func findEngine(ctx context.Context, kitDir string, log *slog.Logger) (*engine, 
 	return &engine{path: path, version: v, log: log}, nil
 }
 
+// makeHome makes a home for the CLI. The CLI would log there what it says of every
+// property at its greatest verbosity, in each run, and has no option against it: a
+// quarter of the time of a preview in which nothing changes. A file where its
+// directory for that would be keeps it from it.
+func makeHome(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "logs"), os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, fs.ErrExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return f.Close()
+}
+
 func executable(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
@@ -117,7 +136,7 @@ func (e *engine) Run(ctx context.Context, dir string, stdin io.Reader, stdouts, 
 	if !slices.Contains(args, "--non-interactive") {
 		args = append([]string{"--non-interactive"}, args...)
 	}
-	// The CLI makes its logs readable for everyone; its state and logs are private.
+	// The CLI makes its files readable for everyone; its state is private.
 	cmd := exec.Command("/bin/sh", append([]string{"-c", `umask 077 && exec "$0" "$@"`, e.path}, args...)...) //nolint:gosec // arguments come from the Automation API
 	cmd.Dir = dir
 	foreign := "PULUMI_"

@@ -168,6 +168,9 @@ func checkPrivate(t *testing.T, lab *Lab) {
 			t.Errorf("%s: %v %v", file, info.Mode(), err)
 		}
 	}
+	if info, err := os.Stat(filepath.Join(lab.pulumiHome(), "logs")); err != nil || info.Size() != 0 || !info.Mode().IsRegular() {
+		t.Errorf("the engine logs what it does: %v %v", info, err)
+	}
 	for path, data := range readTree(t, lab.Dir()) {
 		if path != "kubeconfig" && bytes.Contains([]byte(data), []byte(canary)) {
 			t.Errorf("%s holds the kubeconfig's token in the clear", path)

@@ -114,10 +114,13 @@ func (l *Lab) open(ctx context.Context, operation string) (_ *session, err error
 		if err := l.refuseCollisions(ctx, plan, s.snapshot); err != nil {
 			return nil, err
 		}
-		for _, dir := range []string{l.Dir(), l.Workspace(), l.backendDir(), l.pulumiHome()} {
+		for _, dir := range []string{l.Dir(), l.Workspace(), l.backendDir()} {
 			if err := os.MkdirAll(dir, 0o700); err != nil {
 				return nil, fmt.Errorf("lab %s: %w", l.o.Name, err)
 			}
+		}
+		if err := makeHome(l.pulumiHome()); err != nil {
+			return nil, fmt.Errorf("lab %s: %w", l.o.Name, err)
 		}
 	}
 	twins, choice, err := l.readyProviders(ctx, eng, choice, source)
