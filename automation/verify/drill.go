@@ -122,6 +122,7 @@ var tunings = []struct {
 	{"fast-connect", func(t *Tuning) *bool { return &t.FastConnect }},
 	{"local-errors", func(t *Tuning) *bool { return &t.LocalErrors }},
 	{"last-resort", func(t *Tuning) *bool { return &t.LastResort }},
+	{"reuse-connections", func(t *Tuning) *bool { return &t.ReuseConnections }},
 }
 
 // TuningNames lists the parts of profile zero-loss.

@@ -99,7 +99,14 @@ func TestTuning(t *testing.T) {
 	if diff := cmp.Diff(article, objects(&Tuning{}, ProfileZeroLoss)); diff != "" {
 		t.Errorf("no part at all is not the article's rule:\n%s", diff)
 	}
-	all := Tuning{MaxEjection: true, GatewayErrors: true, Retries: true, RetryRemote: true, FastConnect: true, LocalErrors: true, LastResort: true}
+	one := `"maxRequestsPerConnection":1`
+	if before, after := text(t, article), text(t, objects(&Tuning{ReuseConnections: true}, ProfileArticle)); !strings.Contains(before, one) || strings.Contains(after, one) {
+		t.Errorf("reuse of connections: %s is not what the part takes away:\n%s", one, after)
+	}
+	all := Tuning{
+		MaxEjection: true, GatewayErrors: true, Retries: true, RetryRemote: true,
+		FastConnect: true, LocalErrors: true, LastResort: true, ReuseConnections: true,
+	}
 	if diff := cmp.Diff(objects(nil, ProfileZeroLoss), objects(&all, ProfileArticle)); diff != "" {
 		t.Errorf("every part is not the profile:\n%s", diff)
 	}

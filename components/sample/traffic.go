@@ -32,7 +32,10 @@ func tuningOf(t Traffic) Tuning {
 	case !t.Regional() || t.Profile == ProfileArticle:
 		return Tuning{}
 	}
-	return Tuning{MaxEjection: true, GatewayErrors: true, Retries: true, RetryRemote: true, FastConnect: true, LocalErrors: true, LastResort: true}
+	return Tuning{
+		MaxEjection: true, GatewayErrors: true, Retries: true, RetryRemote: true,
+		FastConnect: true, LocalErrors: true, LastResort: true, ReuseConnections: true,
+	}
 }
 
 // destinationRule is the article's, tuned. What Istio makes of its fields is in its
@@ -66,7 +69,10 @@ func destinationRule(t Traffic, host string) pulumi.Map {
 	if tuning.LastResort {
 		outliers["minHealthPercent"] = pulumi.Int(1)
 	}
-	pool := pulumi.Map{"http": pulumi.Map{"maxRequestsPerConnection": pulumi.Int(1)}}
+	pool := pulumi.Map{}
+	if !tuning.ReuseConnections {
+		pool["http"] = pulumi.Map{"maxRequestsPerConnection": pulumi.Int(1)}
+	}
 	if tuning.FastConnect {
 		pool["tcp"] = pulumi.Map{"connectTimeout": pulumi.String("1s")}
 	}

@@ -59,4 +59,8 @@ type Tuning struct {
 	// LastResort tries endpoints known to be ill when every one of them is. Istio
 	// answers 503 by itself then, and by its rule a minute long.
 	LastResort bool `json:"lastResort"`
+	// ReuseConnections sends more than one request over a connection. The article
+	// makes a new one for each, and its TLS handshakes cost more than the answer: where
+	// several clusters fail over to one, that is more than a small machine can do.
+	ReuseConnections bool `json:"reuseConnections"`
 }
