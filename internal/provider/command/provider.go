@@ -36,8 +36,8 @@ func New() plugin.Provider {
 	return &twin{Base: provider.Base{Package: "command", Version: semver.MustParse(Version)}}
 }
 
-// args are the inputs of command:local:Command but its triggers. Its outputs are all
-// inputs, stdout and stderr.
+// args are the inputs of command:local:Command. Its outputs are these, stdout
+// and stderr.
 type args struct {
 	Create                 *string           `json:"create"`
 	Update                 *string           `json:"update"` // absent: Create
@@ -46,6 +46,7 @@ type args struct {
 	Environment            map[string]string `json:"environment"`
 	Interpreter            []string          `json:"interpreter"` // empty: /bin/sh -c
 	Stdin                  *string           `json:"stdin"`
+	Triggers               []any             `json:"triggers"`               // left undecoded
 	Logging                *string           `json:"logging"`                // absent: stdoutAndStderr
 	AddPreviousOutputInEnv *bool             `json:"addPreviousOutputInEnv"` // absent: true
 	AssetPaths             []string          `json:"assetPaths"`
