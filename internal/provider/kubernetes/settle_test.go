@@ -38,7 +38,7 @@ func TestWebhookNotServing(t *testing.T) {
 	defer remove()
 
 	in := configMapTree(ns, "cm", tree{"a": "1"})
-	in["metadata"].(tree)["annotations"] = tree{annTimeout: "1"}
+	in["metadata"].(tree)["annotations"] = tree{annTimeout: "4"}
 	for deadline := time.Now().Add(20 * time.Second); ; { // until the API server knows the webhook
 		_, err := e.up(configMapType, "cm", props(in))
 		if err != nil {
