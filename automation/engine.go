@@ -143,9 +143,12 @@ func (e *engine) Run(ctx context.Context, dir string, stdin io.Reader, stdouts, 
 	if e.keepEnv {
 		foreign = "PULUMI_CONFIG_PASSPHRASE" // the lab has its own
 	}
-	cmd.Env = append(append(cleanEnv(os.Environ(), foreign), env...),
+	// First what the user's environment may change: the engine runs for seconds, and
+	// a tenth of them would go into collecting garbage.
+	cmd.Env = slices.Concat([]string{"GOGC=400"}, cleanEnv(os.Environ(), foreign), env, []string{
 		"PULUMI_AUTOMATION_API=true",
-		"PATH="+filepath.Dir(e.path)+string(os.PathListSeparator)+os.Getenv("PATH"))
+		"PATH=" + filepath.Dir(e.path) + string(os.PathListSeparator) + os.Getenv("PATH"),
+	})
 	var stdout, stderr bytes.Buffer
 	cmd.Stdin = stdin
 	cmd.Stdout = io.MultiWriter(append(slices.Clone(stdouts), &stdout)...)

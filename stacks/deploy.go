@@ -273,14 +273,15 @@ func (l *lab) injected(m *member) pulumi.ResourceOption {
 
 func (l *lab) installGateways(ctx *pulumi.Context, m *member) error {
 	_, err := istio.NewGateway(ctx, m.Name+"-ingress", &istio.GatewayArgs{
-		Name: istio.IngressGateway, Address: m.IngressAddress.String(), Artifacts: l.set,
+		Name: istio.IngressGateway, Address: m.IngressAddress.String(),
+		Injected: m.controlPlane.Injected, Artifacts: l.set,
 	}, m.inside, l.injected(m))
 	if err != nil || !m.EastWest {
 		return err
 	}
 	m.eastWest, err = istio.NewGateway(ctx, m.Name+"-eastwest", &istio.GatewayArgs{
 		Name: istio.EastWestGateway, Address: m.EastWestAddress.String(),
-		NetworkGateway: m.Network, Artifacts: l.set,
+		NetworkGateway: m.Network, Injected: m.controlPlane.Injected, Artifacts: l.set,
 	}, m.inside, l.injected(m))
 	return err
 }
@@ -290,7 +291,8 @@ func (l *lab) deploySample(ctx *pulumi.Context, m *member) error {
 		return nil
 	}
 	app, err := sample.NewHelloWorld(ctx, m.Name+"-sample", &sample.HelloWorldArgs{
-		Namespace: l.plan.Sample.Namespace, Versions: m.HelloWorld, Artifacts: l.set,
+		Namespace: l.plan.Sample.Namespace, Versions: m.HelloWorld,
+		Injected: m.controlPlane.Injected, Artifacts: l.set,
 	}, m.inside, l.injected(m))
 	if err != nil || !m.Primary() {
 		return err

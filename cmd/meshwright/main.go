@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
@@ -36,6 +37,9 @@ func run() int {
 	}
 	if len(os.Args) > 1 && os.Args[1] == kind.ChildArg {
 		return kind.ChildMain()
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400) // most commands are over before memory matters
 	}
 	ctx, stop := interruptible(os.Stderr)
 	defer stop()

@@ -28,6 +28,10 @@ type ControlPlane struct {
 	// component: the SDK learns of a component's children in the background, and
 	// may not know all of them yet.
 	Base, Istiod pulumi.Resource
+
+	// Injected says what pods of the cluster are given when they are made. Gateways
+	// and workloads that are told it are rolled when it changes.
+	Injected string
 }
 
 // ControlPlaneArgs describes a control plane.
@@ -67,6 +71,9 @@ func NewControlPlane(ctx *pulumi.Context, name string, args *ControlPlaneArgs, o
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
+	if c.Injected, err = args.injected(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
 	parent := pulumi.Parent(c)
 	ns, err := newNamespace(ctx, name+"-namespace", args, parent)
 	if err != nil {
@@ -93,13 +100,26 @@ func NewControlPlane(ctx *pulumi.Context, name string, args *ControlPlaneArgs, o
 		before = append(before, cacerts)
 	}
 	c.Istiod, err = helmrelease.New(ctx, name+"-istiod", &helmrelease.Args{
-		Name: "istiod", Namespace: Namespace, Chart: istiod, Values: istiodValues(args),
+		Name: "istiod", Namespace: Namespace, Chart: istiod, Values: istiodValues(args, c.Injected),
 	}, parent, pulumi.DependsOn(before))
 	if err != nil {
 		return nil, err
 	}
 	component.Outputs(ctx, c, pulumi.Map{})
 	return c, nil
+}
+
+// injected names what istiod puts into pods and what they keep for their lives.
+func (a *ControlPlaneArgs) injected() (string, error) {
+	proxy, err := a.Artifacts.Image("proxyv2")
+	if err != nil {
+		return "", err
+	}
+	primary := a.Mesh.Cluster
+	if a.Remote != nil {
+		primary = a.Remote.ControlPlane
+	}
+	return fmt.Sprintf("mesh %s, network %s, control plane %s, proxy %s", a.Mesh.ID, a.Mesh.Network, primary, proxy.Name), nil
 }
 
 // newNamespace labels the namespace with the network before any chart reads it.

@@ -37,7 +37,9 @@ type GatewayArgs struct {
 	// NetworkGateway makes it the way into that network: the chart then opens the
 	// ports of cross-network traffic instead of 80 and 443.
 	NetworkGateway string
-	Artifacts      *artifacts.Set
+	// Injected is the control plane's; with it the gateway is rolled when that changes.
+	Injected  string
+	Artifacts *artifacts.Set
 }
 
 // NewGateway registers a gateway. Its pod is completed by the injection webhook,

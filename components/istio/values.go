@@ -1,6 +1,8 @@
 package istio
 
 import (
+	"maps"
+
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/components/loadbalancer"
@@ -26,7 +28,7 @@ func baseValues(args *ControlPlaneArgs) pulumi.Map {
 	return values
 }
 
-func istiodValues(args *ControlPlaneArgs) pulumi.Map {
+func istiodValues(args *ControlPlaneArgs, injected string) pulumi.Map {
 	global := pulumi.Map{
 		"hub":             pulumi.String(args.Artifacts.IstioHub),
 		"tag":             pulumi.String(args.Artifacts.IstioTag),
@@ -45,6 +47,8 @@ func istiodValues(args *ControlPlaneArgs) pulumi.Map {
 		// istiod would flip the policy itself once it is ready, and each later
 		// upgrade would find a difference that nobody made.
 		"base": pulumi.Map{"validationFailurePolicy": pulumi.String("Fail")},
+		// A running istiod takes the kubelet's time to read what it shall inject.
+		"podAnnotations": component.Injected(injected),
 	}
 	if args.ServesRemotes {
 		global["externalIstiod"] = pulumi.Bool(true)
@@ -89,6 +93,8 @@ func plainEnvoy(values pulumi.Map) {
 }
 
 func gatewayValues(args *GatewayArgs) pulumi.Map {
+	annotations := component.CountRetries()
+	maps.Copy(annotations, component.Injected(args.Injected))
 	values := pulumi.Map{
 		// On the chart itself: its placeholder image would get Always otherwise.
 		"imagePullPolicy": pulumi.String(ifNotPresent),
@@ -100,7 +106,7 @@ func gatewayValues(args *GatewayArgs) pulumi.Map {
 			"httpGet":       pulumi.Map{"path": pulumi.String("/healthz/ready"), "port": pulumi.Int(15021)},
 			"periodSeconds": pulumi.Int(1), "timeoutSeconds": pulumi.Int(3), "failureThreshold": pulumi.Int(30),
 		},
-		"podAnnotations": component.CountRetries(),
+		"podAnnotations": annotations,
 		"service": pulumi.Map{
 			"annotations": pulumi.Map{loadbalancer.AddressAnnotation: pulumi.String(args.Address)},
 		},

@@ -29,7 +29,9 @@ type HelloWorldArgs struct {
 	// NamespaceLabels are put on the namespace beside the one that injects proxies.
 	NamespaceLabels map[string]string
 	// Versions that run here, such as "v1".
-	Versions  []string
+	Versions []string
+	// Injected is the control plane's; with it pods are rolled when that changes.
+	Injected  string
 	Artifacts *artifacts.Set
 	// Load adds a load generator with a proxy.
 	Load bool
@@ -99,7 +101,7 @@ func (a *HelloWorldArgs) workloads() ([]workload, error) {
 		if err != nil {
 			return nil, err
 		}
-		all[i].image = image.Name
+		all[i].image, all[i].injected = image.Name, a.Injected
 	}
 	return all, nil
 }

@@ -2,6 +2,7 @@ package sample
 
 import (
 	"fmt"
+	"maps"
 
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
@@ -33,6 +34,8 @@ type workload struct {
 	command                   []string
 	// noProxy keeps the mesh's proxy out; onNode is on the node's network.
 	noProxy, onNode bool
+	// injected is HelloWorldArgs.Injected.
+	injected string
 }
 
 func helloworld(version string) workload {
@@ -62,12 +65,17 @@ func (w workload) labels() pulumi.StringMap {
 // podMetadata has the labels that select the pods, and what Istio is to know of them.
 func (w workload) podMetadata() metav1.ObjectMetaArgs {
 	labels := w.labels()
-	m := metav1.ObjectMetaArgs{Labels: labels}
-	switch {
-	case w.noProxy:
+	if w.noProxy {
 		labels["sidecar.istio.io/inject"] = pulumi.String("false")
-	case w.name == loader:
-		m.Annotations = component.CountRetries()
+		return metav1.ObjectMetaArgs{Labels: labels}
+	}
+	annotations := component.Injected(w.injected)
+	if w.name == loader {
+		maps.Copy(annotations, component.CountRetries())
+	}
+	m := metav1.ObjectMetaArgs{Labels: labels}
+	if len(annotations) > 0 {
+		m.Annotations = annotations
 	}
 	return m
 }
