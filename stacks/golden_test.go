@@ -393,3 +393,53 @@ func TestBadConfigurationRegistersNothing(t *testing.T) {
 		t.Errorf("registered before the configuration was checked: %v", r.seen)
 	}
 }
+
+// TestAMovedClusterIsRolled: pods keep the network that they were born with, so that
+// a cluster that moves to another gets new ones, and no other cluster does.
+func TestAMovedClusterIsRolled(t *testing.T) {
+	settings := stackConfig(t, "flat-multi-primary")
+	before := injected(graphOf(t, settings).seen)
+	settings["meshwright:clusters"] = strings.Replace(settings["meshwright:clusters"],
+		`"name":"cluster2","network":"network1"`, `"name":"cluster2","network":"network2"`, 1)
+	after := injected(graphOf(t, settings).seen)
+
+	var rolled []string
+	for name, was := range before {
+		if after[name] != was {
+			rolled = append(rolled, name)
+		}
+	}
+	slices.Sort(rolled)
+	want := []string{"cluster2-ingress-release", "cluster2-istio-istiod", "cluster2-sample-helloworld-v1", "cluster2-sample-sleep"}
+	if !slices.Equal(rolled, want) {
+		t.Errorf("rolled %v, want %v; pods were born with %v, then %v", rolled, want, before, after)
+	}
+	if len(before) != 2*len(want) {
+		t.Errorf("%v say what is injected, want as many in the other cluster as %v", slices.Sorted(maps.Keys(before)), want)
+	}
+}
+
+// injected is what each resource's pods say that they were given, by its name.
+func injected(seen []registered) map[string]string {
+	out := map[string]string{}
+	for _, s := range seen {
+		if what := find(s.Inputs, "meshwright.dev/injected"); what != "" {
+			out[s.Name] = what
+		}
+	}
+	return out
+}
+
+// find returns the text under a key, at any depth.
+func find(v any, key string) string {
+	object, _ := v.(map[string]any)
+	if text, ok := object[key].(string); ok {
+		return text
+	}
+	for _, e := range object {
+		if text := find(e, key); text != "" {
+			return text
+		}
+	}
+	return ""
+}

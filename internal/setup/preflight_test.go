@@ -3,6 +3,7 @@ package setup
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -113,13 +114,18 @@ func answeringDocker(t *testing.T, data string) {
 // use, and one that is elsewhere has none here.
 func TestRoomIsMeasuredWhereDockerKeepsIt(t *testing.T) {
 	cache := paths.Cache()
+	both := func(other string) string {
+		places := []string{cache, other}
+		slices.Sort(places)
+		return "free disk for " + strings.Join(places, " and ")
+	}
 	for name, tc := range map[string]struct {
 		data string // of the Docker that answers; "" when none does
 		want string
 	}{
-		"here":      {"/srv/docker", "free disk for " + cache + " and /srv/docker"},
+		"here":      {"/srv/docker", both("/srv/docker")},
 		"elsewhere": {"/var/lib/docker", "free disk for " + cache},
-		"none":      {"", "free disk for " + cache + " and " + paths.DataDir},
+		"none":      {"", both(paths.DataDir)},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := fakeMachine(t, map[string]string{"/srv/docker/x": "", "/proc/meminfo": "MemAvailable: 8388608 kB\n"})
