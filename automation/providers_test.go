@@ -85,6 +85,7 @@ func TestOfficialProviders(t *testing.T) {
 	// The same lab, and neither flag nor plugins: no silent change of providers.
 	lost := *lab
 	t.Setenv("HOME", t.TempDir())
+	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1") // nothing is downloaded by a test
 	if _, err := lost.Up(t.Context()); err == nil || !strings.Contains(err.Error(), "--providers embedded") {
 		t.Errorf("up without the plugins: %v", err)
 	}
