@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"time"
@@ -68,26 +69,42 @@ func (c *cluster) patch(ctx context.Context, obj *unstructured.Unstructured, o p
 // bounds it, and settleTimeout what may well never pass.
 func (p *Provider) settle(ctx context.Context, urn resource.URN, do func() error) error {
 	start, pause := time.Now(), 100*time.Millisecond
+	var last error // that was to pass
 	for attempt := 1; ; attempt++ {
 		err := do()
 		if err == nil {
 			return nil
 		}
 		reason := retryReason(err)
-		if reason == "" {
+		if reason != "" {
+			last = err
+		} else if last == nil || !cutShort(ctx, err) {
 			return err
 		}
-		if (isNoMatch(err) || isNamespaceMissing(err) || refusedConnection(err)) && time.Since(start) > settleTimeout {
-			return err
+		if (isNoMatch(last) || isNamespaceMissing(last) || refusedConnection(last)) && time.Since(start) > settleTimeout {
+			return last
 		}
-		p.Status(ctx, urn, fmt.Sprintf("retry %d: %s", attempt, reason))
+		if reason != "" {
+			p.Status(ctx, urn, fmt.Sprintf("retry %d: %s", attempt, reason))
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w (gave up after %s: %w)", err, time.Since(start).Round(time.Second), context.Cause(ctx))
+			return fmt.Errorf("%w (gave up after %s: %w)", last, time.Since(start).Round(time.Second), context.Cause(ctx))
 		case <-time.After(pause):
 		}
 		pause = min(pause*3/2, 500*time.Millisecond)
 	}
+}
+
+// cutShort says of a failed attempt that it failed for want of time: it says nothing of
+// what it was repeated for. The client refuses to begin at the very end.
+func cutShort(ctx context.Context, err error) bool {
+	var waited *waitError
+	if errors.As(err, &waited) {
+		return false // of that it does say something
+	}
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && time.Until(deadline) < 100*time.Millisecond
 }
 
 // mayCreate refuses an object that exists and is not ours, as the official

@@ -2,12 +2,14 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"go.uber.org/goleak"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -53,6 +55,48 @@ func TestWebhookNotServing(t *testing.T) {
 	time.AfterFunc(300*time.Millisecond, remove)
 	in["metadata"].(tree)["annotations"] = tree{annTimeout: "30"}
 	e.mustUp("create", configMapType, "cm", in)
+}
+
+// The last attempt of many fails for want of time, which is not what is wrong.
+func TestWhatIsRepeatedIsNamed(t *testing.T) {
+	busy := apierrors.NewServiceUnavailable("still starting")
+	own := errors.New("no such field")
+	for name, tc := range map[string]struct {
+		atTheEnd error
+		want     []string
+	}{
+		"the deadline in the midst": {context.DeadlineExceeded, []string{"still starting", "gave up after"}},
+		"refused by the client":     {errors.New("rate: Wait(n=1) would exceed context deadline"), []string{"still starting", "gave up after"}},
+		"waited for":                {&waitError{state: "0 of 1 ready"}, []string{"0 of 1 ready"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			attempts := 0
+			err := (&Provider{}).settle(ctx, "", func() error {
+				if attempts++; attempts == 1 {
+					return busy
+				}
+				deadline, _ := ctx.Deadline()
+				time.Sleep(time.Until(deadline) - 20*time.Millisecond)
+				return tc.atTheEnd
+			})
+			wantError(t, err, tc.want...)
+		})
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	first := true
+	err := (&Provider{}).settle(ctx, "", func() error {
+		if first {
+			first = false
+			return busy
+		}
+		return own
+	})
+	if err != own { //nolint:errorlint // the very one
+		t.Errorf("an error with time left: %v", err)
+	}
 }
 
 func TestNamespaceMissing(t *testing.T) {
