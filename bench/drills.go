@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/meshwright/meshwright/automation/verify"
 )
@@ -106,21 +107,32 @@ const drillsTitle = "## Failover under load"
 
 // replaceDrills renews the last chapter of a report that stands.
 func replaceDrills(path string, plan []*drill) error {
-	old, err := os.ReadFile(path)
+	rest, _, err := cutDrills(path)
 	if err != nil {
 		return err
 	}
-	rest, _, _ := bytes.Cut(old, []byte(drillsTitle))
-	var b bytes.Buffer
-	writeDrills(&b, plan)
-	return os.WriteFile(path, append(append(bytes.TrimSpace(rest), '\n'), b.Bytes()...), 0o644) //nolint:gosec // a document of the repository
+	b := bytes.NewBuffer(append(bytes.TrimSpace(rest), '\n'))
+	writeDrills(b, plan)
+	return os.WriteFile(path, b.Bytes(), 0o644) //nolint:gosec // a document of the repository
+}
+
+// cutDrills splits the report that stands before its last chapter. The chapter is
+// empty where there is none.
+func cutDrills(path string) (rest, chapter []byte, err error) {
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return nil, nil, err
+	}
+	rest, chapter, found := bytes.Cut(old, []byte(drillsTitle))
+	if found {
+		chapter = append([]byte(drillsTitle), chapter...)
+	}
+	return rest, chapter, nil
 }
 
 func writeDrills(b *bytes.Buffer, plan []*drill) {
-	if plan[0].report == nil {
-		return
-	}
-	b.WriteString("\n" + drillsTitle + "\n\nA client in the failing region and its ingress, open loop; see failover.md for the method. " +
+	b.WriteString("\n" + drillsTitle + "\n\nMeasured on " + time.Now().UTC().Format(time.DateOnly) +
+		". A client in the failing region and its ingress, open loop; see failover.md for the method. " +
 		"Moved: since the fault, until the last request that was lost or answered by a failed pod; back: since the repair began " +
 		"(of a killed pod: since the fault), until the last one that was not answered at home. \"Not seen\": not before the " +
 		"repair, or the end of the run; p50 and p99 are of the loaders that saw it.\n")

@@ -2,11 +2,17 @@ package main
 
 import (
 	"bytes"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/meshwright/meshwright/automation/verify"
+	"github.com/meshwright/meshwright/internal/artifacts"
 )
 
 // TestComplete refuses figures that are fewer, or worth less, than planned.
@@ -96,5 +102,37 @@ func TestDrillPlan(t *testing.T) {
 		if !slices.Contains(verify.TuningNames(), part) {
 			t.Errorf("no part is called %s", part)
 		}
+	}
+}
+
+// TestDrillsAreKept: a report that is written without drills keeps those that it has,
+// with their date, and new drills take their place.
+func TestDrillsAreKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "benchmarks.md")
+	arms := []*arm{{name: "A", wall: []time.Duration{time.Second}}}
+	write := func(plan []*drill) string {
+		t.Helper()
+		if err := writeReport(path, arms, &lab{}, plan, &artifacts.Set{}); err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	plan := func(title string) []*drill { return []*drill{{title: title, report: &verify.DrillReport{}}} }
+	if text := write(nil); strings.Contains(text, drillsTitle) {
+		t.Errorf("drills from nowhere:\n%s", text)
+	}
+	first := write(plan("the first"))
+	if again := write(nil); again != first {
+		t.Errorf("without drills: %s", cmp.Diff(first, again))
+	}
+	if err := replaceDrills(path, plan("the second")); err != nil {
+		t.Fatal(err)
+	}
+	if text := write(nil); strings.Contains(text, "the first") || strings.Replace(text, "the second", "the first", 1) != first {
+		t.Errorf("with others: %s", cmp.Diff(first, text))
 	}
 }

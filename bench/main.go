@@ -17,7 +17,7 @@ import (
 func main() {
 	runs := flag.Int("runs", 3, "interleaved runs of each arm")
 	out := flag.String("out", "docs/benchmarks.md", "report to write")
-	drills := flag.Int("drills", 2, "runs of each failover rule; 0 measures no failover")
+	drills := flag.Int("drills", 2, "runs of each failover rule; 0 measures no failover and keeps its figures")
 	only := flag.Bool("only-drills", false, "measure failover alone, and put its figures into the report in place of the old ones")
 	svg := flag.String("svg", "docs/failover.svg", "timeline of a failover to draw")
 	executable := flag.String("meshwright", "bin/meshwright", "the executable to measure")
@@ -87,7 +87,9 @@ func run(ctx context.Context, o options) error {
 			fmt.Fprintf(os.Stderr, "run %d  %s  %6.1f s  %s\n", i+1, a.name, wall.Seconds(), a.title)
 		}
 	}
-	if o.drills > 0 {
+	if o.drills == 0 {
+		plan = nil
+	} else {
 		if err := lab.drills(ctx, plan, o.svg); err != nil {
 			return err
 		}

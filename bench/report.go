@@ -2,7 +2,9 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -13,7 +15,8 @@ import (
 )
 
 // writeReport renders medians, spreads and ratios as Markdown. Everything in it
-// was measured in this run.
+// was measured in this run, but for the chapter of drills where plan is empty: that
+// one is kept, with its own date.
 func writeReport(path string, arms []*arm, l *lab, plan []*drill, set *artifacts.Set) error {
 	figures := l.figures
 	var b bytes.Buffer
@@ -60,7 +63,13 @@ func writeReport(path string, arms []*arm, l *lab, plan []*drill, set *artifacts
 		fmt.Fprintf(&b, "| %s | %.0f MiB |\n", node, median(l.memory[node])/(1<<20))
 	}
 	writeTimeline(&b, l.timeline)
-	writeDrills(&b, plan)
+	if len(plan) > 0 {
+		writeDrills(&b, plan)
+	} else if _, chapter, err := cutDrills(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	} else if len(chapter) > 0 {
+		b.Write(append([]byte{'\n'}, chapter...))
+	}
 	return os.WriteFile(path, b.Bytes(), 0o644) //nolint:gosec // a document of the repository
 }
 
