@@ -1,8 +1,6 @@
 package istio
 
 import (
-	"maps"
-
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/components/loadbalancer"
@@ -48,7 +46,7 @@ func istiodValues(args *ControlPlaneArgs, injected string) pulumi.Map {
 		// upgrade would find a difference that nobody made.
 		"base": pulumi.Map{"validationFailurePolicy": pulumi.String("Fail")},
 		// A running istiod takes the kubelet's time to read what it shall inject.
-		"podAnnotations": component.Injected(injected),
+		"podAnnotations": component.PodAnnotations(injected, false),
 	}
 	if args.ServesRemotes {
 		global["externalIstiod"] = pulumi.Bool(true)
@@ -93,8 +91,6 @@ func plainEnvoy(values pulumi.Map) {
 }
 
 func gatewayValues(args *GatewayArgs) pulumi.Map {
-	annotations := component.CountRetries()
-	maps.Copy(annotations, component.Injected(args.Injected))
 	values := pulumi.Map{
 		// On the chart itself: its placeholder image would get Always otherwise.
 		"imagePullPolicy": pulumi.String(ifNotPresent),
@@ -106,7 +102,7 @@ func gatewayValues(args *GatewayArgs) pulumi.Map {
 			"httpGet":       pulumi.Map{"path": pulumi.String("/healthz/ready"), "port": pulumi.Int(15021)},
 			"periodSeconds": pulumi.Int(1), "timeoutSeconds": pulumi.Int(3), "failureThreshold": pulumi.Int(30),
 		},
-		"podAnnotations": annotations,
+		"podAnnotations": component.PodAnnotations(args.Injected, true),
 		"service": pulumi.Map{
 			"annotations": pulumi.Map{loadbalancer.AddressAnnotation: pulumi.String(args.Address)},
 		},

@@ -2,7 +2,6 @@ package sample
 
 import (
 	"fmt"
-	"maps"
 
 	appsv1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apps/v1"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
@@ -69,12 +68,8 @@ func (w workload) podMetadata() metav1.ObjectMetaArgs {
 		labels["sidecar.istio.io/inject"] = pulumi.String("false")
 		return metav1.ObjectMetaArgs{Labels: labels}
 	}
-	annotations := component.Injected(w.injected)
-	if w.name == loader {
-		maps.Copy(annotations, component.CountRetries())
-	}
 	m := metav1.ObjectMetaArgs{Labels: labels}
-	if len(annotations) > 0 {
+	if annotations := component.PodAnnotations(w.injected, w.name == loader); len(annotations) > 0 {
 		m.Annotations = annotations
 	}
 	return m
