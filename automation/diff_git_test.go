@@ -89,6 +89,7 @@ func write(t *testing.T, dir, name, text string) {
 func settingsOf(team string) string { return fmt.Sprintf("config:\n  meshwright:team: %s\n", team) }
 
 func TestDiffOfRevisions(t *testing.T) {
+	t.Parallel()
 	if _, err := findEngine(t.Context(), kitDir(t), slog.New(slog.DiscardHandler)); err != nil {
 		t.Skip(err)
 	}

@@ -92,6 +92,7 @@ func both(program pulumi.RunFunc) [2]pulumi.RunFunc { return [2]pulumi.RunFunc{p
 // TestDiffOfTheProgram compares the project's own program on several stacks, each
 // of which changes in another way.
 func TestDiffOfTheProgram(t *testing.T) {
+	t.Parallel()
 	dev := committed(t, "dev")
 	change := func(old, now string) string {
 		if !strings.Contains(dev, old) {
@@ -202,6 +203,7 @@ func awkward(secret, text string) pulumi.RunFunc {
 }
 
 func TestDiffHidesSecretsAndEscapes(t *testing.T) {
+	t.Parallel()
 	const before, after = "pa55-before", "pa55-after!"
 	evil := "@octocat <script> `x`\n```\n# heading #1 \u202e"
 	settings := map[string]string{"dev": "config: {}\n"}
@@ -231,6 +233,7 @@ func TestDiffHidesSecretsAndEscapes(t *testing.T) {
 }
 
 func TestDiffOfABrokenProgram(t *testing.T) {
+	t.Parallel()
 	broken := func(*pulumi.Context) error { return errors.New("the program would not") }
 	engine, err := findEngine(t.Context(), kitDir(t), slog.New(slog.DiscardHandler))
 	if err != nil {

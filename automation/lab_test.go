@@ -51,6 +51,7 @@ const oneChange = "### What this change does to the stacks\n\n" +
 	"<sub>From a preview on the lab's own state.</sub>\n"
 
 func TestLifeOfALab(t *testing.T) {
+	t.Parallel()
 	state, w := t.TempDir(), newWorld()
 	lab := testLab(t, "dev", state, w, "ok")
 	before := readTree(t, filepath.Join(state, "project"))
@@ -179,6 +180,7 @@ func checkPrivate(t *testing.T, lab *Lab) {
 }
 
 func TestFailureIsKeptAndTakenUp(t *testing.T) {
+	t.Parallel()
 	state, w := t.TempDir(), newWorld()
 	_, err := testLab(t, "dev", state, w, "fail").Up(t.Context())
 	var failed *OperationError
@@ -202,6 +204,7 @@ func TestFailureIsKeptAndTakenUp(t *testing.T) {
 }
 
 func TestCancelledUp(t *testing.T) {
+	t.Parallel()
 	state, w := t.TempDir(), newWorld()
 	lab := testLab(t, "dev", state, w, "wait")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -239,6 +242,7 @@ func TestCancelledUp(t *testing.T) {
 // TestKilledEngine kills the engine in the middle, which leaves its lock and
 // an open operation in the state.
 func TestKilledEngine(t *testing.T) {
+	t.Parallel()
 	state, w := t.TempDir(), newWorld()
 	lab := testLab(t, "dev", state, w, "wait")
 	result := make(chan error, 1)
@@ -268,6 +272,7 @@ func TestKilledEngine(t *testing.T) {
 }
 
 func TestTwoLabsAtOnce(t *testing.T) {
+	t.Parallel()
 	state, w1, w2 := t.TempDir(), newWorld(), newWorld()
 	one, two := testLab(t, "one", state, w1, "ok"), testLab(t, "two", state, w2, "ok")
 	errs := make(chan error, 2)
@@ -286,6 +291,7 @@ func TestTwoLabsAtOnce(t *testing.T) {
 }
 
 func TestLostPassphrase(t *testing.T) {
+	t.Parallel()
 	state, w := t.TempDir(), newWorld()
 	lab := testLab(t, "dev", state, w, "ok")
 	if _, err := lab.Up(t.Context()); err != nil {
@@ -313,6 +319,7 @@ func TestLostPassphrase(t *testing.T) {
 // TestTheBackendIsRemembered: a lab's state is where it was made, also for those who
 // do not say so.
 func TestTheBackendIsRemembered(t *testing.T) {
+	t.Parallel()
 	state, w := t.TempDir(), newWorld()
 	dir := t.TempDir()
 	backend := "file://" + dir
@@ -401,6 +408,7 @@ func TestBadSettingsMakeNothing(t *testing.T) {
 // TestChartsAreHeldToTheLock: before anything is made. A chart that cannot be asked
 // for is no obstacle to the preview of a new lab, one that has changed is.
 func TestChartsAreHeldToTheLock(t *testing.T) {
+	t.Parallel()
 	away := errors.New("no route to host")
 	changed := fmt.Errorf("%w: istiod", imagelock.ErrChanged)
 	for name, tc := range map[string]struct{ served, preview, up error }{

@@ -77,6 +77,7 @@ func expectThings(t *testing.T, w *world, want []string) {
 }
 
 func TestLifeOfAScenario(t *testing.T) {
+	t.Parallel()
 	state, w := t.TempDir(), newWorld()
 	lab, deleted := labForScenarios(t, state, w, "ok")
 	ctx := t.Context()
@@ -138,6 +139,7 @@ func TestLifeOfAScenario(t *testing.T) {
 }
 
 func TestScenarioThatFails(t *testing.T) {
+	t.Parallel()
 	state, w := t.TempDir(), newWorld()
 	lab, _ := labForScenarios(t, state, w, "fail")
 	scenarios := lab.Scenarios()
@@ -152,6 +154,7 @@ func TestScenarioThatFails(t *testing.T) {
 }
 
 func TestScenarioThatIsCancelled(t *testing.T) {
+	t.Parallel()
 	state, w := t.TempDir(), newWorld()
 	lab, _ := labForScenarios(t, state, w, "wait")
 	scenarios := lab.Scenarios()
@@ -173,6 +176,7 @@ func TestScenarioThatIsCancelled(t *testing.T) {
 // TestScenarioOfACrashedRun kills the engine, which leaves its lock and an open
 // operation, and forgets the handle, as the end of the process would.
 func TestScenarioOfACrashedRun(t *testing.T) {
+	t.Parallel()
 	for name, mend := range map[string]func(*testing.T, *Lab){
 		"deploy again": func(t *testing.T, lab *Lab) {
 			scenarios := lab.Scenarios()
@@ -220,6 +224,7 @@ func TestScenarioOfACrashedRun(t *testing.T) {
 
 // TestScenarioWhoseStackWillNotGo: its namespaces do.
 func TestScenarioWhoseStackWillNotGo(t *testing.T) {
+	t.Parallel()
 	state, w := t.TempDir(), newWorld()
 	lab, deleted := labForScenarios(t, state, w, "ok")
 	scenarios := lab.Scenarios()
