@@ -110,6 +110,25 @@ func (c *Client) Containers(ctx context.Context, filter Filter) ([]Container, er
 	return containers, nil
 }
 
+// NameTaken reports whether the daemon has given a container's name away, be it to
+// one that it still makes and does not list yet. It asks for a container of an
+// image that is there with an option that no daemon knows: the name is looked at
+// before the option is refused, and nothing is made.
+func (c *Client) NameTaken(ctx context.Context, name, image string) (bool, error) {
+	err := c.do(ctx, "container", "create", "--pull", "never", "--name", name, "--security-opt", "meshwright=asks", image, "true")
+	var refused *CommandError
+	switch {
+	case errors.Is(err, ErrConflict):
+		return true, nil
+	case errors.As(err, &refused) && strings.Contains(refused.Stderr, "invalid --security-opt"):
+		return false, nil
+	case err == nil:
+		return false, errors.Join(errors.New("the daemon took an option that there is not"), c.Remove(ctx, name))
+	default:
+		return false, err
+	}
+}
+
 // ExecOptions are the streams of a command in a container.
 type ExecOptions struct {
 	Stdin          io.Reader // nil means none

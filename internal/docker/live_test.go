@@ -129,6 +129,15 @@ func TestContainer(t *testing.T) {
 		t.Errorf("not the running container: %+v", container)
 	}
 
+	for asked, want := range map[string]bool{name: true, name + "-x": false} {
+		if taken, err := client.NameTaken(ctx, asked, image); taken != want || err != nil {
+			t.Errorf("%s is taken: %t, %v", asked, taken, err)
+		}
+	}
+	if _, err := client.Container(ctx, name+"-x"); !errors.Is(err, docker.ErrNotFound) {
+		t.Errorf("asking made a container: %v", err)
+	}
+
 	filters := map[string]struct {
 		filter docker.Filter
 		want   bool

@@ -51,6 +51,15 @@ func builtHere(image string) bool {
 	return strings.HasPrefix(image, "meshwright/") || strings.HasPrefix(image, "meshwright.local/")
 }
 
+// passing are words of failures that pass by themselves. kind chooses a free port
+// and then asks Docker for it, and two that do so at once may choose the same. A
+// node may come from a run that was killed, whose request Docker went on with.
+var passing = []string{
+	"port is already allocated",
+	"node(s) already exist for a cluster with the name",
+	"is already in use by container",
+}
+
 // runKind makes the cluster. Whatever goes wrong, nothing of the cluster is left.
 func (t *twin) runKind(ctx context.Context, d daemon, o *owner, in cluster, urn resource.URN) error {
 	config, err := renderConfig(in, o.dir, cgroupV1(ctx, d))
@@ -89,12 +98,12 @@ func (t *twin) runKind(ctx context.Context, d daemon, o *owner, in cluster, urn 
 		if ctx.Err() == nil {
 			t.evidence(ctx, d, in, urn)
 		}
-		cleaned := t.cleanUp(ctx, d, o, in, preparing && ctx.Err() != nil)
+		cleaned := t.cleanUp(ctx, d, o, in, preparing)
 		if ctx.Err() != nil {
 			err = context.Cause(ctx)
 			return errors.Join(fmt.Errorf("create kind cluster %s: %w; what was made of it has been removed", in.Name, err), cleaned)
 		}
-		if cleaned == nil && try < createTries && tail.contains("port is already allocated") {
+		if cleaned == nil && try < createTries && slices.ContainsFunc(passing, tail.contains) {
 			continue
 		}
 		return errors.Join(fmt.Errorf("create kind cluster %s: %w\n%s", in.Name, err, tail), cleaned)
@@ -115,7 +124,8 @@ func (t *twin) evidence(ctx context.Context, d daemon, in cluster, urn resource.
 
 // cleanUp removes what there is of the cluster, in a bounded time of its own. A
 // docker command that was killed may have handed its request to the daemon, which
-// then makes the container all the same: with await it waits for that.
+// then makes the container all the same and lists it when it is made: with await
+// it waits for that.
 func (t *twin) cleanUp(ctx context.Context, d daemon, o *owner, in cluster, await bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
@@ -129,11 +139,21 @@ func (t *twin) cleanUp(ctx context.Context, d daemon, o *owner, in cluster, awai
 			return fmt.Errorf("remove what was made of kind cluster %s: %w; run: meshwright destroy --name %s", in.Name, err, in.Lab)
 		}
 		removed += len(nodes)
-		if !await || removed >= len(in.withDefaults().Nodes) || time.Now().After(late) {
+		done := !await || removed >= len(in.withDefaults().Nodes) || time.Now().After(late) && !anyTaken(ctx, d, in)
+		if done && ctx.Err() == nil {
 			return nil
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
+}
+
+// anyTaken says whether the daemon holds the name of a node. Where it does not
+// say, no.
+func anyTaken(ctx context.Context, d daemon, in cluster) bool {
+	return slices.ContainsFunc(in.nodeNames(), func(name string) bool {
+		taken, err := d.NameTaken(ctx, name, in.Image)
+		return err == nil && taken
+	})
 }
 
 // cgroupV1 asks the daemon, on whose machine the nodes run. When it does not

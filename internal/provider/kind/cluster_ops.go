@@ -27,11 +27,10 @@ const (
 	labelTimeout    = 30 * time.Second // reading labels of a cluster that may be down
 	retryPause      = time.Second
 	evidenceTimeout = 5 * time.Second
-	// lateNodes is how long a node may take to appear after the command that asked
-	// for it was killed. What comes later still is removed with the network.
-	lateNodes = 3 * time.Second
-	// createTries: kind chooses a free port and then asks Docker for it, and two
-	// that do so at once may choose the same.
+	// lateNodes is how long the daemon may take to look at a request whose command
+	// was killed. What comes later still is removed by the next create, or with the
+	// network.
+	lateNodes   = time.Second
 	createTries = 3
 	removeTries = 4
 )

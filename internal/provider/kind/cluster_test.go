@@ -361,6 +361,56 @@ func TestCancelledCreateLeavesNothing(t *testing.T) {
 	}
 }
 
+// A docker command that is killed leaves the daemon with its request.
+func TestNodeThatComesLateIsRemoved(t *testing.T) {
+	b, _ := lab(t)
+	b.coming = map[string]bool{"lab-c1-control-plane": true}
+	running := make(chan struct{})
+	b.kind = func(ctx context.Context, j job) error {
+		j.line("• Preparing nodes 📦   ...")
+		close(running)
+		<-ctx.Done()
+		time.AfterFunc(lateNodes+time.Second, func() { b.bringUp(t, j) })
+		return context.Cause(ctx)
+	}
+	failed := make(chan error)
+	go func() {
+		_, err := b.client.Create(context.Background(), clusterURN, clusterInputs())
+		failed <- err
+	}()
+	<-running
+	b.client.Cancel()
+	if err := <-failed; err == nil || !strings.Contains(err.Error(), "has been removed") {
+		t.Errorf("err = %v", err)
+	}
+	if b.serial < 3 || len(b.names()) > 0 { // the network and two nodes were made
+		t.Errorf("made %d, left %v", b.serial, b.names())
+	}
+}
+
+// A run that was killed leaves nobody to wait.
+func TestNodeOfAKilledRunIsNoFailure(t *testing.T) {
+	for _, words := range []string{
+		`ERROR: node(s) already exist for a cluster with the name "lab-c1"`,
+		`Conflict. The container name "/lab-c1-control-plane" is already in use by container "1be4".`,
+	} {
+		b, _ := lab(t)
+		tries := 0
+		b.kind = func(_ context.Context, j job) error {
+			b.bringUp(t, j)
+			if tries++; tries < 2 {
+				j.line(words)
+				return errors.New("exit status 1")
+			}
+			return nil
+		}
+		b.client.MustCreate(clusterURN, clusterInputs())
+		if tries != 2 || len(b.names()) != 2 {
+			t.Errorf("%d tries, nodes %v", tries, b.names())
+		}
+	}
+}
+
 func TestNotReadyIsKeptWithItsLastState(t *testing.T) {
 	b, _ := lab(t)
 	b.notReady = true

@@ -35,7 +35,8 @@ type fakeDaemon struct {
 	commands  []string // run in containers, "container: argv"
 	vanishing bool     // a container is gone by the time it is looked into
 	notReady  bool
-	busy      int // how many removals fail first
+	busy      int             // how many removals fail first
+	coming    map[string]bool // names of containers in the making
 	serial    int
 }
 
@@ -119,6 +120,12 @@ func (f *fakeDaemon) Image(_ context.Context, ref string) (*docker.Image, error)
 		return &docker.Image{}, nil
 	}
 	return nil, notFound(ref)
+}
+
+func (f *fakeDaemon) NameTaken(_ context.Context, name, _ string) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.coming[name] || slices.ContainsFunc(f.containers, func(c docker.Container) bool { return c.Name == name }), nil
 }
 
 func (f *fakeDaemon) Output(_ context.Context, container string, argv ...string) ([]byte, error) {

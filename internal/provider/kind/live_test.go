@@ -302,7 +302,9 @@ func TestLiveCancelLeavesNothing(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "cancelled") {
 			t.Errorf("err = %v", err)
 		}
-		if took > 5*time.Second {
+		// It takes under 2 s by itself: the rest is for a daemon that is busy with
+		// what other tests ask of it.
+		if took > 15*time.Second {
 			t.Errorf("cancelled after %s: it took %s", after, took)
 		}
 		if n := l.nodes(t); len(n) > 0 {

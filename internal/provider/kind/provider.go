@@ -47,6 +47,7 @@ type daemon interface {
 	CreateNetwork(ctx context.Context, spec docker.NetworkSpec) (string, error)
 	RemoveNetwork(ctx context.Context, name string) error
 	Containers(ctx context.Context, filter docker.Filter) ([]docker.Container, error)
+	NameTaken(ctx context.Context, name, image string) (bool, error)
 	Image(ctx context.Context, ref string) (*docker.Image, error)
 	Output(ctx context.Context, container string, argv ...string) ([]byte, error)
 	CopyFrom(ctx context.Context, container, path, hostPath string) error
