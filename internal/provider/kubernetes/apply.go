@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -70,26 +71,30 @@ func (c *cluster) patch(ctx context.Context, obj *unstructured.Unstructured, o p
 func (p *Provider) settle(ctx context.Context, urn resource.URN, do func() error) error {
 	start, pause := time.Now(), 100*time.Millisecond
 	var last error // that was to pass
+	gaveUp := func(why error) error {
+		return fmt.Errorf("%w (gave up after %s: %w)", last, time.Since(start).Round(time.Second), why)
+	}
 	for attempt := 1; ; attempt++ {
 		err := do()
 		if err == nil {
 			return nil
 		}
 		reason := retryReason(err)
-		if reason != "" {
+		switch {
+		case reason != "":
 			last = err
-		} else if last == nil || !cutShort(ctx, err) {
+		case last != nil && cutShort(ctx, err):
+			return gaveUp(cmp.Or(context.Cause(ctx), err))
+		default:
 			return err
 		}
-		if (isNoMatch(last) || isNamespaceMissing(last) || refusedConnection(last)) && time.Since(start) > settleTimeout {
-			return last
+		if (isNoMatch(err) || isNamespaceMissing(err) || refusedConnection(err)) && time.Since(start) > settleTimeout {
+			return err
 		}
-		if reason != "" {
-			p.Status(ctx, urn, fmt.Sprintf("retry %d: %s", attempt, reason))
-		}
+		p.Status(ctx, urn, fmt.Sprintf("retry %d: %s", attempt, reason))
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w (gave up after %s: %w)", last, time.Since(start).Round(time.Second), context.Cause(ctx))
+			return gaveUp(context.Cause(ctx))
 		case <-time.After(pause):
 		}
 		pause = min(pause*3/2, 500*time.Millisecond)
@@ -100,8 +105,9 @@ func (p *Provider) settle(ctx context.Context, urn resource.URN, do func() error
 // what it was repeated for. The client refuses to begin at the very end.
 func cutShort(ctx context.Context, err error) bool {
 	var waited *waitError
-	if errors.As(err, &waited) {
-		return false // of that it does say something
+	var answer apierrors.APIStatus
+	if errors.As(err, &waited) || asStatus(err, &answer) {
+		return false // of that they do say something
 	}
 	deadline, ok := ctx.Deadline()
 	return ctx.Err() != nil || ok && time.Until(deadline) < 100*time.Millisecond

@@ -67,6 +67,7 @@ func TestWhatIsRepeatedIsNamed(t *testing.T) {
 	}{
 		"the deadline in the midst": {context.DeadlineExceeded, []string{"still starting", "gave up after"}},
 		"refused by the client":     {errors.New("rate: Wait(n=1) would exceed context deadline"), []string{"still starting", "gave up after"}},
+		"refused by the server":     {apierrors.NewBadRequest("no such field"), []string{"no such field"}},
 		"waited for":                {&waitError{state: "0 of 1 ready"}, []string{"0 of 1 ready"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -82,6 +83,9 @@ func TestWhatIsRepeatedIsNamed(t *testing.T) {
 				return tc.atTheEnd
 			})
 			wantError(t, err, tc.want...)
+			if attempts != 2 {
+				t.Errorf("%d attempts", attempts)
+			}
 		})
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
