@@ -106,7 +106,6 @@ func TestLiveCluster(t *testing.T) {
 	t.Parallel()
 	l := live(t)
 	home := snapshot(t, os.Getenv("HOME")+"/.kube/config")
-	volumes := l.volumes(t)
 	start := time.Now()
 	r := l.client.MustCreate(clusterURN, l.inputs("topology.kubernetes.io/region", "r1", "own", "x"))
 	t.Logf("create: %s", time.Since(start).Round(100*time.Millisecond))
@@ -136,7 +135,8 @@ func TestLiveCluster(t *testing.T) {
 	}
 
 	// Labels change in place, and outlive a restart of the node.
-	id := l.nodes(t)[0].ID
+	node := l.nodes(t)[0]
+	id := node.ID
 	start = time.Now()
 	if r, err = l.client.Update(t.Context(), read, l.inputs("topology.kubernetes.io/region", "r2")); err != nil {
 		t.Fatal(err)
@@ -187,7 +187,22 @@ func TestLiveCluster(t *testing.T) {
 	if n := l.nodes(t); len(n) > 0 {
 		t.Errorf("left: %v", n)
 	}
-	l.noneSince(t, volumes)
+	volumes, err := l.docker.Volumes(t.Context(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := 0
+	for _, m := range node.Mounts {
+		if m.Type != "volume" {
+			continue
+		}
+		if own++; slices.Contains(volumes, m.Name) {
+			t.Errorf("the node's volume at %s was left", m.Destination)
+		}
+	}
+	if own == 0 {
+		t.Error("the node had no volume")
+	}
 	if err := l.client.Delete(t.Context(), r); err != nil {
 		t.Errorf("Delete of what is gone: %v", err)
 	}
