@@ -2,6 +2,7 @@ package revision
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -23,6 +24,10 @@ import (
 
 // keep is how many programs a cache holds: some 50 MB each.
 const keep = 8
+
+// flags are those of `make build`, as is what goCommand sets, so that the
+// compiler's own cache, which has the dependencies, serves both.
+var flags = []string{"-buildvcs=false", "-trimpath", "-ldflags=-s -w"}
 
 // settings are the variables of `go env` that decide what a build gives.
 var settings = []string{"GOVERSION", "GOOS", "GOARCH", "GOAMD64", "GOARM64", "CGO_ENABLED", "GOEXPERIMENT", "GOFLAGS"}
@@ -56,9 +61,7 @@ func Build(ctx context.Context, root, dir, cache string) (string, error) {
 		return "", err
 	}
 	defer os.RemoveAll(work)
-	// The flags are those of `make build`, so that the compiler's own cache, which
-	// has the dependencies, serves both.
-	if _, err := goCommand(ctx, dir, []string{"GOTMPDIR=" + work}, "build", "-buildvcs=false", "-ldflags", "-s -w", "-o", tmp.Name(), "."); err != nil {
+	if _, err := goCommand(ctx, dir, []string{"GOTMPDIR=" + work}, slices.Concat([]string{"build", "-o", tmp.Name()}, flags, []string{"."})...); err != nil {
 		return "", fmt.Errorf("the program does not compile: %w", err)
 	}
 	if err := errors.Join(os.Chmod(tmp.Name(), 0o700), os.Rename(tmp.Name(), path)); err != nil {
@@ -166,7 +169,9 @@ func prune(cache string) {
 func goCommand(ctx context.Context, dir string, env []string, args ...string) ([]byte, error) {
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Dir = dir
-	cmd.Env = append(append(os.Environ(), "PWD="+dir), env...)
+	cmd.Env = slices.Concat(os.Environ(), []string{
+		"PWD=" + dir, "CGO_ENABLED=" + cmp.Or(os.Getenv("CGO_ENABLED"), "0"), "GOGC=400", "GOMEMLIMIT=2GiB",
+	}, env)
 	cmd.WaitDelay = 10 * time.Second
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
