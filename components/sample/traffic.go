@@ -69,9 +69,9 @@ func destinationRule(t Traffic, host string) pulumi.Map {
 	if tuning.LastResort {
 		outliers["minHealthPercent"] = pulumi.Int(1)
 	}
-	pool := pulumi.Map{}
-	if !tuning.ReuseConnections {
-		pool["http"] = pulumi.Map{"maxRequestsPerConnection": pulumi.Int(1)}
+	pool := pulumi.Map{"http": pulumi.Map{"maxRequestsPerConnection": pulumi.Int(1)}}
+	if tuning.ReuseConnections {
+		pool["http"] = pulumi.Map{"h2UpgradePolicy": pulumi.String("UPGRADE")}
 	}
 	if tuning.FastConnect {
 		pool["tcp"] = pulumi.Map{"connectTimeout": pulumi.String("1s")}

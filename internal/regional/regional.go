@@ -59,8 +59,9 @@ type Tuning struct {
 	// LastResort tries endpoints known to be ill when every one of them is. Istio
 	// answers 503 by itself then, and by its rule a minute long.
 	LastResort bool `json:"lastResort"`
-	// ReuseConnections sends more than one request over a connection. The article
-	// makes a new one for each, and its TLS handshakes cost more than the answer: where
-	// several clusters fail over to one, that is more than a small machine can do.
+	// ReuseConnections sends any number of requests over one connection, at the same
+	// time (HTTP/2). The article makes a new one for each, and its TLS handshakes cost
+	// more than the answer: where several clusters fail over to one, that is more than
+	// a small machine can do. With HTTP/1.1 answers that come late ask for more of them.
 	ReuseConnections bool `json:"reuseConnections"`
 }
