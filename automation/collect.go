@@ -12,9 +12,9 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/meshwright/meshwright/automation/verify"
-	evidence "github.com/meshwright/meshwright/automation/verify/collect"
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/verify"
+	evidence "github.com/meshwright/meshwright/verify/collect"
 )
 
 // CollectOptions say where a lab's evidence goes.

@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/meshwright/meshwright/automation/verify"
+	"github.com/meshwright/meshwright/verify"
 )
 
 // DrillOptions choose what a drill does.

@@ -11,9 +11,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/meshwright/meshwright/automation/verify"
 	"github.com/meshwright/meshwright/components/sample"
 	"github.com/meshwright/meshwright/stacks"
+	"github.com/meshwright/meshwright/verify"
 )
 
 // Scenarios brings up the workloads of timed checks on a lab that is up. Each is a

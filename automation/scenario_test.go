@@ -17,9 +17,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/meshwright/meshwright/automation/verify"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/stacks"
+	"github.com/meshwright/meshwright/verify"
 )
 
 // scenarioThings is a scenario of two things, named after it, as in things.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/meshwright/meshwright/automation/verify"
 	"github.com/meshwright/meshwright/stacks/topology"
+	"github.com/meshwright/meshwright/verify"
 )
 
 // Targets are the lab's clusters as package verify and its companions take

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/meshwright/meshwright/automation/verify"
+	"github.com/meshwright/meshwright/verify"
 )
 
 // drill is one measurement of a failing region.

@@ -11,8 +11,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/meshwright/meshwright/automation/verify"
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/verify"
 )
 
 // TestComplete refuses figures that are fewer, or worth less, than planned.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/automation/labtest"
-	"github.com/meshwright/meshwright/automation/verify"
+	"github.com/meshwright/meshwright/verify"
 )
 
 // oneCluster is the smallest lab: its sample answers within it.

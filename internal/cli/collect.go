@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshwright/meshwright/automation"
-	"github.com/meshwright/meshwright/automation/verify/collect"
+	"github.com/meshwright/meshwright/verify/collect"
 )
 
 func newCollectCmd(a *App) *cobra.Command {

@@ -11,10 +11,10 @@ import (
 
 	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/automation/changes"
-	"github.com/meshwright/meshwright/automation/verify"
-	"github.com/meshwright/meshwright/automation/verify/traffic"
 	"github.com/meshwright/meshwright/internal/airgap"
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/verify"
+	"github.com/meshwright/meshwright/verify/traffic"
 )
 
 // TestEveryDocumentIsVersioned: what a command prints with --output json says its

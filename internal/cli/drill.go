@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshwright/meshwright/automation"
-	"github.com/meshwright/meshwright/automation/verify"
 	"github.com/meshwright/meshwright/internal/ui"
+	"github.com/meshwright/meshwright/verify"
 )
 
 func newDrillCmd(a *App) *cobra.Command {

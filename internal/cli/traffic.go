@@ -7,9 +7,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/meshwright/meshwright/automation/verify/call"
-	"github.com/meshwright/meshwright/automation/verify/traffic"
 	"github.com/meshwright/meshwright/internal/ui"
+	"github.com/meshwright/meshwright/verify/call"
+	"github.com/meshwright/meshwright/verify/traffic"
 )
 
 func newTrafficCmd(a *App) *cobra.Command {

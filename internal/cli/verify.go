@@ -9,8 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/meshwright/meshwright/automation/verify"
 	"github.com/meshwright/meshwright/internal/ui"
+	"github.com/meshwright/meshwright/verify"
 )
 
 func newVerifyCmd(a *App) *cobra.Command {

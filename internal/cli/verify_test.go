@@ -6,8 +6,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/meshwright/meshwright/automation/verify"
 	"github.com/meshwright/meshwright/internal/ui"
+	"github.com/meshwright/meshwright/verify"
 )
 
 // TestVerifyExit: what was left out is not held against the mesh, what was asked for

@@ -12,9 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/meshwright/meshwright/automation/verify"
-	"github.com/meshwright/meshwright/automation/verify/faults"
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/verify"
+	"github.com/meshwright/meshwright/verify/faults"
 )
 
 // TestEveryStackFileIsTaken: a stack that is added is taken through its life too.

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/meshwright/meshwright/automation"
-	"github.com/meshwright/meshwright/automation/verify/faults"
+	"github.com/meshwright/meshwright/verify/faults"
 )
 
 // playFaults breaks the mesh in the ways that the stack names, one after another, and

@@ -11,10 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/meshwright/meshwright/automation/verify"
-	"github.com/meshwright/meshwright/automation/verify/faults"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/executable"
+	"github.com/meshwright/meshwright/verify"
+	"github.com/meshwright/meshwright/verify/faults"
 )
 
 // labName is the lab's, of whatever stack.

@@ -12,11 +12,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/meshwright/meshwright/automation/verify"
-	"github.com/meshwright/meshwright/automation/verify/faults"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/machine"
+	"github.com/meshwright/meshwright/verify"
+	"github.com/meshwright/meshwright/verify/faults"
 )
 
 // Where the figures go.

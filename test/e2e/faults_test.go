@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/automation"
-	"github.com/meshwright/meshwright/automation/verify"
 	"github.com/meshwright/meshwright/test/faults"
+	"github.com/meshwright/meshwright/verify"
 )
 
 // elsewhere are the faults that this lab's topology cannot have.

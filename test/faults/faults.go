@@ -12,9 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/meshwright/meshwright/automation/verify"
-	"github.com/meshwright/meshwright/automation/verify/faults"
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/verify"
+	"github.com/meshwright/meshwright/verify/faults"
 )
 
 // RunMatrix plays every fault that the mesh's topology can have, or those named in

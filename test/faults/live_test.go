@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/meshwright/meshwright/automation"
-	"github.com/meshwright/meshwright/automation/verify"
+	"github.com/meshwright/meshwright/verify"
 )
 
 // live opens the lab that MESHWRIGHT_E2E_LAB names, which must be up.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"testing"
 
-	"github.com/meshwright/meshwright/automation/verify"
-	"github.com/meshwright/meshwright/automation/verify/faults"
+	"github.com/meshwright/meshwright/verify"
+	"github.com/meshwright/meshwright/verify/faults"
 )
 
 // RunTimed plays every timed fault, or those named in only, sees every check green

@@ -40,7 +40,7 @@ var rules = []rule{
 		why: "the driver is a library: no command line in it",
 	},
 	{
-		of: "/automation/verify", not: []string{"github.com/pulumi", "/stacks", "/components", "/internal/provider"},
+		of: "/verify", not: []string{"github.com/pulumi", "/stacks", "/components", "/internal/provider"},
 		why: "a running mesh is checked whoever deployed it",
 	},
 	{

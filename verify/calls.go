@@ -1,0 +1,395 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/meshwright/meshwright/internal/regional"
+	"github.com/meshwright/meshwright/verify/call"
+	"github.com/meshwright/meshwright/verify/probe"
+)
+
+// CallsData is what check "calls" measured.
+type CallsData struct {
+	Clients []CallStats `json:"clients"`
+}
+
+// CallStats are the requests of one client.
+type CallStats struct {
+	From      string         `json:"from"` // the client's cluster
+	Power     Power          `json:"power"`
+	Expected  []string       `json:"expected"` // the versions that must answer this client
+	Via       string         `json:"via"`      // "mesh": a pod calls the service; "ingress": the cluster's ingress address is called
+	Client    string         `json:"client"`
+	URL       string         `json:"url"`
+	Requests  int            `json:"requests"` // records; must equal the requests scheduled
+	Errors    int            `json:"errors"`
+	Versions  map[string]int `json:"versions"`  // answers by version
+	Clusters  map[string]int `json:"clusters"`  // answers by the cluster that they came from
+	Instances map[string]int `json:"instances"` // answers by pod
+	P50       float64        `json:"p50Milliseconds"`
+	P99       float64        `json:"p99Milliseconds"`
+}
+
+// batch is what came back from one client.
+type batch struct {
+	stats   CallStats
+	member  *member
+	records []call.Record
+	pod     *probe.Pod // the client pod, when there is one
+}
+
+// checkCalls calls the workload from a pod in each cluster and through each
+// ingress, all at once.
+func checkCalls(ctx context.Context, m *mesh, out *outcome) {
+	where := m.instances(ctx)
+
+	var mu sync.Mutex
+	var batches []batch
+	var wg group
+	start := func(f func() (*batch, *Finding)) {
+		wg.Go(func() {
+			b, finding := f()
+			if finding != nil {
+				out.add(*finding)
+				return
+			}
+			mu.Lock()
+			batches = append(batches, *b)
+			mu.Unlock()
+		})
+	}
+	for _, c := range m.members {
+		n := m.powerFor(c).Requests
+		start(func() (*batch, *Finding) { return m.callFromPod(ctx, c, "mesh", m.workload.URL(), n) })
+		if c.IngressAddress != "" {
+			start(func() (*batch, *Finding) { return m.callIngress(ctx, c, n) })
+		}
+	}
+	wg.Wait()
+	sort.Slice(batches, func(i, j int) bool {
+		a, b := batches[i].stats, batches[j].stats
+		return a.From+" "+a.Via < b.From+" "+b.Via
+	})
+	data := CallsData{Clients: []CallStats{}}
+	requests := 0
+	for _, b := range batches {
+		b.stats.Power, b.stats.Expected = m.powerFor(b.member), m.expected(b.member)
+		b.count(where)
+		data.Clients = append(data.Clients, b.stats)
+		requests += b.stats.Requests
+		m.judgeCalls(b, out)
+	}
+	out.data = data
+	who := strings.Join(m.workload.allVersions(), ", ")
+	if m.workload.Traffic.Regional() {
+		who = "the versions that the " + m.workload.Traffic.Mode + " rule leaves to it"
+	}
+	out.summary = fmt.Sprintf("%s answered all of %s (%s), 0 errors in %d requests",
+		who, count(len(batches), "client"), sharesOf(data.Clients), requests)
+}
+
+// expected lists the versions that must answer a client in c, sorted: all of
+// them, unless the rule for traffic keeps some regions out of its reach.
+func (m *mesh) expected(c *member) []string {
+	reach := m.reach(c)
+	seen := map[string]bool{}
+	for _, peer := range m.members {
+		if reach == nil || reach[peer.Region] > 0 {
+			for _, v := range m.workload.Versions[peer.Name] {
+				seen[v] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// reach is the percentage of a client's requests for each region; nil when no
+// rule says so.
+func (m *mesh) reach(c *member) map[string]int {
+	switch rule := m.workload.Traffic; rule.Mode {
+	case regional.Distribute:
+		return rule.Weights[c.Region]
+	case regional.Failover:
+		for _, peer := range m.members {
+			if peer.Region == c.Region && len(m.workload.Versions[peer.Name]) > 0 {
+				return map[string]int{c.Region: 100}
+			}
+		}
+		return map[string]int{rule.Failover[c.Region]: 100}
+	}
+	return nil
+}
+
+// powerFor is the power of the calls of a client in c.
+func (m *mesh) powerFor(c *member) Power { return m.powerToSee(c, len(m.expected(c))) }
+
+// powerToSee is the power of a client's calls that are to show n groups of hosts.
+func (m *mesh) powerToSee(c *member, n int) Power {
+	p := powerOf(m.choices(), n)
+	for _, percent := range m.reach(c) {
+		if percent > 0 && percent < 100 {
+			// The region is drawn first, then the host.
+			p = p.atLeast(float64(percent) / 100 * p.MinShare)
+		}
+	}
+	return p
+}
+
+// URL is the workload's address inside the mesh.
+func (w Workload) URL() string {
+	return fmt.Sprintf("http://%s.%s:%d%s", w.Service, w.Namespace, w.Port, w.Path)
+}
+
+// choices bounds among how many hosts a request is spread: the pods of the
+// client's network and one gateway per other cluster, times the versions
+// behind the busiest gateway, which chooses once more.
+func (m *mesh) choices() int {
+	most := 1
+	for _, c := range m.members {
+		hosts, behind := 0, 1
+		for _, peer := range m.members {
+			n := len(m.workload.Versions[peer.Name])
+			switch {
+			case n == 0:
+			case peer.Network == c.Network:
+				hosts += n
+			default:
+				hosts++
+				behind = max(behind, n)
+			}
+		}
+		most = max(most, hosts*behind)
+	}
+	return most
+}
+
+// instances maps server pods to their clusters.
+func (m *mesh) instances(ctx context.Context) map[string]string {
+	var mu sync.Mutex
+	where := map[string]string{}
+	m.each(func(c *member) {
+		pods, err := m.servers(ctx, c)
+		if err != nil { // where an answer came from stays unknown, that it came does not
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		for _, p := range pods {
+			where[p.Name] = c.Name
+		}
+	})
+	return where
+}
+
+// concurrency keeps a batch whose every request times out within four times
+// the request's bound.
+func concurrency(n int) int { return max(8, (n+3)/4) }
+
+// callFromPod makes n requests from a client pod, in one exec.
+func (m *mesh) callFromPod(ctx context.Context, c *member, via, url string, n int) (*batch, *Finding) {
+	client, finding := m.readyPod(ctx, c, m.workload.Clients())
+	if finding != nil {
+		return nil, finding
+	}
+	pod := probe.Ref(client)
+	argv := call.Curl(url, n, concurrency(n), m.timeouts.Request)
+	res, err := c.cluster.Exec(ctx, pod, AppContainer(client), argv)
+	if err != nil {
+		return nil, new(unreachable(c, "pod "+pod.String(), err))
+	}
+	records := call.Parse(string(res.Stdout))
+	if len(records) == 0 {
+		return nil, &Finding{
+			Reason: ReasonProbeFailed, Cluster: c.Name, Object: "pod " + pod.String(),
+			Message: curlError(res).Error(),
+		}
+	}
+	return &batch{
+		member: c, records: records, pod: &pod,
+		stats: CallStats{From: c.Name, Via: via, Client: "pod " + pod.Name, URL: url, Requests: len(records)},
+	}, nil
+}
+
+// callIngress makes n requests to the ingress address of c, from this machine
+// or, when it has no route there, from a client pod of the same cluster.
+func (m *mesh) callIngress(ctx context.Context, c *member, n int) (*batch, *Finding) {
+	url := "http://" + c.IngressAddress + m.workload.Path
+	first := m.getOnce(ctx, url)
+	if errors.Is(first.Err, probe.ErrUnroutable) {
+		return m.callFromPod(ctx, c, "ingress", url, n)
+	}
+	records := make([]call.Record, n)
+	records[0] = first
+	limit := make(chan struct{}, concurrency(n))
+	var wg group
+	for i := 1; i < n; i++ {
+		limit <- struct{}{}
+		wg.Go(func() {
+			records[i] = m.getOnce(ctx, url)
+			<-limit
+		})
+	}
+	wg.Wait()
+	return &batch{
+		member: c, records: records,
+		stats: CallStats{From: c.Name, Via: "ingress", Client: "host", URL: url, Requests: n},
+	}, nil
+}
+
+func (m *mesh) getOnce(ctx context.Context, url string) call.Record {
+	began := time.Now()
+	status, body, err := m.host.Get(ctx, url, m.timeouts.Request)
+	r := call.Record{Code: status, Took: time.Since(began), Err: err}
+	if err != nil {
+		r.Text = err.Error()
+		return r
+	}
+	r.Version, r.Instance = call.ParseAnswer(body)
+	r.Text = strings.TrimSpace(body)
+	return r
+}
+
+// count fills the statistics from the records.
+func (b *batch) count(where map[string]string) {
+	s := &b.stats
+	s.Versions, s.Clusters, s.Instances = map[string]int{}, map[string]int{}, map[string]int{}
+	var took []time.Duration
+	for _, r := range b.records {
+		if !r.OK() {
+			s.Errors++
+			continue
+		}
+		took = append(took, r.Took)
+		s.Versions[r.Version]++
+		if r.Instance != "" {
+			s.Instances[r.Instance]++
+			if c, ok := where[r.Instance]; ok {
+				s.Clusters[c]++
+			}
+		}
+	}
+	slices.Sort(took)
+	s.P50, s.P99 = Quantile(took, 0.50), Quantile(took, 0.99)
+}
+
+// Quantile returns the q-quantile of sorted durations, by nearest rank, in
+// milliseconds.
+func Quantile(sorted []time.Duration, q float64) float64 {
+	if len(sorted) == 0 {
+		return 0
+	}
+	return float64(sorted[nearestRank(len(sorted), q)].Microseconds()) / 1000
+}
+
+// nearestRank is the index of the q-quantile in n > 0 sorted values.
+func nearestRank(n int, q float64) int {
+	return min(max(0, int(float64(n)*q+0.999999)-1), n-1)
+}
+
+// judgeCalls decides about one client's batch.
+func (m *mesh) judgeCalls(b batch, out *outcome) {
+	s, versions := b.stats, m.workload.allVersions()
+	object := "client pod"
+	if s.Via == "ingress" {
+		object = "ingress " + b.member.IngressAddress
+	}
+	var evidence []gather
+	report := func(reason Reason, format string, args ...any) {
+		if evidence == nil {
+			evidence = b.evidence()
+			out.add(Finding{Reason: reason, Cluster: s.From, Object: object, Message: fmt.Sprintf(format, args...)}, evidence...)
+			return
+		}
+		out.add(Finding{Reason: reason, Cluster: s.From, Object: object, Message: fmt.Sprintf(format, args...)})
+	}
+	if s.Requests != s.Power.Requests {
+		report(ReasonRecordsLost, "%d requests scheduled, %d recorded", s.Power.Requests, s.Requests)
+	}
+	if s.Errors == s.Requests {
+		report(ReasonNoAnswer, "all of %d requests failed: %s", s.Requests, b.firstError())
+		return
+	}
+	var missing []string
+	for _, v := range s.Expected {
+		if s.Versions[v] == 0 {
+			missing = append(missing, v)
+		}
+	}
+	if len(missing) > 0 {
+		why := ""
+		if s.Errors > 0 {
+			why = fmt.Sprintf("; %d failed: %s", s.Errors, b.firstError())
+		}
+		report(ReasonVersionUnreachable, "%s never answered in %d requests (%s)%s",
+			strings.Join(missing, ", "), s.Requests, shares(s.Versions), why)
+	} else if s.Errors > 0 {
+		report(ReasonRequestErrors, "%d of %d requests failed (%s): %s", s.Errors, s.Requests, shares(s.Versions), b.firstError())
+	}
+	for _, v := range slices.Sorted(maps.Keys(s.Versions)) {
+		if !slices.Contains(versions, v) {
+			report(ReasonVersionUnexpected, "%d answers came from version %q; declared are %s", s.Versions[v], v, strings.Join(versions, ", "))
+		}
+	}
+}
+
+func (b *batch) firstError() string {
+	for _, r := range b.records {
+		if !r.OK() {
+			return r.String()
+		}
+	}
+	return ""
+}
+
+// evidence attaches the request log, failures first, and the client's proxy log.
+func (b *batch) evidence() []gather {
+	var log strings.Builder
+	for _, failed := range []bool{true, false} {
+		for i, r := range b.records {
+			if r.OK() != failed {
+				fmt.Fprintf(&log, "%3d %s\n", i+1, r)
+			}
+		}
+	}
+	text := log.String()
+	const more = "...\n"
+	if limit := maxExcerpt - len(more); len(text) > limit { // the failures are at the beginning
+		text = text[:limit] + more
+	}
+	out := []gather{textEvidence(b.member, EvidenceRequests, "requests via "+b.stats.Via+" to "+b.stats.URL, text)}
+	if b.pod == nil {
+		return append(out, logEvidence(b.member, "", ingressSelector, sidecar))
+	}
+	return append(out, proxyLogEvidence(b.member, *b.pod))
+}
+
+// shares renders counts by version as "v1 24, v2 27".
+func shares(versions map[string]int) string {
+	parts := make([]string, 0, len(versions))
+	for _, v := range slices.Sorted(maps.Keys(versions)) {
+		parts = append(parts, v+" "+strconv.Itoa(versions[v]))
+	}
+	if len(parts) == 0 {
+		return "no answer"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func sharesOf(clients []CallStats) string {
+	total := map[string]int{}
+	for _, c := range clients {
+		for v, n := range c.Versions {
+			total[v] += n
+		}
+	}
+	return shares(total)
+}

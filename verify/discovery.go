@@ -1,0 +1,336 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+	"sync"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/meshwright/meshwright/verify/probe"
+)
+
+// DiscoveryData is what check "discovery" measured.
+type DiscoveryData struct {
+	// Remotes is istiod's own account: control plane -> cluster -> sync status.
+	Remotes map[string]map[string]string `json:"remotes"`
+	// Endpoints is what each proxy holds for the workload.
+	Endpoints []ProxyEndpoints `json:"endpoints"`
+	// Rejects is istiod's counter pilot_total_xds_rejects since it started.
+	Rejects map[string]float64 `json:"rejects"`
+}
+
+// ProxyEndpoints are the workload's endpoints in one proxy.
+type ProxyEndpoints struct {
+	Cluster   string     `json:"cluster"`
+	Pod       string     `json:"pod"`
+	Endpoints []endpoint `json:"endpoints"`
+}
+
+// census is what the cluster itself says about the workload.
+type census struct {
+	pods     []string // addresses of all running server pods
+	ready    []string // of those that are ready
+	deployed bool     // the Service exists
+}
+
+func checkDiscovery(ctx context.Context, m *mesh, out *outcome) {
+	data := DiscoveryData{Remotes: map[string]map[string]string{}, Rejects: map[string]float64{}, Endpoints: []ProxyEndpoints{}}
+	var mu sync.Mutex
+	truth := map[string]census{}
+	connected := map[string]map[string]proxySync{} // control plane -> "cluster/proxy id"
+	m.each(func(c *member) {
+		got, err := m.census(ctx, c)
+		if err != nil {
+			out.add(unreachable(c, "", err))
+			return
+		}
+		mu.Lock()
+		truth[c.Name] = got
+		mu.Unlock()
+		if !c.primary() {
+			return
+		}
+		view, err := m.ask(ctx, c)
+		if err != nil {
+			out.add(unreachable(c, "istiod", err), logEvidence(c, systemNamespace, istiodSelector, "discovery"))
+			return
+		}
+		mu.Lock()
+		data.Remotes[c.Name], data.Rejects[c.Name], connected[c.Name] = view.remotes, view.rejects, view.proxies
+		mu.Unlock()
+		m.judgeRemotes(c, view, out)
+	})
+	for _, c := range m.members {
+		got, ok := truth[c.Name]
+		switch {
+		case !ok: // already reported
+		case !got.deployed:
+			out.add(Finding{Reason: ReasonServiceMissing, Cluster: c.Name, Object: "service " + m.workload.Namespace + "/" + m.workload.Service, Message: "does not exist"})
+		case len(m.workload.Versions[c.Name]) > 0 && len(got.ready) == 0:
+			out.add(Finding{Reason: ReasonWorkloadMissing, Cluster: c.Name, Object: "service " + m.workload.Namespace + "/" + m.workload.Service, Message: "has no ready pod"})
+		}
+	}
+	if len(truth) < len(m.members) {
+		return // endpoints cannot be judged against a truth that is not known
+	}
+	m.each(func(c *member) {
+		proxies, err := m.proxies(ctx, c)
+		if err != nil {
+			out.add(unreachable(c, "", err))
+			return
+		}
+		var wg group
+		for _, p := range proxies {
+			if p.role == roleEastWest { // passes TLS through by name and holds no outbound clusters of its own
+				continue
+			}
+			wg.Go(func() {
+				list, f := m.endpoints(ctx, p)
+				if f != nil {
+					out.add(*f, proxyLogEvidence(c, probe.Ref(&p.pod)))
+					return
+				}
+				mu.Lock()
+				data.Endpoints = append(data.Endpoints, ProxyEndpoints{Cluster: c.Name, Pod: p.pod.Name, Endpoints: list})
+				mu.Unlock()
+				m.judgeEndpoints(p, list, truth, out)
+			})
+		}
+		wg.Wait()
+		if seen, ok := connected[c.ControlPlane]; ok {
+			for _, p := range proxies {
+				judgeConnection(p, seen, out)
+			}
+		}
+	})
+	sort.Slice(data.Endpoints, func(i, j int) bool {
+		a, b := data.Endpoints[i], data.Endpoints[j]
+		return a.Cluster+"/"+a.Pod < b.Cluster+"/"+b.Pod
+	})
+	out.data = data
+	out.summary = fmt.Sprintf("%s of %s in sync, %d proxies hold the endpoints of %s, 0 rejects",
+		count(len(m.planes()), "control plane"), count(len(m.members), "cluster"), len(data.Endpoints), count(len(m.members), "cluster"))
+}
+
+// census counts the workload's pods in c. A Service that does not exist is a
+// fact, not an error.
+func (m *mesh) census(ctx context.Context, c *member) (census, error) {
+	pods, err := m.servers(ctx, c)
+	if apierrors.IsNotFound(err) {
+		return census{}, nil
+	}
+	if err != nil {
+		return census{}, err
+	}
+	out := census{deployed: true}
+	for _, p := range pods {
+		out.pods = append(out.pods, p.Status.PodIP)
+		if ready(&p) {
+			out.ready = append(out.ready, p.Status.PodIP)
+		}
+	}
+	return out, nil
+}
+
+// planeView is the state of one control plane: of several istiods of it, the
+// worst sync status, all proxies, the sum of rejects.
+type planeView struct {
+	remotes map[string]string
+	proxies map[string]proxySync
+	rejects float64
+	raw     string // clusterz, as evidence
+}
+
+func (m *mesh) ask(ctx context.Context, c *member) (*planeView, error) {
+	_, pods, err := m.istiods(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if len(pods) == 0 {
+		return nil, errors.New("no istiod pod is running")
+	}
+	view := &planeView{remotes: map[string]string{}, proxies: map[string]proxySync{}}
+	for _, p := range pods {
+		if err := view.read(ctx, c, p); err != nil {
+			return nil, err
+		}
+	}
+	return view, nil
+}
+
+func (v *planeView) read(ctx context.Context, c *member, pod corev1.Pod) error {
+	ref := probe.Ref(&pod)
+	body, err := c.cluster.HTTP(ctx, ref, istiodDebugPort, "/debug/clusterz")
+	if err != nil {
+		return err
+	}
+	remotes, err := parseClusterz(body)
+	if err != nil {
+		return err
+	}
+	v.raw += string(body)
+	for _, r := range remotes {
+		if old, ok := v.remotes[r.ID]; !ok || old == synced {
+			v.remotes[r.ID] = r.SyncStatus
+		}
+	}
+	if body, err = c.cluster.HTTP(ctx, ref, istiodDebugPort, "/debug/syncz"); err != nil {
+		return err
+	}
+	proxies, err := parseSyncz(body)
+	if err != nil {
+		return err
+	}
+	for _, p := range proxies {
+		v.proxies[p.ClusterID+"/"+p.ProxyID] = p
+	}
+	if body, err = c.cluster.HTTP(ctx, ref, istiodStatsPort, "/metrics"); err != nil {
+		return err
+	}
+	n, err := metric(body, "pilot_total_xds_rejects")
+	v.rejects += n
+	return err
+}
+
+// synced is istiod's word for a cluster that it reads.
+const synced = "synced"
+
+func (m *mesh) judgeRemotes(c *member, view *planeView, out *outcome) {
+	evidence := []gather{
+		textEvidence(c, EvidenceConfig, "istiod /debug/clusterz", view.raw),
+		logEvidence(c, systemNamespace, istiodSelector, "discovery"),
+	}
+	for _, peer := range m.members {
+		status, known := view.remotes[peer.Name]
+		switch {
+		case !known:
+			out.add(Finding{Reason: ReasonRemoteMissing, Cluster: c.Name, Object: "istiod", Message: "does not watch cluster " + peer.Name}, evidence...)
+		case status != synced:
+			out.add(Finding{
+				Reason: ReasonRemoteNotSynced, Cluster: c.Name, Object: "istiod",
+				Message: fmt.Sprintf("cluster %s is %q, not synced", peer.Name, status),
+			}, evidence...)
+		}
+	}
+	if view.rejects > 0 {
+		var lines []string
+		for id, p := range view.proxies {
+			for _, r := range p.rejects() {
+				lines = append(lines, id+": "+r)
+			}
+		}
+		sort.Strings(lines)
+		message := fmt.Sprintf("proxies rejected configuration %g times since it started", view.rejects)
+		out.add(Finding{Reason: ReasonConfigRejected, Cluster: c.Name, Object: "istiod", Message: message},
+			textEvidence(c, EvidenceConfig, "rejects in force (istiod /debug/syncz)", strings.Join(lines, "\n")), evidence[1])
+	}
+}
+
+func judgeConnection(p proxy, seen map[string]proxySync, out *outcome) {
+	id := p.member.Name + "/" + p.pod.Name + "." + p.pod.Namespace
+	if _, ok := seen[id]; !ok {
+		out.add(Finding{
+			Reason: ReasonProxyDisconnected, Cluster: p.member.Name, Object: p.object(),
+			Message: "is connected to no istiod of control plane " + p.member.ControlPlane,
+		}, proxyLogEvidence(p.member, probe.Ref(&p.pod)))
+	}
+}
+
+// endpoints asks one proxy for the workload's endpoints.
+func (m *mesh) endpoints(ctx context.Context, p proxy) ([]endpoint, *Finding) {
+	dump, err := p.admin(ctx, "/clusters?format=json")
+	if err != nil {
+		return nil, new(unreachable(p.member, p.object(), err))
+	}
+	list, found, err := parseEndpoints(dump, outbound(m.workload))
+	if err != nil {
+		return nil, &Finding{Reason: ReasonProbeFailed, Cluster: p.member.Name, Object: p.object(), Message: err.Error()}
+	}
+	if !found {
+		return nil, &Finding{
+			Reason: ReasonEndpointMissing, Cluster: p.member.Name, Object: p.object(),
+			Message: "does not know " + outbound(m.workload),
+		}
+	}
+	return list, nil
+}
+
+// judgeEndpoints compares what a proxy holds with what the clusters have: the
+// pods of clusters on its own network, the gateways of the other networks.
+func (m *mesh) judgeEndpoints(p proxy, list []endpoint, truth map[string]census, out *outcome) {
+	held := map[string]bool{}
+	for _, e := range list {
+		held[e.Address] = true
+	}
+	explained := map[string]bool{}
+	report := func(reason Reason, format string, args ...any) {
+		out.add(Finding{Reason: reason, Cluster: p.member.Name, Object: p.object(), Message: fmt.Sprintf(format, args...)},
+			textEvidence(p.member, EvidenceConfig, "endpoints in "+p.object(), statusYAML(list)))
+	}
+	for _, peer := range m.members {
+		near := peer.Network == p.member.Network
+		direct := false
+		for _, ip := range truth[peer.Name].pods {
+			addr := net.JoinHostPort(ip, m.targetPort(list, ip))
+			switch {
+			case near && held[addr]:
+				explained[addr] = true
+			case near && slices.Contains(truth[peer.Name].ready, ip):
+				report(ReasonEndpointMissing, "lacks pod %s of %s; it holds %s", ip, peer.Name, addresses(list))
+			case !near && held[addr]:
+				direct = true
+				explained[addr] = true
+				report(ReasonEndpointDirect, "goes straight to pod %s of %s, which is on another network (%s, not %s)",
+					addr, peer.Name, peer.Network, p.member.Network)
+			}
+		}
+		if near || len(truth[peer.Name].ready) == 0 {
+			continue
+		}
+		reachable := false
+		for _, g := range m.gatewaysOfNetwork(peer.Network) {
+			if held[g] {
+				reachable, explained[g] = true, true
+			}
+		}
+		if !reachable && !direct {
+			report(ReasonEndpointMissing, "has no way to %s: none of %s among %s",
+				peer.Name, strings.Join(m.gatewaysOfNetwork(peer.Network), ", "), addresses(list))
+		}
+	}
+	for _, e := range list {
+		if !explained[e.Address] {
+			report(ReasonEndpointUnexpected, "holds %s, which belongs to no pod and no gateway", e.Address)
+		}
+	}
+}
+
+// targetPort returns the port under which the proxy holds a pod: the pod's own
+// port, which the Service maps to.
+func (m *mesh) targetPort(list []endpoint, ip string) string {
+	for _, e := range list {
+		if host, port, err := net.SplitHostPort(e.Address); err == nil && host == ip {
+			return port
+		}
+	}
+	return strconv.Itoa(m.workload.Port)
+}
+
+// gatewaysOfNetwork returns the cross-network addresses of a network.
+func (m *mesh) gatewaysOfNetwork(network string) []string {
+	var out []string
+	for _, c := range m.members {
+		if c.Network == network && c.EastWestAddress != "" {
+			out = append(out, net.JoinHostPort(c.EastWestAddress, strconv.Itoa(crossPort)))
+		}
+	}
+	return out
+}

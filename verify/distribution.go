@@ -1,0 +1,316 @@
+package verify
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/meshwright/meshwright/verify/load"
+)
+
+// What the distribution check is able to see.
+const (
+	distributionShift = 0.05 // a share that is off by five points ...
+	distributionPower = 0.99 // ... is noticed with this probability
+	distributionRate  = 100  // requests per second from all loaders together: each opens a connection of its own
+)
+
+// DistributionData is what check "distribution" measured.
+type DistributionData struct {
+	Rule TrafficRule `json:"rule"`
+	// Rate is the number of requests per second from each loader, Requests the
+	// number in all from each region: its loaders share it.
+	Rate     int `json:"rate"`
+	Requests int `json:"requests"`
+	// FalseAlarm is the probability with which a mesh that keeps to the weights
+	// fails the check: the sum over all loaders and regions.
+	FalseAlarm float64 `json:"falseAlarm"`
+	// Shift is the error, as a share, that is noticed with probability Power.
+	Shift   float64        `json:"shift"`
+	Power   float64        `json:"power"`
+	Regions []Distribution `json:"regions"` // all loaders of a region together
+	Loaders []Distribution `json:"loaders"`
+}
+
+// Distribution is how the requests of one loader, or of one region's, were spread.
+type Distribution struct {
+	From     string        `json:"from,omitempty"` // the loader's cluster
+	Region   string        `json:"region"`
+	Via      string        `json:"via,omitempty"` // "mesh" or "ingress"
+	Requests int           `json:"requests"`
+	Errors   int           `json:"errors"`
+	Retries  *int          `json:"retries,omitempty"` // by Envoy; left out where it does not count
+	Shares   []RegionShare `json:"shares"`
+	// Dispersion is the variance of the count of the region's own answers in
+	// windows of 50, over the variance of independent draws: below 1 the proxy
+	// spreads more evenly than chance.
+	Dispersion float64 `json:"dispersion"`
+}
+
+// RegionShare is one region's part of the answers.
+type RegionShare struct {
+	Region   string  `json:"region"`
+	Declared float64 `json:"declared"`
+	Answers  int     `json:"answers"`
+	Share    float64 `json:"share"`
+	Least    int     `json:"least"` // fewer answers than this are an error
+	Most     int     `json:"most"`  // and more than this
+}
+
+// checkDistribution calls a workload with declared weights from every region and
+// compares who answered.
+func checkDistribution(ctx context.Context, m *mesh, out *outcome) {
+	rule := m.rules.Distribute
+	if !m.judgeNodes(ctx, out) {
+		return
+	}
+	m.inScenario(ctx, Scenario{Name: "distribution", Traffic: rule}, out, func(m *mesh) {
+		loaders, finding := m.loaders(ctx, func(*member) bool { return true })
+		if finding != nil {
+			out.add(*finding)
+			return
+		}
+		if !m.judgeLocalities(ctx, loaders, out) {
+			return // without regions there is nothing to count
+		}
+		served := m.servedRegions()
+		of := map[string]int{} // loaders by region
+		for _, l := range loaders {
+			of[l.member.Region]++
+		}
+		alpha := falseAlarm / float64((len(loaders)+len(of))*len(served))
+		n, least := 0, len(loaders)
+		for from, loaders := range of {
+			least = min(least, loaders)
+			for _, to := range served {
+				n = max(n, sampleSize(declared(rule, from, to), distributionShift, alpha, distributionPower))
+			}
+		}
+		rate := max(1, distributionRate/len(loaders))
+		each := (n + least - 1) / least
+		plan := load.Plan{Rate: rate, Duration: time.Duration(each) * time.Second / time.Duration(rate), Timeout: m.timeouts.Request}
+		m.drive(ctx, loaders, load.Plan{Rate: rate, Duration: warmUp, Timeout: m.timeouts.Request})
+		traces := m.drive(ctx, loaders, plan)
+		where := m.homes(ctx)
+		data := DistributionData{
+			Rule: rule, Rate: rate, Requests: n, FalseAlarm: falseAlarm,
+			Shift: distributionShift, Power: distributionPower,
+		}
+		pooled := map[string]*trace{}
+		for i := range traces {
+			t := &traces[i]
+			if !t.complete(plan, out) {
+				continue
+			}
+			d := t.distribution(rule, served, where, alpha)
+			d.judge(t, out)
+			data.Loaders = append(data.Loaders, d)
+			region := t.member.Region
+			if pooled[region] == nil {
+				pooled[region] = &trace{loader: loader{member: t.member, url: t.url}}
+			}
+			pooled[region].records = append(pooled[region].records, t.records...)
+		}
+		for _, region := range slices.Sorted(maps.Keys(pooled)) {
+			d := pooled[region].distribution(rule, served, where, alpha)
+			d.From, d.Dispersion = "", 0 // of interleaved loaders it would say nothing
+			d.judge(pooled[region], out)
+			data.Regions = append(data.Regions, d)
+		}
+		out.data = data
+		out.summary = data.summary()
+	})
+}
+
+// servedRegions are the regions in which the workload runs, sorted.
+func (m *mesh) servedRegions() []string {
+	seen := map[string]bool{}
+	for _, c := range m.members {
+		if len(m.workload.Versions[c.Name]) > 0 {
+			seen[c.Region] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// declared is the share that a rule gives a region.
+func declared(rule TrafficRule, from, to string) float64 {
+	return float64(rule.Weights[from][to]) / 100
+}
+
+func (t *trace) distribution(rule TrafficRule, served []string, where map[string]Target, alpha float64) Distribution {
+	from := t.member.Region
+	d := Distribution{From: t.member.Name, Region: from, Via: t.via, Requests: len(t.records), Retries: t.retries}
+	answers := map[string]int{}
+	var own []bool
+	for _, r := range t.records {
+		if !r.OK() {
+			d.Errors++
+			continue
+		}
+		region := where[r.Instance].Region
+		answers[region]++
+		own = append(own, region == from)
+	}
+	for _, region := range served {
+		p := declared(rule, from, region)
+		s := RegionShare{Region: region, Declared: p, Answers: answers[region]}
+		if len(own) > 0 {
+			s.Share = float64(s.Answers) / float64(len(own))
+		}
+		s.Least, s.Most = acceptance(len(own), p, alpha)
+		d.Shares = append(d.Shares, s)
+	}
+	d.Dispersion = dispersion(own, declared(rule, from, from))
+	return d
+}
+
+// dispersion compares the variance of hits in windows of 50 with np(1-p).
+func dispersion(hits []bool, p float64) float64 {
+	const window = 50
+	windows := len(hits) / window
+	if windows == 0 || p <= 0 || p >= 1 {
+		return 0
+	}
+	var sum float64
+	for w := range windows {
+		n := 0
+		for _, hit := range hits[w*window : (w+1)*window] {
+			if hit {
+				n++
+			}
+		}
+		off := float64(n) - window*p
+		sum += off * off
+	}
+	return sum / float64(windows) / (window * p * (1 - p))
+}
+
+func (d *Distribution) judge(t *trace, out *outcome) {
+	object := t.where()
+	if d.Via == "" {
+		object = "all of " + d.Region
+	} else if d.Errors > 0 {
+		out.add(Finding{
+			Reason: ReasonRequestErrors, Cluster: d.From, Object: object,
+			Message: fmt.Sprintf("%d of %d requests failed: %s", d.Errors, d.Requests, t.firstError()),
+		}, t.evidence())
+	}
+	for _, s := range d.Shares {
+		if s.Answers < s.Least || s.Answers > s.Most {
+			out.add(Finding{
+				Reason: ReasonShareOutOfBounds, Cluster: d.From, Object: object,
+				Message: fmt.Sprintf("%s gave %d of %d answers (%.1f%%); declared are %.0f%%, which explains %d to %d",
+					s.Region, s.Answers, d.Requests-d.Errors, 100*s.Share, 100*s.Declared, s.Least, s.Most),
+			}, t.evidence())
+		}
+	}
+}
+
+func (t *trace) firstError() string {
+	for _, r := range t.records {
+		if !r.OK() {
+			return failure(r)
+		}
+	}
+	return ""
+}
+
+// failure says what became of a request that got no answer.
+func failure(r load.Record) string {
+	if r.Error != "" {
+		return r.Error
+	}
+	return fmt.Sprintf("status %d", r.Status)
+}
+
+// evidence is the count of what came back, by status, error and answering pod.
+func (t *trace) evidence() gather {
+	counts := map[string]int{}
+	for _, r := range t.records {
+		what := "answer of " + r.Instance
+		if !r.OK() {
+			what = failure(r)
+		}
+		counts[what]++
+	}
+	var b strings.Builder
+	for _, what := range slices.Sorted(maps.Keys(counts)) {
+		fmt.Fprintf(&b, "%6d %s\n", counts[what], what)
+	}
+	return textEvidence(t.member, EvidenceRequests, "requests via "+t.via+" to "+t.url, excerpt(b.String()))
+}
+
+func (d *DistributionData) summary() string {
+	var parts []string
+	for _, r := range d.Regions {
+		var shares []string
+		for _, s := range r.Shares {
+			shares = append(shares, fmt.Sprintf("%s %.1f%% (%d in [%d, %d])", s.Region, 100*s.Share, s.Answers, s.Least, s.Most))
+		}
+		parts = append(parts, fmt.Sprintf("%d requests from %s: %s", r.Requests, r.Region, strings.Join(shares, ", ")))
+	}
+	most := 0.0
+	for _, l := range d.Loaders {
+		most = max(most, l.Dispersion)
+	}
+	return fmt.Sprintf("%s; dispersion up to %.2f; a shift of %.0f points is seen with %.0f%% power at %.0e",
+		strings.Join(parts, "; "), most, 100*d.Shift, 100*d.Power, d.FalseAlarm)
+}
+
+// judgeNodes compares the nodes' regions, where istiod reads those of pods, with
+// what is declared. A rule with weights leaves out endpoints of any other region.
+func (m *mesh) judgeNodes(ctx context.Context, out *outcome) bool {
+	good := true
+	for _, c := range m.members {
+		nodes, err := c.cluster.Nodes(ctx)
+		if err != nil {
+			out.add(unreachable(c, "", err))
+			return false
+		}
+		for _, n := range nodes {
+			if got := n.Labels[corev1.LabelTopologyRegion]; got != c.Region {
+				good = false
+				out.add(Finding{
+					Reason: ReasonLocalityUnknown, Cluster: c.Name, Object: "node " + n.Name,
+					Message: fmt.Sprintf("label %s is %q; declared is %s", corev1.LabelTopologyRegion, got, c.Region),
+				})
+			}
+		}
+	}
+	return good
+}
+
+// judgeLocalities looks at what regional traffic hangs on: that every loader's
+// proxy knows in which region each endpoint is.
+func (m *mesh) judgeLocalities(ctx context.Context, loaders []loader, out *outcome) bool {
+	known := map[string]bool{}
+	for _, c := range m.members {
+		known[c.Region] = true
+	}
+	for _, l := range loaders {
+		if l.proxy.member == nil {
+			continue
+		}
+		list, finding := m.endpoints(ctx, l.proxy)
+		if finding != nil {
+			out.add(*finding)
+			return false
+		}
+		for _, e := range list {
+			if !known[e.Region] {
+				out.add(Finding{
+					Reason: ReasonLocalityUnknown, Cluster: l.member.Name, Object: l.proxy.object(),
+					Message: fmt.Sprintf("endpoint %s is in region %q, which no cluster declares", e.Address, e.Region),
+				})
+				return false
+			}
+		}
+	}
+	return true
+}

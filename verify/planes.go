@@ -1,0 +1,292 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"sync"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/meshwright/meshwright/verify/call"
+	"github.com/meshwright/meshwright/verify/probe"
+)
+
+// PlanesData is what check "planes" measured.
+type PlanesData struct {
+	Gateways []GatewayData `json:"gateways"`
+}
+
+// GatewayData is one gateway's address and where it was seen to answer from.
+type GatewayData struct {
+	Cluster string `json:"cluster"`
+	Gateway string `json:"gateway"`
+	Address string `json:"address"`
+	From    string `json:"from"` // "host", or the pod that was used because the host has no route
+}
+
+// checkPlanes looks at istiod and the gateways, then knocks at every gateway's
+// planned address: readiness on 15021, and on the east-west gateway of a mesh
+// with several networks also port 15443, which only a Gateway object opens.
+func checkPlanes(ctx context.Context, m *mesh, out *outcome) {
+	var mu sync.Mutex
+	data := PlanesData{Gateways: []GatewayData{}}
+	m.each(func(c *member) {
+		if c.primary() {
+			if err := checkIstiod(ctx, c, out); err != nil {
+				out.add(unreachable(c, "", err))
+				return // the rest would say the same
+			}
+		}
+		for _, g := range gatewaysOf(m, c) {
+			seen, err := checkGateway(ctx, m, c, g, out)
+			if err != nil {
+				out.add(unreachable(c, "", err))
+				return
+			}
+			if seen != nil {
+				mu.Lock()
+				data.Gateways = append(data.Gateways, *seen)
+				mu.Unlock()
+			}
+		}
+	})
+	out.data = data
+	out.summary = fmt.Sprintf("%s available, %s answering as planned",
+		count(len(m.planes()), "control plane"), count(len(data.Gateways), "gateway"))
+}
+
+// planes returns the names of the clusters that run an istiod.
+func (m *mesh) planes() []string {
+	var out []string
+	for _, c := range m.members {
+		if c.primary() {
+			out = append(out, c.Name)
+		}
+	}
+	return out
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}
+
+func checkIstiod(ctx context.Context, c *member, out *outcome) error {
+	list, err := c.cluster.Deployments(ctx, systemNamespace, istiodSelector)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		out.add(Finding{Reason: ReasonControlPlaneMissing, Cluster: c.Name, Message: "no istiod deployment in " + systemNamespace})
+		return nil
+	}
+	for _, d := range list {
+		if why := unavailable(&d); why != "" {
+			out.add(Finding{Reason: ReasonControlPlaneUnavailable, Cluster: c.Name, Object: objectOf(&d), Message: why},
+				deploymentEvidence(c, &d), logEvidence(c, systemNamespace, istiodSelector, "discovery"))
+		}
+	}
+	return nil
+}
+
+// gateway is one gateway that the plan asks for.
+type gateway struct {
+	name     string
+	selector string
+	address  string
+	cross    bool // must also have 15443 open
+}
+
+func gatewaysOf(m *mesh, c *member) []gateway {
+	var out []gateway
+	if c.IngressAddress != "" {
+		out = append(out, gateway{name: "ingress gateway", selector: ingressSelector, address: c.IngressAddress})
+	}
+	if c.EastWestAddress != "" {
+		out = append(out, gateway{name: "east-west gateway", selector: eastWestSelector, address: c.EastWestAddress, cross: m.networks() > 1})
+	}
+	return out
+}
+
+// networks counts the networks of the mesh.
+func (m *mesh) networks() int {
+	seen := map[string]bool{}
+	for _, c := range m.members {
+		seen[c.Network] = true
+	}
+	return len(seen)
+}
+
+// checkGateway returns what it saw of a gateway that is as it should be, nil
+// for one that is not, and an error when the API server does not answer.
+func checkGateway(ctx context.Context, m *mesh, c *member, g gateway, out *outcome) (*GatewayData, error) {
+	deployments, err := c.cluster.Deployments(ctx, "", g.selector)
+	if err != nil {
+		return nil, err
+	}
+	services, err := c.cluster.Services(ctx, "", g.selector)
+	if err != nil {
+		return nil, err
+	}
+	if len(deployments) == 0 || len(services) == 0 {
+		out.add(Finding{
+			Reason: ReasonGatewayMissing, Cluster: c.Name, Object: g.name,
+			Message: fmt.Sprintf("%s and %s labelled %s", count(len(deployments), "deployment"), count(len(services), "service"), g.selector),
+		})
+		return nil, nil
+	}
+	healthy := true
+	for _, d := range deployments {
+		if why := unavailable(&d); why != "" {
+			healthy = false
+			out.add(Finding{Reason: ReasonGatewayUnavailable, Cluster: c.Name, Object: objectOf(&d), Message: why},
+				deploymentEvidence(c, &d), logEvidence(c, d.Namespace, g.selector, "istio-proxy"))
+		}
+	}
+	for _, s := range services {
+		if f, ok := checkAddress(c, &s, g.address); !ok {
+			healthy = false
+			out.add(f, serviceEvidence(c, &s))
+		}
+	}
+	if !healthy {
+		return nil, nil // whether it answers is no news any more
+	}
+	from, err := m.answers(ctx, c, g.address)
+	if err != nil {
+		out.add(Finding{
+			Reason: ReasonAddressSilent, Cluster: c.Name, Object: g.name,
+			Message: fmt.Sprintf("%s does not answer: %v", net.JoinHostPort(g.address, strconv.Itoa(statusPort)), err),
+		},
+			serviceEvidence(c, &services[0]), eventEvidence(c, services[0].Namespace, services[0].Name))
+		return nil, nil
+	}
+	if g.cross {
+		if err := m.opens(ctx, c, g.address); err != nil {
+			out.add(Finding{
+				Reason: ReasonCrossNetworkPortClosed, Cluster: c.Name, Object: g.name,
+				Message: fmt.Sprintf("ready, but closed to other networks: %s: %v", net.JoinHostPort(g.address, strconv.Itoa(crossPort)), err),
+			},
+				listenerEvidence(c, g.selector))
+			return nil, nil
+		}
+	}
+	return &GatewayData{Cluster: c.Name, Gateway: g.name, Address: g.address, From: from}, nil
+}
+
+func objectOf(d *appsv1.Deployment) string { return "deployment " + d.Namespace + "/" + d.Name }
+
+// unavailable says why a deployment does not serve, or "". The condition
+// Available alone is true for a deployment that was scaled to nothing.
+func unavailable(d *appsv1.Deployment) string {
+	want := int32(1)
+	if d.Spec.Replicas != nil {
+		want = *d.Spec.Replicas
+	}
+	switch {
+	case want == 0:
+		return "scaled to 0 replicas"
+	case d.Status.ObservedGeneration < d.Generation:
+		return "its latest change is not yet observed"
+	case d.Status.AvailableReplicas < want:
+		why := fmt.Sprintf("%d of %d replicas available", d.Status.AvailableReplicas, want)
+		for _, c := range d.Status.Conditions {
+			if c.Type == appsv1.DeploymentAvailable && c.Status != corev1.ConditionTrue && c.Message != "" {
+				why += ": " + strings.TrimSuffix(c.Message, ".")
+			}
+		}
+		return why
+	}
+	return ""
+}
+
+func checkAddress(c *member, s *corev1.Service, planned string) (Finding, bool) {
+	f := Finding{Cluster: c.Name, Object: "service " + s.Namespace + "/" + s.Name}
+	var got []string
+	for _, i := range s.Status.LoadBalancer.Ingress {
+		if i.IP != "" {
+			got = append(got, i.IP)
+		}
+		if i.Hostname != "" {
+			got = append(got, i.Hostname)
+		}
+	}
+	switch {
+	case len(got) == 0:
+		f.Reason, f.Message = ReasonAddressPending, "has no external address; planned is "+planned
+	case len(got) != 1 || got[0] != planned:
+		f.Reason, f.Message = ReasonAddressMismatch, fmt.Sprintf("external address is %s; planned is %s", strings.Join(got, ", "), planned)
+	default:
+		return f, true
+	}
+	return f, false
+}
+
+// answers asks a gateway's readiness through its load-balancer address: from
+// this machine or, when nothing comes back, from inside the cluster. It
+// returns where the answer was had.
+func (m *mesh) answers(ctx context.Context, c *member, address string) (from string, err error) {
+	url := fmt.Sprintf("http://%s/healthz/ready", net.JoinHostPort(address, strconv.Itoa(statusPort)))
+	status, _, err := m.host.Get(ctx, url, m.timeouts.Request)
+	switch {
+	case err == nil && status == 200:
+		return "host", nil
+	case err == nil:
+		return "", fmt.Errorf("status %d from /healthz/ready", status)
+	case !errors.Is(err, probe.ErrUnroutable):
+		return "", err
+	}
+	pod, out, inner := m.curl(ctx, c, "-o", "/dev/null", "-w", "%{http_code}", url)
+	switch {
+	case inner != nil:
+		return "", fmt.Errorf("%w; and not from the cluster: %w", err, inner)
+	case strings.TrimSpace(string(out.Stdout)) != "200":
+		return "", fmt.Errorf("%w; and from %s: status %s %s", err, pod, out.Stdout, strings.TrimSpace(string(out.Stderr)))
+	}
+	return "pod " + pod, nil
+}
+
+// opens checks that the cross-network port accepts connections.
+func (m *mesh) opens(ctx context.Context, c *member, address string) error {
+	addr := net.JoinHostPort(address, strconv.Itoa(crossPort))
+	err := m.host.Dial(ctx, addr, m.timeouts.Dial)
+	if err == nil || !errors.Is(err, probe.ErrUnroutable) {
+		return err
+	}
+	// A sidecar accepts every outgoing connection itself, so a connection from
+	// a pod proves nothing. A certificate does: an open port passes the TLS
+	// greeting through to the server that the name asks for.
+	pod, out, inner := m.curl(ctx, c, "-kv", "--connect-to", "::"+addr, "https://"+passthrough(m.workload)+":15443/")
+	switch {
+	case inner != nil:
+		return fmt.Errorf("%w; and not from the cluster: %w", err, inner)
+	case !strings.Contains(string(out.Stderr), "TLS handshake, Certificate"):
+		return fmt.Errorf("no certificate came back to %s", pod)
+	}
+	return nil
+}
+
+// curl runs curl in a client pod of c.
+func (m *mesh) curl(ctx context.Context, c *member, args ...string) (pod string, out probe.Output, err error) {
+	if m.workload.Empty() {
+		return "", out, errors.New("no client pod is known")
+	}
+	pods, err := c.cluster.Pods(ctx, m.workload.Namespace, m.workload.Clients())
+	if err != nil {
+		return "", out, err
+	}
+	pods = running(pods)
+	if len(pods) == 0 {
+		return "", out, fmt.Errorf("no running pod %s in namespace %s", m.workload.Clients(), m.workload.Namespace)
+	}
+	argv := append([]string{"curl", "-sS", "--max-time", call.Seconds(m.timeouts.Request)}, args...)
+	out, err = c.cluster.Exec(ctx, probe.Ref(&pods[0]), AppContainer(&pods[0]), argv)
+	return pods[0].Name, out, err
+}

@@ -1,0 +1,222 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/meshwright/meshwright/verify/probe"
+)
+
+// Run checks the mesh and reports. The checks that only read run at the same
+// time; timed ones follow, one after another. An error means that the run itself was impossible or was stopped; in
+// that case there is a report too, of the checks that were done. A mesh that is wrong
+// is a report with verdict fail.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	if err := validate(o); err != nil {
+		return nil, err
+	}
+	m := &mesh{
+		workload: o.Workload,
+		timeouts: o.Timeouts.withDefaults(),
+		host:     probe.Host{},
+		flags:    o.Flags,
+		deployer: o.Deployer, rules: o.Rules, generator: vegeta{},
+	}
+	done, err := m.open(o.Targets)
+	defer done()
+	if err != nil {
+		return nil, err
+	}
+	return run(ctx, m, o)
+}
+
+// open connects to the clusters. done, never nil, closes what was opened.
+func (m *mesh) open(targets []Target) (done func(), err error) {
+	var opened []*probe.Cluster
+	done = func() {
+		for _, c := range opened {
+			c.Close()
+		}
+	}
+	for _, t := range targets {
+		c, err := probe.New(t.Config)
+		if err != nil {
+			return done, fmt.Errorf("cluster %s: %w", t.Name, err)
+		}
+		opened = append(opened, c)
+		m.members = append(m.members, &member{Target: t, cluster: c})
+	}
+	return done, nil
+}
+
+func run(ctx context.Context, m *mesh, o Options) (*Report, error) {
+	log := o.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	r := &runner{mesh: m, options: o, log: log}
+	chosen := slices.DeleteFunc(slices.Clone(checks), func(c check) bool { return c.timed && !o.Full && !slices.Contains(o.Only, c.id) })
+	report := &Report{Version: FormatVersion, MeshID: o.MeshID, Started: time.Now(), Checks: make([]Result, len(chosen))}
+	report.Clusters = clustersOf(o.Targets)
+	var wg sync.WaitGroup
+	for i, c := range chosen {
+		if !c.timed {
+			wg.Go(func() { report.Checks[i] = r.check(ctx, c) })
+		}
+	}
+	wg.Wait()
+	for i, c := range chosen {
+		if c.timed {
+			report.Checks[i] = r.check(ctx, c)
+		}
+	}
+	report.Seconds = seconds(time.Since(report.Started))
+	report.Verdict = verdict(report.Checks)
+	if ctx.Err() != nil {
+		var findings []Finding
+		for _, c := range report.Checks {
+			findings = append(findings, c.Findings...)
+		}
+		return report, fmt.Errorf("verification stopped: %w\n%s", context.Cause(ctx), m.remains(findings))
+	}
+	return report, nil
+}
+
+type runner struct {
+	mesh    *mesh
+	options Options
+	log     *slog.Logger
+	mu      sync.Mutex // one Progress call at a time
+}
+
+func (r *runner) emit(e Event) {
+	if r.options.Progress == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.options.Progress(e)
+}
+
+// check tries c until it passes or its deadline is over.
+func (r *runner) check(ctx context.Context, c check) Result {
+	result := Result{ID: c.id, Title: c.title, Proves: c.proves, Required: true, Started: time.Now()}
+	if only := r.options.Only; !(c.timed && r.options.Full) && len(only) > 0 && !slices.Contains(only, c.id) {
+		result.Status, result.Reason, result.Summary = Skipped, ReasonNotSelected, "left out by --only"
+		return result
+	}
+	if ctx.Err() != nil {
+		result.interrupt()
+		return result
+	}
+	if c.applies != nil {
+		if reason, why := c.applies(r.mesh); reason != "" {
+			result.Status, result.Reason, result.Summary = Skipped, reason, why
+			r.emit(Event{Kind: EventDone, Check: c.id, Title: c.title, Result: &result})
+			return result
+		}
+	}
+	deadline := c.deadline(r.mesh.timeouts)
+	result.Deadline = seconds(deadline)
+	r.emit(Event{Kind: EventStart, Check: c.id, Title: c.title})
+
+	var last *outcome
+	for {
+		result.Attempts++
+		began := time.Now()
+		out := r.attempt(ctx, c)
+		r.log.Debug("attempt", "check", c.id, "attempt", result.Attempts, "findings", len(out.findings), "took", time.Since(began))
+		// An attempt that was cut off says less than the one before it.
+		if last == nil || !out.timedOut {
+			last = out
+		}
+		over := time.Since(result.Started)+r.mesh.timeouts.Interval >= deadline
+		if !out.failed() || r.options.Once || c.timed || over || ctx.Err() != nil {
+			break
+		}
+		out.sort(c.reasons)
+		why := out.findings[0].where() + out.findings[0].Message
+		result.Retried = append(result.Retried, why)
+		r.emit(Event{Kind: EventRetry, Check: c.id, Title: c.title, Attempt: result.Attempts, Detail: why})
+		select {
+		case <-ctx.Done():
+		case <-time.After(r.mesh.timeouts.Interval):
+		}
+	}
+	r.fill(ctx, c, &result, last)
+	if ctx.Err() != nil && result.Status != Passed {
+		result.interrupt()
+	}
+	result.Seconds = seconds(time.Since(result.Started))
+	r.emit(Event{Kind: EventDone, Check: c.id, Title: c.title, Result: &result})
+	return result
+}
+
+// interrupt says that the check was not done: what it found is of its being cut
+// off, but for what it left behind.
+func (r *Result) interrupt() {
+	r.Status, r.Reason, r.Summary = Skipped, ReasonInterrupted, "the run was stopped before this was done"
+	r.Hint, r.Data, r.Evidence = "", nil, nil
+	r.Findings = slices.DeleteFunc(r.Findings, func(f Finding) bool { return f.Reason != ReasonNotRemoved })
+}
+
+// fill turns the last attempt into the result.
+func (r *runner) fill(ctx context.Context, c check, result *Result, out *outcome) {
+	out.sort(c.reasons)
+	result.Findings, result.Data = out.findings, out.data
+	switch {
+	case out.failed():
+		result.Status = Failed
+	case len(out.findings) > 0:
+		result.Status = Warned
+	default:
+		result.Status, result.Summary = Passed, out.summary
+		return
+	}
+	first := out.findings[0]
+	result.Reason, result.Summary = first.Reason, first.where()+first.Message
+	if n := len(out.findings) - 1; n > 0 {
+		result.Summary += fmt.Sprintf(" (and %d more)", n)
+	}
+	result.Hint = r.mesh.hint(first.Reason)
+	ctx, cancel := context.WithTimeout(ctx, r.mesh.timeouts.Evidence)
+	defer cancel()
+	result.Evidence = out.gather(ctx)
+}
+
+// attempt runs c once, bounded, and turns a panic into a finding: a defect of
+// a check must not become a verdict, nor take the caller's process down.
+func (r *runner) attempt(ctx context.Context, c check) (out *outcome) {
+	bound := r.mesh.timeouts.Attempt
+	if c.timed {
+		bound = c.deadline(r.mesh.timeouts)
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, bound, errAttemptOver)
+	defer cancel()
+	out = &outcome{}
+	defer func() {
+		if p := recover(); p != nil {
+			out = &outcome{}
+			out.add(Finding{Reason: ReasonPanicked, Message: fmt.Sprintf("the check itself failed: %v", p)})
+		}
+	}()
+	m := *r.mesh
+	m.say = func(step string) { r.emit(Event{Kind: EventStep, Check: c.id, Title: c.title, Detail: step}) }
+	c.run(ctx, &m, out)
+	if errors.Is(context.Cause(ctx), errAttemptOver) {
+		out.timedOut = true
+		if !out.failed() { // what was not looked at is unknown
+			out.add(Finding{Reason: ReasonTimedOut, Message: fmt.Sprintf("not finished within %s", bound)})
+		}
+	}
+	return out
+}
+
+var errAttemptOver = errors.New("the attempt's time is over")
+
+func seconds(d time.Duration) float64 { return d.Round(time.Millisecond).Seconds() }

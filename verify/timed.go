@@ -1,0 +1,254 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/meshwright/meshwright/verify/load"
+	"github.com/meshwright/meshwright/verify/probe"
+)
+
+// Bounds of timed checks.
+const (
+	warmUp       = 2 * time.Second
+	removeWithin = 2 * time.Minute
+)
+
+// inScenario brings a workload up, waits until every proxy knows it, hands f a
+// view of the mesh in which it is the one to call, and takes it down again,
+// whatever happened meanwhile.
+func (m *mesh) inScenario(ctx context.Context, s Scenario, out *outcome, f func(*mesh)) {
+	defer func() {
+		if m.say != nil {
+			m.say("removing the workload")
+		}
+		fresh, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeWithin)
+		defer cancel()
+		if err := m.deployer.Remove(fresh, s.Name); err != nil {
+			out.add(Finding{
+				Reason: ReasonNotRemoved, Object: "scenario " + s.Name, Warning: true,
+				Message: err.Error(),
+			})
+		}
+	}()
+	w, err := m.deployer.Deploy(ctx, s)
+	if err != nil {
+		out.add(Finding{Reason: ReasonNotDeployed, Object: "scenario " + s.Name, Message: err.Error()})
+		return
+	}
+	view := *m
+	view.workload, view.workload.Traffic = w, s.Traffic
+	if findings := view.settle(ctx); len(findings) > 0 {
+		for _, f := range findings {
+			out.add(f, f.evidence...)
+		}
+		return
+	}
+	f(&view)
+}
+
+// remains says what a run that was stopped has left in the mesh.
+func (m *mesh) remains(findings []Finding) string {
+	for _, f := range findings {
+		if f.Reason == ReasonNotRemoved {
+			return fmt.Sprintf("left in the mesh: %s%s; %s", f.where(), f.Message, m.hint(f.Reason))
+		}
+	}
+	return "nothing of it is left in the mesh"
+}
+
+// settle waits until discovery is complete for the workload and returns what
+// was still missing when the time was over.
+func (m *mesh) settle(ctx context.Context) []Finding {
+	loads := *m // whose proxies count
+	loads.workload.ClientLabel = m.workload.LoadLabel
+	var last []Finding
+	//nolint:errcheck // what it waited for in vain is in last
+	wait.PollUntilContextTimeout(ctx, m.timeouts.Interval, m.timeouts.Settle, true, func(ctx context.Context) (bool, error) {
+		look := &outcome{}
+		checkDiscovery(ctx, &loads, look)
+		if !look.failed() {
+			last = nil
+			return true, nil
+		}
+		if ctx.Err() == nil || last == nil {
+			look.sort(nil)
+			last = look.findings
+		}
+		return false, nil
+	})
+	return last
+}
+
+// generator makes load. Tests have a fake.
+type generator interface {
+	fromPod(c *member, pod probe.Pod, container string) (load.Source, error)
+	fromHost() load.Source
+}
+
+// vegeta generates load by the program of that name in a pod, and by its
+// library here.
+type vegeta struct{}
+
+func (vegeta) fromHost() load.Source { return load.FromHost() }
+
+func (vegeta) fromPod(c *member, pod probe.Pod, container string) (load.Source, error) {
+	exec, ok := c.cluster.(*probe.Cluster)
+	if !ok {
+		return nil, fmt.Errorf("cluster %s cannot run commands", c.Name)
+	}
+	return load.FromPod(exec, pod, container), nil
+}
+
+// loader is one place from which the workload is called.
+type loader struct {
+	member *member
+	via    string // "mesh" or "ingress", as in CallStats
+	source load.Source
+	url    string
+	host   string // the Host header; "" for the URL's
+	// proxy counts the retries of this loader's requests.
+	proxy proxy
+}
+
+// loaders returns the mesh client and the ingress of every cluster that pick
+// chooses.
+func (m *mesh) loaders(ctx context.Context, pick func(*member) bool) ([]loader, *Finding) {
+	var out []loader
+	for _, c := range m.members {
+		if !pick(c) {
+			continue
+		}
+		pod, finding := m.readyPod(ctx, c, m.workload.LoadLabel)
+		if finding != nil {
+			return nil, finding
+		}
+		inPod, err := m.generator.fromPod(c, probe.Ref(pod), AppContainer(pod))
+		if err != nil {
+			return nil, &Finding{Reason: ReasonProbeFailed, Cluster: c.Name, Message: err.Error()}
+		}
+		out = append(out, loader{
+			member: c, via: "mesh", source: inPod, url: m.workload.URL(),
+			proxy: proxy{member: c, pod: *pod, role: roleClient},
+		})
+		if c.IngressAddress == "" {
+			continue
+		}
+		ingress := loader{member: c, via: "ingress", url: "http://" + c.IngressAddress + m.workload.Path, host: m.workload.Host}
+		gateways, err := c.cluster.Pods(ctx, systemNamespace, ingressSelector)
+		if err != nil {
+			return nil, new(unreachable(c, "", err))
+		}
+		if gateways = running(gateways); len(gateways) > 0 {
+			ingress.proxy = proxy{member: c, pod: gateways[0], role: roleIngress}
+		}
+		ingress.source = m.generator.fromHost()
+		if _, _, err := m.host.Get(ctx, ingress.url, m.timeouts.Request); errors.Is(err, probe.ErrUnroutable) {
+			ingress.source = inPod
+		}
+		out = append(out, ingress)
+	}
+	return out, nil
+}
+
+func (l loader) where() string {
+	if l.via == "ingress" {
+		return "ingress " + l.member.IngressAddress
+	}
+	return "client pod"
+}
+
+// trace is what one loader saw.
+type trace struct {
+	loader
+	records []load.Record // by the time at which they were sent
+	retries *int          // by the loader's proxy; nil where it does not count
+	err     error
+}
+
+// drive makes load from all loaders at once.
+func (m *mesh) drive(ctx context.Context, loaders []loader, p load.Plan) []trace {
+	out := make([]trace, len(loaders))
+	var wg sync.WaitGroup
+	for i, l := range loaders {
+		wg.Go(func() {
+			t := trace{loader: l}
+			plan := p
+			plan.URL, plan.Host = l.url, l.host
+			before, known := m.retries(ctx, l)
+			t.records = make([]load.Record, 0, plan.Scheduled())
+			t.err = l.source.Run(ctx, plan, func(r load.Record) { t.records = append(t.records, r) })
+			if after, still := m.retries(ctx, l); known && still {
+				n := after - before
+				t.retries = &n
+			}
+			slices.SortFunc(t.records, func(a, b load.Record) int { return a.At.Compare(b.At) })
+			out[i] = t
+		})
+	}
+	wg.Wait()
+	return out
+}
+
+func (m *mesh) retries(ctx context.Context, l loader) (int, bool) {
+	if l.proxy.member == nil {
+		return 0, false
+	}
+	n, known, err := m.retriesOf(ctx, l.proxy)
+	return n, known && err == nil
+}
+
+// complete reports loaders that failed or lost records; the figures of the
+// others stand.
+func (t *trace) complete(p load.Plan, out *outcome) bool {
+	if t.err != nil {
+		out.add(Finding{Reason: ReasonRecordsLost, Cluster: t.member.Name, Object: t.where(), Message: t.err.Error()})
+		return false
+	}
+	if n := p.Scheduled(); len(t.records) != n {
+		out.add(Finding{
+			Reason: ReasonRecordsLost, Cluster: t.member.Name, Object: t.where(),
+			Message: fmt.Sprintf("%d requests scheduled, %d recorded", n, len(t.records)),
+		})
+		return false
+	}
+	return true
+}
+
+// homes maps the pods behind the workload to their clusters.
+func (m *mesh) homes(ctx context.Context) map[string]Target {
+	out := map[string]Target{}
+	for pod, cluster := range m.instances(ctx) {
+		out[pod] = m.member(cluster).Target
+	}
+	return out
+}
+
+// needsRegions says why a check of regional traffic cannot be made.
+func needsRegions(m *mesh) (Reason, string) {
+	if reason, why := needsDeployer(m); reason != "" {
+		return reason, why
+	}
+	for _, c := range m.members {
+		if c.Region == "" {
+			return ReasonNoRegions, "cluster " + c.Name + " has no region: set its locality"
+		}
+	}
+	if len(m.servedRegions()) < 2 {
+		return ReasonNoRegions, "fewer than two regions serve the workload"
+	}
+	return "", ""
+}
+
+func needsDeployer(m *mesh) (Reason, string) {
+	if m.deployer == nil {
+		return ReasonNoDeployer, "needs a workload of its own, which only the lab's owner may deploy"
+	}
+	return needsWorkload(m)
+}
