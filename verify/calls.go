@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/internal/regional"
+	"github.com/meshwright/meshwright/mesh/probe"
 	"github.com/meshwright/meshwright/verify/call"
-	"github.com/meshwright/meshwright/verify/probe"
 )
 
 // CallsData is what check "calls" measured.

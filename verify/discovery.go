@@ -14,7 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"github.com/meshwright/meshwright/verify/probe"
+	"github.com/meshwright/meshwright/mesh/probe"
 )
 
 // DiscoveryData is what check "discovery" measured.

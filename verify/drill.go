@@ -10,7 +10,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/meshwright/meshwright/verify/probe"
+	"github.com/meshwright/meshwright/mesh/probe"
 )
 
 // DrillVersion is the version of a drill's JSON, as FormatVersion is a report's.

@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
-	"github.com/meshwright/meshwright/verify/probe"
+	"github.com/meshwright/meshwright/mesh/probe"
 )
 
 // maxExcerpt bounds one piece of evidence, in bytes.

@@ -13,7 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/meshwright/meshwright/verify/probe"
+	"github.com/meshwright/meshwright/mesh/probe"
 )
 
 // Responder is who is connected to a server, as its own pod sees it.

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/meshwright/meshwright/verify/probe"
+	"github.com/meshwright/meshwright/mesh/probe"
 )
 
 // Run checks the mesh and reports. The checks that only read run at the same

@@ -10,8 +10,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/meshwright/meshwright/mesh/probe"
 	"github.com/meshwright/meshwright/verify/load"
-	"github.com/meshwright/meshwright/verify/probe"
 )
 
 // Bounds of timed checks.

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/meshwright/meshwright/verify/probe"
+	"github.com/meshwright/meshwright/mesh/probe"
 )
 
 // TrustData is what check "trust" measured.

@@ -15,8 +15,8 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/meshwright/meshwright/automation/labtest"
+	"github.com/meshwright/meshwright/mesh/probe"
 	"github.com/meshwright/meshwright/verify"
-	"github.com/meshwright/meshwright/verify/probe"
 )
 
 // TestShopAcrossClusters is what a team writes: a mesh in one line, its own

@@ -9,9 +9,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/mesh/probe"
 	"github.com/meshwright/meshwright/verify"
 	"github.com/meshwright/meshwright/verify/call"
-	"github.com/meshwright/meshwright/verify/probe"
 )
 
 // The sample, as every stack deploys it.

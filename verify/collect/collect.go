@@ -11,8 +11,8 @@ import (
 	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/yaml"
 
+	"github.com/meshwright/meshwright/mesh/probe"
 	"github.com/meshwright/meshwright/verify"
-	"github.com/meshwright/meshwright/verify/probe"
 )
 
 // Options say where the archive goes and what besides the clusters goes in.

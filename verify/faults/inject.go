@@ -19,7 +19,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/util/retry"
 
-	"github.com/meshwright/meshwright/verify/probe"
+	"github.com/meshwright/meshwright/mesh/probe"
 )
 
 type repair = func(context.Context) error

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/meshwright/meshwright/verify/probe"
+	"github.com/meshwright/meshwright/mesh/probe"
 )
 
 // Streamer runs a command in a container and hands its output over as it comes;

@@ -18,7 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/meshwright/meshwright/verify/probe"
+	"github.com/meshwright/meshwright/mesh/probe"
 )
 
 var pod = probe.Pod{Namespace: "sample", Name: "load-0"}

@@ -7,8 +7,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/labels"
 
+	"github.com/meshwright/meshwright/mesh/probe"
 	"github.com/meshwright/meshwright/verify"
-	"github.com/meshwright/meshwright/verify/probe"
 )
 
 // places knows in which cluster a pod runs.
