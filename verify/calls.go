@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/internal/regional"
+	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh/probe"
-	"github.com/meshwright/meshwright/verify/call"
 )
 
 // CallsData is what check "calls" measured.

@@ -10,7 +10,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/meshwright/meshwright/verify/load"
+	"github.com/meshwright/meshwright/load"
 )
 
 // What the distribution check is able to see.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/meshwright/meshwright/verify/load"
+	"github.com/meshwright/meshwright/load"
 )
 
 // The ways in which a region fails.

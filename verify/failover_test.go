@@ -13,8 +13,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/meshwright/meshwright/load"
 	"github.com/meshwright/meshwright/mesh/probe"
-	"github.com/meshwright/meshwright/verify/load"
 )
 
 // shape says who answers during a failover, by the part of the run (0 to 1).

@@ -23,9 +23,9 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 
+	"github.com/meshwright/meshwright/load"
+	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh/probe"
-	"github.com/meshwright/meshwright/verify/call"
-	"github.com/meshwright/meshwright/verify/load"
 )
 
 // fakeMesh is two clusters on two networks in good health, each with istiod,

@@ -12,8 +12,8 @@ import (
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh/probe"
-	"github.com/meshwright/meshwright/verify/call"
 )
 
 // PlanesData is what check "planes" measured.

@@ -10,8 +10,8 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/wait"
 
+	"github.com/meshwright/meshwright/load"
 	"github.com/meshwright/meshwright/mesh/probe"
-	"github.com/meshwright/meshwright/verify/load"
 )
 
 // Bounds of timed checks.

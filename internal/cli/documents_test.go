@@ -13,8 +13,8 @@ import (
 	"github.com/meshwright/meshwright/automation/changes"
 	"github.com/meshwright/meshwright/internal/airgap"
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/load/traffic"
 	"github.com/meshwright/meshwright/verify"
-	"github.com/meshwright/meshwright/verify/traffic"
 )
 
 // TestEveryDocumentIsVersioned: what a command prints with --output json says its

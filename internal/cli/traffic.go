@@ -8,8 +8,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshwright/meshwright/internal/ui"
-	"github.com/meshwright/meshwright/verify/call"
-	"github.com/meshwright/meshwright/verify/traffic"
+	"github.com/meshwright/meshwright/load/call"
+	"github.com/meshwright/meshwright/load/traffic"
 )
 
 func newTrafficCmd(a *App) *cobra.Command {

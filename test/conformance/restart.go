@@ -12,8 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh/probe"
-	"github.com/meshwright/meshwright/verify/call"
 )
 
 // restartGoal is within how long after their start nodes must answer across

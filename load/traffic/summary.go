@@ -10,8 +10,8 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/verify"
-	"github.com/meshwright/meshwright/verify/call"
 )
 
 // FormatVersion is the version of the summary's JSON.

@@ -14,8 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"k8s.io/client-go/rest"
 
+	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/verify"
-	"github.com/meshwright/meshwright/verify/call"
 )
 
 func options() Options {

@@ -12,9 +12,9 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
+	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh/probe"
 	"github.com/meshwright/meshwright/verify"
-	"github.com/meshwright/meshwright/verify/call"
 )
 
 // The ways to call.

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/meshwright/meshwright/verify/call"
+	"github.com/meshwright/meshwright/load/call"
 )
 
 // Plan is what is called, how often and for how long.
