@@ -13,8 +13,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/meshwright/meshwright/internal/docker"
+	evidence "github.com/meshwright/meshwright/mesh/collect"
 	"github.com/meshwright/meshwright/verify"
-	evidence "github.com/meshwright/meshwright/verify/collect"
 )
 
 // CollectOptions say where a lab's evidence goes.

@@ -17,8 +17,8 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/meshwright/meshwright/automation"
+	"github.com/meshwright/meshwright/mesh/collect"
 	"github.com/meshwright/meshwright/verify"
-	"github.com/meshwright/meshwright/verify/collect"
 )
 
 // KeepVariable of the environment, set to 1, keeps the labs of failed tests.

@@ -17,9 +17,9 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/meshwright/meshwright/automation"
+	"github.com/meshwright/meshwright/mesh/collect"
 	"github.com/meshwright/meshwright/stacks"
 	"github.com/meshwright/meshwright/verify"
-	"github.com/meshwright/meshwright/verify/collect"
 )
 
 func TestMain(m *testing.M) {

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshwright/meshwright/automation"
-	"github.com/meshwright/meshwright/verify/collect"
+	"github.com/meshwright/meshwright/mesh/collect"
 )
 
 func newCollectCmd(a *App) *cobra.Command {
