@@ -3,7 +3,7 @@ package verify
 import (
 	"fmt"
 
-	"github.com/meshwright/meshwright/verify/timeline"
+	"github.com/meshwright/meshwright/report/timeline"
 )
 
 // RuleChart is the timeline of one run.
