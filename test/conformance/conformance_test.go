@@ -12,9 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/meshwright/meshwright/fault"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/verify"
-	"github.com/meshwright/meshwright/verify/faults"
 )
 
 // TestEveryStackFileIsTaken: a stack that is added is taken through its life too.
@@ -182,7 +182,7 @@ func TestEveryFaultIsPlayed(t *testing.T) {
 			played[f] = true
 		}
 	}
-	for _, f := range faults.All() {
+	for _, f := range fault.All() {
 		if !played[f.Name] {
 			t.Errorf("%s is played by nobody", f.Name)
 		}
@@ -195,7 +195,7 @@ func TestEveryFaultIsPlayed(t *testing.T) {
 
 func TestJudgeFaults(t *testing.T) {
 	r := result{Stack: stack{faults: []string{"a", "b", "c", "d"}}}
-	r.Faults = []faults.Row{{Fault: "a"}, {Fault: "b", Error: "calls is pass, want fail"}, {Fault: "c", Skipped: "no way into the nodes"}}
+	r.Faults = []fault.Row{{Fault: "a"}, {Fault: "b", Error: "calls is pass, want fail"}, {Fault: "c", Skipped: "no way into the nodes"}}
 	r.judgeFaults()
 	want := []string{"fault b: calls is pass, want fail", "fault c: it was not played", "fault d: it was not played"}
 	if diff := cmp.Diff(want, r.Failures); diff != "" {
@@ -307,9 +307,9 @@ func TestRender(t *testing.T) {
 			Before: map[string]string{labName + "-a": "10.0.0.2"}, After: map[string]string{labName + "-a": "10.0.0.3"},
 			Phases: []phase{{"cluster1", "API server answers", 9 * time.Second}, {"cluster2", "istiod is ready", 0}},
 		},
-		Faults: []faults.Row{{
+		Faults: []fault.Row{{
 			Fault: "a", Title: "b is gone", Seen: 3, Repair: 0.5, Green: 4.25,
-			Got: map[string]faults.Outcome{
+			Got: map[string]fault.Outcome{
 				verify.CheckTrust: {Status: verify.Passed}, verify.CheckNetworks: {Status: verify.Failed, Reason: verify.ReasonPodUnreachable},
 				verify.CheckCalls: {Status: verify.Failed, Reason: verify.ReasonVersionUnreachable},
 			},

@@ -11,10 +11,10 @@ import (
 	"strings"
 	"time"
 
+	"github.com/meshwright/meshwright/fault"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/executable"
 	"github.com/meshwright/meshwright/verify"
-	"github.com/meshwright/meshwright/verify/faults"
 )
 
 // labName is the lab's, of whatever stack.
@@ -38,7 +38,7 @@ type result struct {
 	Report              *verify.Report
 	Memory              []docker.Usage
 	Local, Cross        latency
-	Faults              []faults.Row
+	Faults              []fault.Row
 	Restart             *restart
 }
 

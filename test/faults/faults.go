@@ -12,22 +12,22 @@ import (
 	"testing"
 	"time"
 
+	"github.com/meshwright/meshwright/fault"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/verify"
-	"github.com/meshwright/meshwright/verify/faults"
 )
 
 // RunMatrix plays every fault that the mesh's topology can have, or those named in
 // only, and reports each row that does not go as declared. It changes the mesh and
 // puts it right again; when it cannot, it fails t at once.
-func RunMatrix(ctx context.Context, t testing.TB, targets []verify.Target, workload verify.Workload, only ...string) []faults.Row {
+func RunMatrix(ctx context.Context, t testing.TB, targets []verify.Target, workload verify.Workload, only ...string) []fault.Row {
 	t.Helper()
 	client, err := docker.Find(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	played := 0
-	rows, err := faults.Run(ctx, faults.Options{
+	rows, err := fault.Run(ctx, fault.Options{
 		Targets: targets, Workload: workload, Only: only,
 		NodeExec: func(ctx context.Context, node string, argv ...string) ([]byte, error) {
 			return client.Output(ctx, node, argv...)
@@ -59,7 +59,7 @@ func progress(t testing.TB) func(fault, step string) {
 
 // tell logs the rows, and reports those that did not go as declared. An error ends the
 // test: the mesh could not be put right.
-func tell(t testing.TB, rows []faults.Row, err error) {
+func tell(t testing.TB, rows []fault.Row, err error) {
 	t.Helper()
 	for _, r := range rows {
 		if r.Error != "" {
@@ -73,7 +73,7 @@ func tell(t testing.TB, rows []faults.Row, err error) {
 }
 
 // table renders rows for a log.
-func table(rows []faults.Row) string {
+func table(rows []fault.Row) string {
 	var b strings.Builder
 	for _, r := range rows {
 		fmt.Fprintf(&b, "%-30s %5.1f %5.1f %5.1f %5.1f", r.Fault, r.Inject, r.Seen, r.Repair, r.Green)
@@ -88,7 +88,7 @@ func table(rows []faults.Row) string {
 }
 
 // details lists what the last look found.
-func details(r faults.Row) string {
+func details(r fault.Row) string {
 	if r.LastSeen == nil {
 		return ""
 	}
