@@ -14,8 +14,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
-	"github.com/meshwright/meshwright/internal/clitest"
 	"github.com/meshwright/meshwright/internal/provider/plugins"
+	"github.com/meshwright/meshwright/internal/testkit/clitest"
 	"github.com/meshwright/meshwright/stacks"
 )
 

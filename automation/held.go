@@ -8,7 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/meshwright/meshwright/internal/docker"
-	"github.com/meshwright/meshwright/internal/mark"
+	"github.com/meshwright/meshwright/internal/docker/mark"
 	"github.com/meshwright/meshwright/internal/provider/kind"
 )
 

@@ -14,8 +14,8 @@ import (
 
 	"github.com/meshwright/meshwright/components/cluster"
 	"github.com/meshwright/meshwright/internal/artifacts"
-	"github.com/meshwright/meshwright/internal/clitest"
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/testkit/clitest"
 )
 
 // fakeDockerFile names the file in which the docker command that this test binary

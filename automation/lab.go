@@ -10,7 +10,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
-	"github.com/meshwright/meshwright/internal/imagelock"
+	"github.com/meshwright/meshwright/internal/artifacts/imagelock"
 	"github.com/meshwright/meshwright/internal/provider"
 	"github.com/meshwright/meshwright/internal/provider/kind"
 	"github.com/meshwright/meshwright/internal/provider/plugins"

@@ -22,9 +22,9 @@ import (
 
 	"github.com/meshwright/meshwright/automation/changes"
 	"github.com/meshwright/meshwright/internal/artifacts"
-	"github.com/meshwright/meshwright/internal/clitest"
-	"github.com/meshwright/meshwright/internal/imagelock"
+	"github.com/meshwright/meshwright/internal/artifacts/imagelock"
 	"github.com/meshwright/meshwright/internal/paths"
+	"github.com/meshwright/meshwright/internal/testkit/clitest"
 )
 
 var machineKit = paths.Kit()

@@ -15,7 +15,7 @@ import (
 
 	"github.com/meshwright/meshwright/automation/changes"
 	"github.com/meshwright/meshwright/internal/artifacts"
-	"github.com/meshwright/meshwright/internal/imagelock"
+	"github.com/meshwright/meshwright/internal/artifacts/imagelock"
 	"github.com/meshwright/meshwright/internal/provider"
 )
 

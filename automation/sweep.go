@@ -12,7 +12,7 @@ import (
 	"strings"
 
 	"github.com/meshwright/meshwright/internal/docker"
-	"github.com/meshwright/meshwright/internal/mark"
+	"github.com/meshwright/meshwright/internal/docker/mark"
 )
 
 // Swept names what a sweep removed.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/docker"
-	"github.com/meshwright/meshwright/internal/executable"
+	"github.com/meshwright/meshwright/internal/testkit/executable"
 )
 
 // lab measures the executable.

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
-	"github.com/meshwright/meshwright/internal/machine"
+	"github.com/meshwright/meshwright/internal/testkit/machine"
 )
 
 // writeReport renders medians, spreads and ratios as Markdown. Everything in it

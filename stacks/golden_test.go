@@ -18,7 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
-	"github.com/meshwright/meshwright/internal/golden"
+	"github.com/meshwright/meshwright/internal/testkit/golden"
 )
 
 // registered is one resource as the program registers it.

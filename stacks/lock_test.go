@@ -13,7 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
-	"github.com/meshwright/meshwright/internal/imagelock"
+	"github.com/meshwright/meshwright/internal/artifacts/imagelock"
 )
 
 // official answers as every registry and chart repository at once.

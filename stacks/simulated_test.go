@@ -12,7 +12,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
-	"github.com/meshwright/meshwright/internal/imagelock"
+	"github.com/meshwright/meshwright/internal/artifacts/imagelock"
 )
 
 // TestASimulationAsksNoRegistry, and takes what the revision itself has locked.

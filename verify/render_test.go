@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"github.com/meshwright/meshwright/internal/golden"
+	"github.com/meshwright/meshwright/internal/testkit/golden"
 )
 
 func TestTable(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 
 	"github.com/meshwright/meshwright/components/artifacts"
 	"github.com/meshwright/meshwright/internal/component"
-	"github.com/meshwright/meshwright/internal/helmrelease"
+	"github.com/meshwright/meshwright/internal/component/helmrelease"
 )
 
 // Namespace is where Istio lives, in every cluster.

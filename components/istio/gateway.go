@@ -7,7 +7,7 @@ import (
 
 	"github.com/meshwright/meshwright/components/artifacts"
 	"github.com/meshwright/meshwright/internal/component"
-	"github.com/meshwright/meshwright/internal/helmrelease"
+	"github.com/meshwright/meshwright/internal/component/helmrelease"
 )
 
 // Names of the two gateways. The chart derives the label "istio" from the name

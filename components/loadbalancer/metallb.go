@@ -12,7 +12,7 @@ import (
 
 	"github.com/meshwright/meshwright/components/artifacts"
 	"github.com/meshwright/meshwright/internal/component"
-	"github.com/meshwright/meshwright/internal/helmrelease"
+	"github.com/meshwright/meshwright/internal/component/helmrelease"
 )
 
 const (

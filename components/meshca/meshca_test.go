@@ -13,7 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/components/meshca"
-	"github.com/meshwright/meshwright/internal/clitest"
+	"github.com/meshwright/meshwright/internal/testkit/clitest"
 )
 
 func TestMain(m *testing.M) {

@@ -7,7 +7,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/internal/component"
-	"github.com/meshwright/meshwright/internal/nodeservice"
+	"github.com/meshwright/meshwright/internal/component/nodeservice"
 )
 
 // PodRoutes lets pods of a cluster reach those of its peers on one flat network

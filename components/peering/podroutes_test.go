@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/meshwright/meshwright/internal/nodeservice/fakenode"
+	"github.com/meshwright/meshwright/internal/component/nodeservice/fakenode"
 	"github.com/meshwright/meshwright/internal/provider/command"
 	pt "github.com/meshwright/meshwright/internal/provider/providertest"
 )

@@ -15,7 +15,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
-	"github.com/meshwright/meshwright/internal/golden"
+	"github.com/meshwright/meshwright/internal/testkit/golden"
 )
 
 // recorder is an engine that remembers the objects that are registered, by name.

@@ -14,7 +14,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/meshwright/meshwright/internal/golden"
+	"github.com/meshwright/meshwright/internal/testkit/golden"
 )
 
 func draw(t *testing.T, c Chart) string {

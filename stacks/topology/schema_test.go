@@ -12,7 +12,7 @@ import (
 	checked "github.com/santhosh-tekuri/jsonschema/v6"
 	"sigs.k8s.io/yaml"
 
-	"github.com/meshwright/meshwright/internal/golden"
+	"github.com/meshwright/meshwright/internal/testkit/golden"
 )
 
 // schemaFile describes a Pulumi.<stack>.yaml for editors and for the test below.

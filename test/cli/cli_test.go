@@ -16,7 +16,7 @@ import (
 	"testing"
 
 	"github.com/meshwright/meshwright/internal/docker"
-	"github.com/meshwright/meshwright/internal/executable"
+	"github.com/meshwright/meshwright/internal/testkit/executable"
 )
 
 const lab = "plain"

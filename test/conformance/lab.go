@@ -13,7 +13,7 @@ import (
 
 	"github.com/meshwright/meshwright/fault"
 	"github.com/meshwright/meshwright/internal/docker"
-	"github.com/meshwright/meshwright/internal/executable"
+	"github.com/meshwright/meshwright/internal/testkit/executable"
 	"github.com/meshwright/meshwright/verify"
 )
 

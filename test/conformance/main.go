@@ -13,8 +13,8 @@ import (
 
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/docker"
-	"github.com/meshwright/meshwright/internal/executable"
 	"github.com/meshwright/meshwright/internal/paths"
+	"github.com/meshwright/meshwright/internal/testkit/executable"
 )
 
 func main() {

@@ -15,7 +15,7 @@ import (
 	"github.com/meshwright/meshwright/fault"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/docker"
-	"github.com/meshwright/meshwright/internal/machine"
+	"github.com/meshwright/meshwright/internal/testkit/machine"
 	"github.com/meshwright/meshwright/verify"
 )
 

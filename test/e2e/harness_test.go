@@ -24,8 +24,8 @@ import (
 
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/docker"
-	"github.com/meshwright/meshwright/internal/executable"
 	"github.com/meshwright/meshwright/internal/paths"
+	"github.com/meshwright/meshwright/internal/testkit/executable"
 )
 
 // harness runs the executable with a state directory of its own and remembers

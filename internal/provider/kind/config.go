@@ -4,7 +4,7 @@ import (
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 	"sigs.k8s.io/yaml"
 
-	"github.com/meshwright/meshwright/internal/mark"
+	"github.com/meshwright/meshwright/internal/docker/mark"
 )
 
 // cgroupV1Patch: kubelet 1.35 and later refuse cgroup v1 unless told otherwise.

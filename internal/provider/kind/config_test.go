@@ -10,7 +10,7 @@ import (
 	"sigs.k8s.io/kind/pkg/apis/config/v1alpha4"
 	"sigs.k8s.io/yaml"
 
-	"github.com/meshwright/meshwright/internal/golden"
+	"github.com/meshwright/meshwright/internal/testkit/golden"
 )
 
 func parseConfig(t *testing.T, text string) v1alpha4.Cluster {

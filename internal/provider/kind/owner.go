@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 
 	"github.com/meshwright/meshwright/internal/docker"
-	"github.com/meshwright/meshwright/internal/mark"
+	"github.com/meshwright/meshwright/internal/docker/mark"
 )
 
 const ownerFile = "owner.json"

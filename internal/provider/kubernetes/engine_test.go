@@ -20,7 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/dynamic"
 
-	"github.com/meshwright/meshwright/internal/testenv"
+	"github.com/meshwright/meshwright/internal/testkit/testenv"
 )
 
 var shared struct {

@@ -11,7 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
-	"github.com/meshwright/meshwright/internal/testenv"
+	"github.com/meshwright/meshwright/internal/testkit/testenv"
 )
 
 const (

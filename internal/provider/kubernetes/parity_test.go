@@ -165,7 +165,7 @@ func TestReleaseFields(t *testing.T) {
 		t.Errorf("repositoryOpts: %s", d)
 	}
 	// The program registers releases through structs of its own, of the same names.
-	own := pt.ReadSource(t, "github.com/meshwright/meshwright/internal/helmrelease")
+	own := pt.ReadSource(t, "github.com/meshwright/meshwright/internal/component/helmrelease")
 	for _, structName := range []string{"releaseArgs", "Release"} {
 		for _, property := range own.Properties(structName) {
 			if !slices.Contains(sdk.Properties(structName), property) {

@@ -9,7 +9,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/meshwright/meshwright/internal/nodeservice/fakenode"
+	"github.com/meshwright/meshwright/internal/component/nodeservice/fakenode"
 	"github.com/meshwright/meshwright/internal/provider/command"
 	pt "github.com/meshwright/meshwright/internal/provider/providertest"
 )

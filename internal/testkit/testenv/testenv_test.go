@@ -7,7 +7,7 @@ import (
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/tools/clientcmd"
 
-	"github.com/meshwright/meshwright/internal/testenv"
+	"github.com/meshwright/meshwright/internal/testkit/testenv"
 )
 
 func TestStart(t *testing.T) {
