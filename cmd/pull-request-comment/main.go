@@ -17,7 +17,7 @@ import (
 	"os"
 	"os/signal"
 
-	"github.com/meshwright/meshwright/internal/pullrequest"
+	"github.com/meshwright/meshwright/cmd/pull-request-comment/pullrequest"
 )
 
 func main() {

@@ -55,7 +55,7 @@ var rules = []rule{
 		of: "/automation/changes", not: []string{"/internal", "/stacks", "/components", "github.com/pulumi", "k8s.io"},
 		why: "whoever shows a report needs nothing of what made it",
 	},
-	{of: "/internal/pullrequest", not: []string{"github.com/pulumi", "k8s.io", "/stacks", "/components"}, why: "it compiles in seconds"},
+	{of: "/cmd/pull-request-comment", not: []string{"github.com/pulumi", "k8s.io", "/stacks", "/components"}, why: "it compiles in seconds"},
 	{of: "/internal/revision", not: []string{"/automation", "/stacks", "/components", "github.com/pulumi", "k8s.io"}, why: "it knows Git and Go"},
 	{of: "/internal/docker", not: []string{"github.com/pulumi", "k8s.io"}, why: "it is a client of Docker alone"},
 	{of: "/internal/setup", not: []string{"github.com/pulumi", "k8s.io"}, why: "it prepares a machine, and no mesh"},

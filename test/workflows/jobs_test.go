@@ -11,8 +11,8 @@ import (
 	"testing"
 
 	"github.com/meshwright/meshwright/automation/changes"
-	"github.com/meshwright/meshwright/internal/pullrequest"
-	"github.com/meshwright/meshwright/internal/pullrequest/githubtest"
+	"github.com/meshwright/meshwright/cmd/pull-request-comment/pullrequest"
+	"github.com/meshwright/meshwright/cmd/pull-request-comment/pullrequest/githubtest"
 )
 
 // toy stands in for meshwright in the repository of a pull request. It prints the

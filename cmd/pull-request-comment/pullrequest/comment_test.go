@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meshwright/meshwright/automation/changes"
-	"github.com/meshwright/meshwright/internal/pullrequest/githubtest"
+	"github.com/meshwright/meshwright/cmd/pull-request-comment/pullrequest/githubtest"
 )
 
 const (
