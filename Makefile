@@ -111,7 +111,7 @@ vet:
 vet-darwin: ## Build and vet the command and the program for macOS on arm64 (untested there)
 	@GOOS=darwin GOARCH=arm64 $(GO) build -p $(JOBS) -o /dev/null ./cmd/meshwright
 	@GOOS=darwin GOARCH=arm64 $(GO) build -p $(JOBS) -o /dev/null .
-	@GOOS=darwin GOARCH=arm64 $(GO) vet -p $(JOBS) ./cmd/... ./automation/... ./internal/cli .
+	@GOOS=darwin GOARCH=arm64 $(GO) vet -p $(JOBS) ./cmd/... ./automation/... .
 
 staticcheck: bin/tools/staticcheck
 	@$(LATE_GC) bin/tools/staticcheck ./...

@@ -8,7 +8,6 @@ import (
 	"os/signal"
 	"syscall"
 
-	"github.com/meshwright/meshwright/internal/cli"
 )
 
 // interruptible returns a context that the first Ctrl-C (or SIGTERM) cancels.
@@ -24,7 +23,7 @@ func interruptible(w io.Writer) (context.Context, context.CancelFunc) {
 		fmt.Fprintln(w, "\nstopping; once more to stop at once")
 		cancel()
 		if _, ok := <-signals; ok {
-			os.Exit(cli.ExitInterrupted)
+			os.Exit(ExitInterrupted)
 		}
 	}()
 	return ctx, func() {

@@ -1,6 +1,14 @@
 // Command meshwright is the command line. Under other names, or with a hidden
 // first argument, the same executable is a resource provider, the Pulumi
 // program, or the child that runs kind.
+//
+// It owns flags, help, tables, exit codes and the way progress is shown. One
+// command is one file with one newXCmd; root.go lists them all; exit.go has
+// every exit code. What a command does is the business of automation, verify,
+// drill, airgap and setup, which print nothing.
+//
+// Results go to standard output and talk to standard error, so that
+// `meshwright up --output json | jq` works while progress is shown.
 package main
 
 import (
@@ -12,7 +20,6 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/automation"
-	"github.com/meshwright/meshwright/internal/cli"
 	"github.com/meshwright/meshwright/internal/provider"
 	"github.com/meshwright/meshwright/internal/provider/kind"
 	"github.com/meshwright/meshwright/internal/provider/plugins"
@@ -33,7 +40,7 @@ func run() int {
 	}
 	if filepath.Base(os.Args[0]) == automation.ProgramName {
 		pulumi.Run(stacks.Program)
-		return cli.ExitOK
+		return ExitOK
 	}
 	if len(os.Args) > 1 && os.Args[1] == kind.ChildArg {
 		return kind.ChildMain()
@@ -43,20 +50,20 @@ func run() int {
 	}
 	ctx, stop := interruptible(os.Stderr)
 	defer stop()
-	app := &cli.App{
+	app := &App{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		UI:         ui.FromFile(os.Stderr),
 		Version:    version,
 		Executable: exe,
 	}
-	return cli.Main(ctx, app, os.Args[1:])
+	return Main(ctx, app, os.Args[1:])
 }
 
 func servePlugin(name, exe string) int {
 	twins := plugins.All(plugins.Options{Executable: exe})
 	if err := provider.Main(name, twins[name]); err != nil {
 		fmt.Fprintln(os.Stderr, err)
-		return cli.ExitError
+		return ExitError
 	}
-	return cli.ExitOK
+	return ExitOK
 }
