@@ -12,9 +12,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/meshwright/meshwright/internal/regional"
 	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 // CallsData is what check "calls" measured.
@@ -116,9 +116,9 @@ func (m *mesh) expected(c *member) []string {
 // rule says so.
 func (m *mesh) reach(c *member) map[string]int {
 	switch rule := m.workload.Traffic; rule.Mode {
-	case regional.Distribute:
+	case topology.Distribute:
 		return rule.Weights[c.Region]
-	case regional.Failover:
+	case topology.Failover:
 		for _, peer := range m.members {
 			if peer.Region == c.Region && len(m.workload.Versions[peer.Name]) > 0 {
 				return map[string]int{c.Region: 100}

@@ -3,7 +3,7 @@ package verify
 import (
 	"context"
 
-	"github.com/meshwright/meshwright/internal/regional"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 // Deployer brings up the workloads of timed checks. They live in namespaces of
@@ -29,15 +29,15 @@ type Scenario struct {
 // TrafficRule is how a workload's requests are spread over regions, as the
 // configuration's key "traffic" describes it, with its defaults filled in. The
 // zero rule leaves the choice to Istio.
-type TrafficRule = regional.Rule
+type TrafficRule = topology.Rule
 
 // Tuning is what profile zero-loss adds to the article's rule, part by part.
-type Tuning = regional.Tuning
+type Tuning = topology.Tuning
 
 // Profiles of a TrafficRule.
 const (
-	ProfileZeroLoss = regional.ZeroLoss
-	ProfileArticle  = regional.Article
+	ProfileZeroLoss = topology.ZeroLoss
+	ProfileArticle  = topology.Article
 )
 
 // Rules are the rules of the timed checks, with all defaults filled in.

@@ -6,22 +6,22 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/meshwright/meshwright/internal/regional"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 // Traffic is how requests to the sample are spread over regions. The zero value
 // leaves the choice of endpoint to Istio.
-type Traffic = regional.Rule
+type Traffic = topology.Rule
 
 // Tuning is what ProfileZeroLoss adds to the article's rule, part by part.
-type Tuning = regional.Tuning
+type Tuning = topology.Tuning
 
 // Modes and profiles of Traffic.
 const (
-	ModeDistribute  = regional.Distribute
-	ModeFailover    = regional.Failover
-	ProfileZeroLoss = regional.ZeroLoss
-	ProfileArticle  = regional.Article
+	ModeDistribute  = topology.Distribute
+	ModeFailover    = topology.Failover
+	ProfileZeroLoss = topology.ZeroLoss
+	ProfileArticle  = topology.Article
 )
 
 // tuningOf is what a rule adds to the article's.

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/meshwright/meshwright/internal/regional"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 // Labels that the plan puts on nodes, and Istio reads localities from.
@@ -86,7 +86,7 @@ type SamplePlan struct {
 }
 
 // Rule is how requests are spread over regions, settled for each of them.
-type Rule = regional.Rule
+type Rule = topology.Rule
 
 // NewPlan validates the configuration for a lab of that name and plans it. The
 // same input gives the same plan, always. An error is an *InvalidError.

@@ -4,7 +4,7 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/meshwright/meshwright/internal/regional"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 // Traffic configures regional load balancing of the sample.
@@ -45,9 +45,9 @@ const (
 	// TrafficNone leaves the choice of endpoint to Istio's default.
 	TrafficNone TrafficMode = "none"
 	// TrafficDistribute spreads each region's requests by weight.
-	TrafficDistribute TrafficMode = regional.Distribute
+	TrafficDistribute TrafficMode = topology.Distribute
 	// TrafficFailover keeps requests in their region while it answers.
-	TrafficFailover TrafficMode = regional.Failover
+	TrafficFailover TrafficMode = topology.Failover
 )
 
 // TrafficProfile is what happens to requests while a region fails.
@@ -56,9 +56,9 @@ type TrafficProfile string
 // The profiles.
 const (
 	// ProfileZeroLoss adds to the article's rule what keeps requests from being lost.
-	ProfileZeroLoss TrafficProfile = regional.ZeroLoss
+	ProfileZeroLoss TrafficProfile = topology.ZeroLoss
 	// ProfileArticle is the source article's rule and nothing else.
-	ProfileArticle TrafficProfile = regional.Article
+	ProfileArticle TrafficProfile = topology.Article
 )
 
 // Percent of a region's requests that leave it, where nothing else is configured.
@@ -106,8 +106,8 @@ func regionsOf(clusters []Cluster) regions {
 
 // resolve is the rule with an entry for every region. The configuration is known to be
 // valid.
-func (t Traffic) resolve(r regions) regional.Rule {
-	out := regional.Rule{Mode: string(t.Mode), Profile: string(t.Profile)}
+func (t Traffic) resolve(r regions) topology.Rule {
+	out := topology.Rule{Mode: string(t.Mode), Profile: string(t.Profile)}
 	switch t.Mode {
 	case TrafficDistribute:
 		out.Weights = map[string]map[string]int{}
@@ -129,7 +129,7 @@ func (t Traffic) resolve(r regions) regional.Rule {
 			out.Localities = r.localities
 		}
 	default:
-		return regional.Rule{}
+		return topology.Rule{}
 	}
 	return out
 }

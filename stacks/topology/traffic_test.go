@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
 
-	"github.com/meshwright/meshwright/internal/regional"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 func TestBadTraffic(t *testing.T) {
@@ -135,33 +135,33 @@ func TestResolvedRule(t *testing.T) {
 	for name, test := range map[string]struct {
 		clusters []Cluster
 		traffic  Traffic
-		want     regional.Rule
+		want     topology.Rule
 	}{
 		"the article's weights": {
 			three[:2],
 			Traffic{Mode: TrafficDistribute},
-			regional.Rule{Mode: regional.Distribute, Profile: regional.ZeroLoss, Weights: map[string]map[string]int{
+			topology.Rule{Mode: topology.Distribute, Profile: topology.ZeroLoss, Weights: map[string]map[string]int{
 				"b": {"b": 80, "a": 20}, "a": {"a": 80, "b": 20},
 			}},
 		},
 		"three regions": {
 			three,
 			Traffic{Mode: TrafficDistribute},
-			regional.Rule{Mode: regional.Distribute, Profile: regional.ZeroLoss, Weights: map[string]map[string]int{
+			topology.Rule{Mode: topology.Distribute, Profile: topology.ZeroLoss, Weights: map[string]map[string]int{
 				"b": {"b": 80, "a": 10, "c": 10}, "a": {"a": 80, "b": 10, "c": 10}, "c": {"c": 80, "b": 10, "a": 10},
 			}},
 		},
 		"one declared, the rest by default": {
 			three[:2],
 			Traffic{Mode: TrafficDistribute, Profile: ProfileArticle, Weights: []RegionWeights{{"a", map[string]int{"b": 100}}}},
-			regional.Rule{Mode: regional.Distribute, Profile: regional.Article, Weights: map[string]map[string]int{
+			topology.Rule{Mode: topology.Distribute, Profile: topology.Article, Weights: map[string]map[string]int{
 				"b": {"b": 80, "a": 20}, "a": {"b": 100},
 			}},
 		},
 		"a region in which nothing answers": {
 			inert,
 			Traffic{Mode: TrafficDistribute},
-			regional.Rule{Mode: regional.Distribute, Profile: regional.ZeroLoss, Weights: map[string]map[string]int{
+			topology.Rule{Mode: topology.Distribute, Profile: topology.ZeroLoss, Weights: map[string]map[string]int{
 				"b": {"b": 80, "a": 10, "c": 10},
 				"x": {"b": 34, "a": 33, "c": 33},
 				"a": {"a": 80, "b": 10, "c": 10},
@@ -171,22 +171,22 @@ func TestResolvedRule(t *testing.T) {
 		"a ring": {
 			inert,
 			Traffic{Mode: TrafficFailover},
-			regional.Rule{Mode: regional.Failover, Profile: regional.ZeroLoss, Failover: map[string]string{"b": "a", "x": "a", "a": "c", "c": "b"}},
+			topology.Rule{Mode: topology.Failover, Profile: topology.ZeroLoss, Failover: map[string]string{"b": "a", "x": "a", "a": "c", "c": "b"}},
 		},
 		"one declared, the ring for the rest": {
 			three,
 			Traffic{Mode: TrafficFailover, Failover: []RegionFailover{{"c", "a"}}},
-			regional.Rule{Mode: regional.Failover, Profile: regional.ZeroLoss, Failover: map[string]string{"b": "a", "a": "c", "c": "a"}},
+			topology.Rule{Mode: topology.Failover, Profile: topology.ZeroLoss, Failover: map[string]string{"b": "a", "a": "c", "c": "a"}},
 		},
 		"two clusters of a region": {
 			[]Cluster{at("b", "v1"), {Name: "other", Network: "n", Locality: Locality{Region: "b"}}, at("a", "v2")},
 			Traffic{Mode: TrafficFailover},
-			regional.Rule{Mode: regional.Failover, Profile: regional.ZeroLoss, Failover: map[string]string{"b": "a", "a": "b"}},
+			topology.Rule{Mode: topology.Failover, Profile: topology.ZeroLoss, Failover: map[string]string{"b": "a", "a": "b"}},
 		},
 		"two localities of a region": {
 			[]Cluster{at("b", "v1"), {Name: "other", Network: "n", Locality: Locality{Region: "b", Zone: "z"}}, at("a", "v2")},
 			Traffic{Mode: TrafficFailover},
-			regional.Rule{Mode: regional.Failover, Profile: regional.ZeroLoss, Failover: map[string]string{"b": "a", "a": "b"}, Localities: 2},
+			topology.Rule{Mode: topology.Failover, Profile: topology.ZeroLoss, Failover: map[string]string{"b": "a", "a": "b"}, Localities: 2},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

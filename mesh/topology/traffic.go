@@ -1,7 +1,7 @@
-// Package regional is the rule by which requests to the sample are spread over
+// Package topology is the rule by which requests to the sample are spread over
 // regions: a plan resolves one from the configuration, the sample's objects carry it
 // out, and the checks hold the mesh to it.
-package regional
+package topology
 
 // Rule spreads requests over regions. The zero rule leaves the choice of endpoint to
 // Istio.
