@@ -14,7 +14,7 @@ import (
 	"strings"
 
 	"github.com/meshwright/meshwright/internal/docker"
-	"github.com/meshwright/meshwright/stacks/topology"
+	"github.com/meshwright/meshwright/stacks/plan"
 )
 
 // taken is a range of addresses that this machine uses already.
@@ -28,7 +28,7 @@ type taken struct {
 // refuseCollisions compares the addresses that the plan asks for, and the lab does
 // not hold yet, with those that the machine uses. Without a Docker that answers there
 // is nothing to compare: making the lab will say so.
-func (l *Lab) refuseCollisions(ctx context.Context, p *topology.Plan, held snapshot) error {
+func (l *Lab) refuseCollisions(ctx context.Context, p *plan.Plan, held snapshot) error {
 	asked := claims(p, held.ranges())
 	if len(asked) == 0 {
 		return nil
@@ -38,7 +38,7 @@ func (l *Lab) refuseCollisions(ctx context.Context, p *topology.Plan, held snaps
 		return fmt.Errorf("addresses in use: %w", err)
 	}
 	if problems := collisions(p, asked, used); len(problems) > 0 {
-		return &ConfigError{Stack: l.o.Stack, Err: &topology.InvalidError{Problems: problems}}
+		return &ConfigError{Stack: l.o.Stack, Err: &plan.InvalidError{Problems: problems}}
 	}
 	return nil
 }
@@ -136,7 +136,7 @@ type claim struct {
 }
 
 // claims are the plan's, without what the lab holds already.
-func claims(p *topology.Plan, held []netip.Prefix) []claim {
+func claims(p *plan.Plan, held []netip.Prefix) []claim {
 	all := []claim{{key: "subnet", prefix: p.Subnet}}
 	for i, m := range p.Clusters {
 		all = append(all,
@@ -147,8 +147,8 @@ func claims(p *topology.Plan, held []netip.Prefix) []claim {
 }
 
 // collisions says which of the addresses asked for are in use.
-func collisions(p *topology.Plan, asked []claim, used []taken) []topology.Problem {
-	var problems []topology.Problem
+func collisions(p *plan.Plan, asked []claim, used []taken) []plan.Problem {
+	var problems []plan.Problem
 	for _, c := range asked {
 		i := slices.IndexFunc(used, func(u taken) bool { return c.prefix.Overlaps(u.prefix) && !(c.near && u.beyond) })
 		if i < 0 {
@@ -157,8 +157,8 @@ func collisions(p *topology.Plan, asked []claim, used []taken) []topology.Proble
 		if c.mend == "" {
 			c.mend = freeSubnet(p, used)
 		}
-		problems = append(problems, topology.Problem{
-			Key: topology.Namespace + ":" + c.key, Reason: topology.Taken, Mend: c.mend,
+		problems = append(problems, plan.Problem{
+			Key: plan.Namespace + ":" + c.key, Reason: plan.Taken, Mend: c.mend,
 			Detail: fmt.Sprintf("%s overlaps %s, which %s uses on this machine", c.prefix, used[i].prefix, used[i].by),
 		})
 	}
@@ -166,7 +166,7 @@ func collisions(p *topology.Plan, asked []claim, used []taken) []topology.Proble
 }
 
 // freeSubnet is a mend: a subnet that collides with nothing.
-func freeSubnet(p *topology.Plan, used []taken) string {
+func freeSubnet(p *plan.Plan, used []taken) string {
 	free := func(candidate netip.Prefix) bool {
 		for _, u := range used {
 			if candidate.Overlaps(u.prefix) {

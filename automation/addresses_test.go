@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/meshwright/meshwright/internal/docker"
-	"github.com/meshwright/meshwright/stacks/topology"
+	"github.com/meshwright/meshwright/stacks/plan"
 )
 
 func TestParseRoutes(t *testing.T) {
@@ -49,9 +49,9 @@ eth0	FEA9FEA9	00000000	0005	0	0	0	FFFFFFFF	0	0	0
 }
 
 func TestCollisions(t *testing.T) {
-	plan, err := topology.NewPlan("dev", &topology.Config{
+	planned, err := plan.NewPlan("dev", &plan.Config{
 		Subnet: "10.200.0.0/20",
-		Clusters: []topology.Cluster{
+		Clusters: []plan.Cluster{
 			{Name: "cluster1", Network: "network1"},
 			{Name: "cluster2", Network: "network2"},
 		},
@@ -90,9 +90,9 @@ func TestCollisions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var keys []string
-			for _, p := range collisions(plan, claims(plan, nil), c.used) {
+			for _, p := range collisions(planned, claims(planned, nil), c.used) {
 				keys = append(keys, p.Key)
-				if p.Reason != topology.Taken || !strings.Contains(p.Detail, c.used[0].by) || p.Mend == "" {
+				if p.Reason != plan.Taken || !strings.Contains(p.Detail, c.used[0].by) || p.Mend == "" {
 					t.Errorf("%+v: want the user of the addresses and a mend", p)
 				}
 			}
@@ -105,7 +105,7 @@ func TestCollisions(t *testing.T) {
 
 // TestFreeSubnetIsFree: what the mend proposes is accepted.
 func TestFreeSubnetIsFree(t *testing.T) {
-	config := &topology.Config{Clusters: []topology.Cluster{{Name: "cluster1", Network: "n"}}}
+	config := &plan.Config{Clusters: []plan.Cluster{{Name: "cluster1", Network: "n"}}}
 	for name, c := range map[string]struct{ used, want string }{
 		"nothing used":             {"", "10.192.0.0/20"},
 		"the beginning":            {"10.192.0.0/16", "10.193.0.0/20"},
@@ -118,11 +118,11 @@ func TestFreeSubnetIsFree(t *testing.T) {
 			for _, cidr := range strings.Fields(c.used) {
 				used = append(used, taken{prefix: netip.MustParsePrefix(cidr), beyond: true})
 			}
-			plan, err := topology.NewPlan("dev", config)
+			planned, err := plan.NewPlan("dev", config)
 			if err != nil {
 				t.Fatal(err)
 			}
-			mend := freeSubnet(plan, used)
+			mend := freeSubnet(planned, used)
 			if !strings.Contains(mend, c.want) || (c.want == "" && !strings.Contains(mend, "docker network ls")) {
 				t.Fatalf("%q, want %q in it", mend, c.want)
 			}
@@ -131,10 +131,10 @@ func TestFreeSubnetIsFree(t *testing.T) {
 			}
 			again := *config
 			again.Subnet = c.want
-			if plan, err = topology.NewPlan("dev", &again); err != nil {
+			if planned, err = plan.NewPlan("dev", &again); err != nil {
 				t.Fatal(err)
 			}
-			if problems := collisions(plan, claims(plan, nil), used); len(problems) > 0 {
+			if problems := collisions(planned, claims(planned, nil), used); len(problems) > 0 {
 				t.Errorf("the proposal is refused: %v", problems)
 			}
 		})
@@ -152,7 +152,7 @@ func TestUpRefusesTakenAddresses(t *testing.T) {
 		return []taken{{prefix: netip.MustParsePrefix("10.192.0.0/11"), by: "Docker network kind"}}, nil
 	}
 	_, err := lab.Up(t.Context())
-	var invalid *topology.InvalidError
+	var invalid *plan.InvalidError
 	if !errors.As(err, &invalid) || !strings.Contains(err.Error(), "meshwright:subnet") || !strings.Contains(err.Error(), "Docker network kind") {
 		t.Fatalf("got %v", err)
 	}
@@ -194,8 +194,8 @@ func TestUpRefusesTakenAddresses(t *testing.T) {
 // TestWhatTheLabHolds is not compared, neither with its own network nor with what
 // came after it.
 func TestWhatTheLabHolds(t *testing.T) {
-	config := &topology.Config{Subnet: "10.200.0.0/20", Clusters: []topology.Cluster{{Name: "cluster1", Network: "n"}, {Name: "cluster2", Network: "n"}}}
-	plan, err := topology.NewPlan("dev", config)
+	config := &plan.Config{Subnet: "10.200.0.0/20", Clusters: []plan.Cluster{{Name: "cluster1", Network: "n"}, {Name: "cluster2", Network: "n"}}}
+	planned, err := plan.NewPlan("dev", config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,40 +205,40 @@ func TestWhatTheLabHolds(t *testing.T) {
 		{"type": "meshwright:kind:Network", "custom": true, "outputs": {"subnet": "10.200.0.0/20", "gateway": "10.200.0.1"}},
 		{"type": "meshwright:kind:Cluster", "custom": true, "outputs": {"podSubnet": %q, "serviceSubnet": %q, "kubeconfig": {"4dabf18193072939515e22adb298388d": "x"}}},
 		{"type": "fake:index:Thing", "custom": true, "outputs": {"podSubnet": %q}}
-	]}`, plan.Clusters[0].PodSubnet, plan.Clusters[0].ServiceSubnet, plan.Clusters[1].PodSubnet)
+	]}`, planned.Clusters[0].PodSubnet, planned.Clusters[0].ServiceSubnet, planned.Clusters[1].PodSubnet)
 	if err := json.Unmarshal([]byte(state), &held); err != nil {
 		t.Fatal(err)
 	}
 	everything := []taken{{prefix: netip.MustParsePrefix("0.0.0.0/0"), by: "the route by eth0"}}
 	keys := func(asked []claim) (keys []string) {
-		for _, p := range collisions(plan, asked, everything) {
+		for _, p := range collisions(planned, asked, everything) {
 			keys = append(keys, p.Key)
 		}
 		return keys
 	}
 	added := []string{"meshwright:clusters[1].podSubnet", "meshwright:clusters[1].serviceSubnet"}
-	if diff := cmp.Diff(added, keys(claims(plan, held.ranges()))); diff != "" {
+	if diff := cmp.Diff(added, keys(claims(planned, held.ranges()))); diff != "" {
 		t.Errorf("a cluster that is added (-want +got):\n%s", diff)
 	}
 	moved := *config
 	moved.Subnet = "10.201.0.0/20"
-	if plan, err = topology.NewPlan("dev", &moved); err != nil {
+	if planned, err = plan.NewPlan("dev", &moved); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(append([]string{"meshwright:subnet"}, added...), keys(claims(plan, held.ranges()))); diff != "" {
+	if diff := cmp.Diff(append([]string{"meshwright:subnet"}, added...), keys(claims(planned, held.ranges()))); diff != "" {
 		t.Errorf("another subnet (-want +got):\n%s", diff)
 	}
 
 	// Nothing new: nobody is asked.
 	config.Clusters = config.Clusters[:1]
-	if plan, err = topology.NewPlan("dev", config); err != nil {
+	if planned, err = plan.NewPlan("dev", config); err != nil {
 		t.Fatal(err)
 	}
 	lab := &Lab{addresses: func(context.Context, string) ([]taken, error) { return nil, errors.New("asked") }}
-	if err := lab.refuseCollisions(t.Context(), plan, held); err != nil {
+	if err := lab.refuseCollisions(t.Context(), planned, held); err != nil {
 		t.Error(err)
 	}
-	if err := lab.refuseCollisions(t.Context(), plan, snapshot{}); err == nil {
+	if err := lab.refuseCollisions(t.Context(), planned, snapshot{}); err == nil {
 		t.Error("of a new lab nobody is asked")
 	}
 }

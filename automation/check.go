@@ -8,7 +8,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 
-	"github.com/meshwright/meshwright/stacks/topology"
+	"github.com/meshwright/meshwright/stacks/plan"
 )
 
 // Check refuses settings that the program would refuse, with a *ConfigError
@@ -37,7 +37,7 @@ func (l *Lab) CheckAddresses(ctx context.Context) error {
 }
 
 // plan is what becomes of the lab's settings.
-func (l *Lab) plan() (*topology.Plan, error) {
+func (l *Lab) plan() (*plan.Plan, error) {
 	settings, err := l.presentSettings()
 	if err != nil {
 		return nil, err
@@ -54,28 +54,28 @@ func (l *Lab) presentSettings() (*workspace.ProjectStack, error) {
 	return l.settings(l.source(r))
 }
 
-func (l *Lab) check(m config.Map) (*topology.Plan, error) {
+func (l *Lab) check(m config.Map) (*plan.Plan, error) {
 	var keys []string
 	for k := range m {
 		keys = append(keys, k.String())
 	}
-	if err := topology.CheckKeys(keys); err != nil {
+	if err := plan.CheckKeys(keys); err != nil {
 		return nil, &ConfigError{Stack: l.o.Stack, Err: err}
 	}
 	c, err := decode(m)
 	if err != nil {
 		return nil, &ConfigError{Stack: l.o.Stack, Err: err}
 	}
-	plan, err := topology.NewPlan(l.o.Name, c)
+	plan, err := plan.NewPlan(l.o.Name, c)
 	if err != nil {
 		return nil, &ConfigError{Stack: l.o.Stack, Err: err}
 	}
 	return plan, nil
 }
 
-func decode(m config.Map) (*topology.Config, error) {
+func decode(m config.Map) (*plan.Config, error) {
 	var lookupErr error
-	c, err := topology.Decode(func(key string) (string, bool) {
+	c, err := plan.Decode(func(key string) (string, bool) {
 		v, ok := m[config.MustMakeKey(projectName, key)]
 		if !ok {
 			return "", false

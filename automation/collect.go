@@ -1,6 +1,8 @@
 package automation
 
 import (
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"context"
 	"encoding/json"
 	"fmt"
@@ -13,8 +15,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/mesh"
 	evidence "github.com/meshwright/meshwright/mesh/collect"
-	"github.com/meshwright/meshwright/verify"
 )
 
 // CollectOptions say where a lab's evidence goes.
@@ -53,13 +55,13 @@ func (l *Lab) ArchiveName() string {
 
 // collectTargets takes the clusters from the stack's outputs or, when there
 // are none yet, from the nodes that run.
-func (l *Lab) collectTargets(ctx context.Context, client *docker.Client, nodes []docker.Container) ([]verify.Target, verify.Workload) {
+func (l *Lab) collectTargets(ctx context.Context, client *docker.Client, nodes []docker.Container) ([]mesh.Cluster, mesh.Workload) {
 	if outputs, err := l.Outputs(ctx); err == nil {
 		if targets, err := outputs.Targets(); err == nil && len(targets) > 0 {
 			return targets, outputs.Workload()
 		}
 	}
-	var targets []verify.Target
+	var targets []mesh.Cluster
 	for _, n := range nodes {
 		if n.Labels["io.x-k8s.kind.role"] != "control-plane" || !n.State.Running {
 			continue
@@ -68,27 +70,27 @@ func (l *Lab) collectTargets(ctx context.Context, client *docker.Client, nodes [
 			targets = append(targets, t)
 		}
 	}
-	return targets, verify.Workload{}
+	return targets, mesh.Workload{}
 }
 
 // targetOfNode reads a control plane's own kubeconfig and points it at the
 // port that is published on this machine.
-func (l *Lab) targetOfNode(ctx context.Context, client *docker.Client, n docker.Container) (verify.Target, error) {
+func (l *Lab) targetOfNode(ctx context.Context, client *docker.Client, n docker.Container) (mesh.Cluster, error) {
 	name := strings.TrimPrefix(n.Labels["io.x-k8s.kind.cluster"], l.o.Name+"-")
 	text, err := client.Output(ctx, n.Name, "cat", "/etc/kubernetes/admin.conf")
 	if err != nil {
-		return verify.Target{}, err
+		return mesh.Cluster{}, err
 	}
 	config, err := clientcmd.RESTConfigFromKubeConfig(text)
 	if err != nil {
-		return verify.Target{}, err
+		return mesh.Cluster{}, err
 	}
 	ports := n.Ports["6443/tcp"]
 	if len(ports) == 0 {
-		return verify.Target{}, fmt.Errorf("%s publishes no API server", n.Name)
+		return mesh.Cluster{}, fmt.Errorf("%s publishes no API server", n.Name)
 	}
 	config.Host = "https://" + ports[0].HostIP + ":" + ports[0].HostPort
-	return verify.Target{Name: name, ControlPlane: name, Config: config}, nil
+	return mesh.Cluster{Cluster: topology.Cluster{Name: name, ControlPlane: name}, Config: config}, nil
 }
 
 // nodeFiles are the containers' descriptions and the ends of the nodes' logs.

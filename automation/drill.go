@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/meshwright/meshwright/mesh/topology"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -21,8 +22,8 @@ type DrillOptions struct {
 
 // DrillRule is a failover rule to measure.
 type DrillRule struct {
-	Profile string         // verify.ProfileZeroLoss or verify.ProfileArticle
-	Tuning  *verify.Tuning // overrides the profile
+	Profile string           // topology.ZeroLoss or topology.Article
+	Tuning  *topology.Tuning // overrides the profile
 }
 
 // Drill makes a region of the lab fail under load, on a workload of its own, and

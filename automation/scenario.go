@@ -1,6 +1,8 @@
 package automation
 
 import (
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"context"
 	"errors"
 	"fmt"
@@ -12,14 +14,14 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/components/sample"
+	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/stacks"
-	"github.com/meshwright/meshwright/verify"
 )
 
 // Scenarios brings up the workloads of timed checks on a lab that is up. Each is a
 // stack of its own, kept in the lab's directory, and lives in namespaces of its
 // own. One is up at a time, whichever process asks: it implements
-// verify.Deployer.
+// mesh.Deployer.
 type Scenarios struct {
 	lab *Lab
 
@@ -30,7 +32,7 @@ type Scenarios struct {
 	refused string // what another process kept from being deployed
 }
 
-var _ verify.Deployer = (*Scenarios)(nil)
+var _ mesh.Deployer = (*Scenarios)(nil)
 
 // Scenarios returns the lab's deployer of timed checks' workloads.
 func (l *Lab) Scenarios() *Scenarios { return &Scenarios{lab: l} }
@@ -53,11 +55,11 @@ func (l *Lab) scenarioLock() string           { return filepath.Join(l.scenarios
 
 // Deploy brings a scenario up and returns when its pods are ready. What a crashed
 // run left of it is removed first. It is a *LockedError when another one is up.
-func (s *Scenarios) Deploy(ctx context.Context, v verify.Scenario) (verify.Workload, error) {
+func (s *Scenarios) Deploy(ctx context.Context, v mesh.Scenario) (mesh.Workload, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	l := s.lab
-	none := verify.Workload{}
+	none := mesh.Workload{}
 	switch {
 	case !scenarioRule.MatchString(v.Name):
 		return none, fmt.Errorf("scenario name %q: use at most 40 lower-case letters, digits and dashes, beginning with a letter", v.Name)
@@ -85,7 +87,7 @@ func (s *Scenarios) Deploy(ctx context.Context, v verify.Scenario) (verify.Workl
 }
 
 // scenarioOf is the scenario as the program takes it.
-func (l *Lab) scenarioOf(v verify.Scenario) stacks.Scenario {
+func (l *Lab) scenarioOf(v mesh.Scenario) stacks.Scenario {
 	namespace := "meshwright-" + v.Name
 	return stacks.Scenario{
 		Name: v.Name, Namespace: namespace, Host: sample.FullName(namespace),
@@ -94,8 +96,8 @@ func (l *Lab) scenarioOf(v verify.Scenario) stacks.Scenario {
 	}
 }
 
-func (o *Outputs) scenarioWorkload(s stacks.Scenario, rule verify.TrafficRule) verify.Workload {
-	return verify.Workload{
+func (o *Outputs) scenarioWorkload(s stacks.Scenario, rule topology.Rule) mesh.Workload {
+	return mesh.Workload{
 		Namespace: s.Namespace, Service: sample.Service, Port: sample.Port, Path: sample.Path,
 		ClientLabel: sample.ClientLabel, LoadLabel: sample.LoadLabel,
 		Versions: o.versions(), Traffic: rule, Host: s.Host,

@@ -1,6 +1,8 @@
 package automation
 
 import (
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"context"
 	"errors"
 	"io/fs"
@@ -18,8 +20,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/stacks"
-	"github.com/meshwright/meshwright/verify"
 )
 
 // scenarioThings is a scenario of two things, named after it, as in things.
@@ -82,12 +84,12 @@ func TestLifeOfAScenario(t *testing.T) {
 	lab, deleted := labForScenarios(t, state, w, "ok")
 	ctx := t.Context()
 	scenarios := lab.Scenarios()
-	rule := verify.TrafficRule{Mode: "failover", Profile: "zero-loss", Failover: map[string]string{"a": "b"}}
-	got, err := scenarios.Deploy(ctx, verify.Scenario{Name: "failover", Traffic: rule})
+	rule := topology.Rule{Mode: "failover", Profile: "zero-loss", Failover: map[string]string{"a": "b"}}
+	got, err := scenarios.Deploy(ctx, mesh.Scenario{Name: "failover", Traffic: rule})
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := verify.Workload{
+	want := mesh.Workload{
 		Namespace: "meshwright-failover", Service: "helloworld", Port: 5000, Path: "/hello",
 		Host:        "helloworld.meshwright-failover.svc.cluster.local",
 		ClientLabel: "app=sleep", LoadLabel: "app=load", Versions: map[string][]string{"cluster1": nil}, Traffic: rule,
@@ -105,7 +107,7 @@ func TestLifeOfAScenario(t *testing.T) {
 	// Another process, or another handle, has to wait, and its removal removes nothing.
 	other := lab.Scenarios()
 	var locked *LockedError
-	if _, err := other.Deploy(ctx, verify.Scenario{Name: "failover"}); !errors.As(err, &locked) || locked.Holder.Operation != "scenario failover" {
+	if _, err := other.Deploy(ctx, mesh.Scenario{Name: "failover"}); !errors.As(err, &locked) || locked.Holder.Operation != "scenario failover" {
 		t.Errorf("a second one: %v", err)
 	}
 	if err := other.Remove(ctx, "failover"); err != nil {
@@ -114,7 +116,7 @@ func TestLifeOfAScenario(t *testing.T) {
 	if _, err := lab.CleanupScenarios(ctx); !errors.As(err, &locked) {
 		t.Errorf("cleanup beside a scenario: %v", err)
 	}
-	if _, err := scenarios.Deploy(ctx, verify.Scenario{Name: "drain"}); err == nil || !strings.Contains(err.Error(), "failover is up") {
+	if _, err := scenarios.Deploy(ctx, mesh.Scenario{Name: "drain"}); err == nil || !strings.Contains(err.Error(), "failover is up") {
 		t.Errorf("a second one by the same handle: %v", err)
 	}
 	expectThings(t, w, allThings)
@@ -144,7 +146,7 @@ func TestScenarioThatFails(t *testing.T) {
 	lab, _ := labForScenarios(t, state, w, "fail")
 	scenarios := lab.Scenarios()
 	var failed *OperationError
-	if _, err := scenarios.Deploy(t.Context(), verify.Scenario{Name: "failover"}); !errors.As(err, &failed) || !strings.Contains(err.Error(), "scenario failover") {
+	if _, err := scenarios.Deploy(t.Context(), mesh.Scenario{Name: "failover"}); !errors.As(err, &failed) || !strings.Contains(err.Error(), "scenario failover") {
 		t.Fatalf("deploy: %v", err)
 	}
 	if err := scenarios.Remove(t.Context(), "failover"); err != nil {
@@ -160,7 +162,7 @@ func TestScenarioThatIsCancelled(t *testing.T) {
 	scenarios := lab.Scenarios()
 	ctx, cancel := context.WithCancel(t.Context())
 	result := make(chan error, 1)
-	go func() { _, err := scenarios.Deploy(ctx, verify.Scenario{Name: "failover"}); result <- err }()
+	go func() { _, err := scenarios.Deploy(ctx, mesh.Scenario{Name: "failover"}); result <- err }()
 	await(t, w)
 	cancel()
 	if err := <-result; !errors.Is(err, context.Canceled) {
@@ -180,7 +182,7 @@ func TestScenarioOfACrashedRun(t *testing.T) {
 	for name, mend := range map[string]func(*testing.T, *Lab){
 		"deploy again": func(t *testing.T, lab *Lab) {
 			scenarios := lab.Scenarios()
-			if _, err := scenarios.Deploy(t.Context(), verify.Scenario{Name: "failover"}); err != nil {
+			if _, err := scenarios.Deploy(t.Context(), mesh.Scenario{Name: "failover"}); err != nil {
 				t.Fatal(err)
 			}
 			if err := scenarios.Remove(t.Context(), "failover"); err != nil {
@@ -199,7 +201,7 @@ func TestScenarioOfACrashedRun(t *testing.T) {
 			lab, _ := labForScenarios(t, state, w, "wait")
 			crashed := lab.Scenarios()
 			result := make(chan error, 1)
-			go func() { _, err := crashed.Deploy(t.Context(), verify.Scenario{Name: "failover"}); result <- err }()
+			go func() { _, err := crashed.Deploy(t.Context(), mesh.Scenario{Name: "failover"}); result <- err }()
 			await(t, w)
 			backend := lab.scenarioBackend("failover")
 			if err := syscall.Kill(lockedBy(t, backend, "failover"), syscall.SIGKILL); err != nil {
@@ -228,7 +230,7 @@ func TestScenarioWhoseStackWillNotGo(t *testing.T) {
 	state, w := t.TempDir(), newWorld()
 	lab, deleted := labForScenarios(t, state, w, "ok")
 	scenarios := lab.Scenarios()
-	if _, err := scenarios.Deploy(t.Context(), verify.Scenario{Name: "failover"}); err != nil {
+	if _, err := scenarios.Deploy(t.Context(), mesh.Scenario{Name: "failover"}); err != nil {
 		t.Fatal(err)
 	}
 	broken := stateFile(lab.scenarioBackend("failover"), "failover")
@@ -249,14 +251,14 @@ func TestScenarioWhoseStackWillNotGo(t *testing.T) {
 func TestScenarioNeedsALab(t *testing.T) {
 	lab := testLab(t, "dev", t.TempDir(), newWorld(), "ok")
 	var notUp *NotUpError
-	if _, err := lab.Scenarios().Deploy(t.Context(), verify.Scenario{Name: "failover"}); !errors.As(err, &notUp) {
+	if _, err := lab.Scenarios().Deploy(t.Context(), mesh.Scenario{Name: "failover"}); !errors.As(err, &notUp) {
 		t.Errorf("deploy: %v", err)
 	}
 	if _, err := lab.CleanupScenarios(t.Context()); !errors.As(err, &notUp) {
 		t.Errorf("cleanup: %v", err)
 	}
 	for _, name := range []string{"", "Drain", "../dev", "a-"} {
-		if _, err := lab.Scenarios().Deploy(t.Context(), verify.Scenario{Name: name}); err == nil || errors.As(err, &notUp) {
+		if _, err := lab.Scenarios().Deploy(t.Context(), mesh.Scenario{Name: name}); err == nil || errors.As(err, &notUp) {
 			t.Errorf("name %q: %v", name, err)
 		}
 	}
@@ -272,18 +274,18 @@ func TestRules(t *testing.T) {
 	declared := map[string]map[string]int{"a": {"a": 70, "b": 30}, "b": {"b": 100}}
 	for name, test := range map[string]struct {
 		clusters []Cluster
-		traffic  verify.TrafficRule
-		want     verify.Rules
+		traffic  topology.Rule
+		want     mesh.Rules
 	}{
-		"nothing declared": {clusters: two, want: verify.Rules{
-			Distribute: verify.TrafficRule{Mode: "distribute", Profile: "zero-loss", Weights: weights},
-			Failover:   verify.TrafficRule{Mode: "failover", Profile: "zero-loss", Failover: failover},
+		"nothing declared": {clusters: two, want: mesh.Rules{
+			Distribute: topology.Rule{Mode: "distribute", Profile: "zero-loss", Weights: weights},
+			Failover:   topology.Rule{Mode: "failover", Profile: "zero-loss", Failover: failover},
 		}},
 		"declared weights": {
-			clusters: two, traffic: verify.TrafficRule{Mode: "distribute", Profile: "article", Weights: declared},
-			want: verify.Rules{
-				Distribute: verify.TrafficRule{Mode: "distribute", Profile: "article", Weights: declared},
-				Failover:   verify.TrafficRule{Mode: "failover", Profile: "zero-loss", Failover: failover},
+			clusters: two, traffic: topology.Rule{Mode: "distribute", Profile: "article", Weights: declared},
+			want: mesh.Rules{
+				Distribute: topology.Rule{Mode: "distribute", Profile: "article", Weights: declared},
+				Failover:   topology.Rule{Mode: "failover", Profile: "zero-loss", Failover: failover},
 			},
 		},
 		"no regions": {clusters: []Cluster{cluster("c1", "", "v1"), cluster("c2", "", "v2")}},

@@ -1,25 +1,31 @@
 package automation
 
 import (
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"context"
 	"fmt"
 
-	"github.com/meshwright/meshwright/stacks/topology"
+	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/stacks/plan"
 	"github.com/meshwright/meshwright/verify"
 )
 
 // Targets are the lab's clusters as package verify and its companions take
 // them. They hold credentials.
-func (o *Outputs) Targets() ([]verify.Target, error) {
-	targets := make([]verify.Target, len(o.Clusters))
+func (o *Outputs) Targets() ([]mesh.Cluster, error) {
+	targets := make([]mesh.Cluster, len(o.Clusters))
 	for i, c := range o.Clusters {
 		config, err := c.RESTConfig()
 		if err != nil {
 			return nil, err
 		}
-		targets[i] = verify.Target{
-			Name: c.Name, Network: c.Network, ControlPlane: c.ControlPlane,
-			Region: c.Region, Zone: c.Zone, Subzone: c.Subzone, Config: config,
+		targets[i] = mesh.Cluster{
+			Cluster: topology.Cluster{
+				Name: c.Name, Network: c.Network, ControlPlane: c.ControlPlane,
+				Locality: topology.Locality{Region: c.Region, Zone: c.Zone, Subzone: c.Subzone},
+			},
+			Config:         config,
 			IngressAddress: c.IngressAddress, EastWestAddress: c.EastWestAddress, Nodes: c.Nodes,
 		}
 	}
@@ -27,11 +33,11 @@ func (o *Outputs) Targets() ([]verify.Target, error) {
 }
 
 // Workload is the lab's sample, or an empty one when it has none.
-func (o *Outputs) Workload() verify.Workload {
+func (o *Outputs) Workload() mesh.Workload {
 	if o.Sample == nil {
-		return verify.Workload{}
+		return mesh.Workload{}
 	}
-	return verify.Workload{
+	return mesh.Workload{
 		Namespace: o.Sample.Namespace, Service: o.Sample.Service, Port: o.Sample.Port, Path: o.Sample.Path,
 		ClientLabel: o.Sample.ClientLabel, Versions: o.versions(), Traffic: o.Traffic,
 	}
@@ -49,24 +55,24 @@ func (o *Outputs) versions() map[string][]string {
 // Rules are what the timed checks hold the mesh to: the rule that the lab declares,
 // and for the other mode what an empty declaration would mean. A rule is zero where
 // the lab has no two regions to spread requests over.
-func (o *Outputs) Rules() verify.Rules {
-	return verify.Rules{Distribute: o.rule(topology.TrafficDistribute), Failover: o.rule(topology.TrafficFailover)}
+func (o *Outputs) Rules() mesh.Rules {
+	return mesh.Rules{Distribute: o.rule(plan.TrafficDistribute), Failover: o.rule(plan.TrafficFailover)}
 }
 
-func (o *Outputs) rule(mode topology.TrafficMode) verify.TrafficRule {
+func (o *Outputs) rule(mode plan.TrafficMode) topology.Rule {
 	if o.Traffic.Mode == string(mode) {
 		return o.Traffic
 	}
-	c := &topology.Config{Traffic: topology.Traffic{Mode: mode}}
+	c := &plan.Config{Traffic: plan.Traffic{Mode: mode}}
 	for _, m := range o.Clusters {
-		c.Clusters = append(c.Clusters, topology.Cluster{
+		c.Clusters = append(c.Clusters, plan.Cluster{
 			Name: m.Name, Network: m.Network, ControlPlane: m.ControlPlane,
-			Locality: topology.Locality{Region: m.Region, Zone: m.Zone, Subzone: m.Subzone}, HelloWorld: m.HelloWorld,
+			Locality: plan.Locality{Region: m.Region, Zone: m.Zone, Subzone: m.Subzone}, HelloWorld: m.HelloWorld,
 		})
 	}
-	plan, err := topology.NewPlan(o.Lab, c)
+	plan, err := plan.NewPlan(o.Lab, c)
 	if err != nil {
-		return verify.TrafficRule{} // the regions do not suffice: all else was valid when the lab was made
+		return topology.Rule{} // the regions do not suffice: all else was valid when the lab was made
 	}
 	return plan.Sample.Traffic
 }

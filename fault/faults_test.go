@@ -1,6 +1,8 @@
 package fault
 
 import (
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"context"
 	"crypto/ecdsa"
 	"crypto/x509"
@@ -24,6 +26,7 @@ import (
 	"k8s.io/client-go/rest"
 	clienttest "k8s.io/client-go/testing"
 
+	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -72,44 +75,44 @@ func TestMatrixIsComplete(t *testing.T) {
 
 // TestParts: who breaks and who notices, and which faults a mesh can have at all.
 func TestParts(t *testing.T) {
-	target := func(name, plane, network, eastWest string) verify.Target {
-		return verify.Target{Name: name, ControlPlane: plane, Network: network, EastWestAddress: eastWest, Config: &rest.Config{}}
+	target := func(name, plane, network, eastWest string) mesh.Cluster {
+		return mesh.Cluster{Cluster: topology.Cluster{Name: name, ControlPlane: plane, Network: network}, EastWestAddress: eastWest, Config: &rest.Config{}}
 	}
 	primaries := []string{"remote-secret-loopback", "another-root", "istiod-unready"}
 	networks := []string{"wrong-network-label", "cross-network-gateway-deleted"}
 	apart, behind := []string{"route-between-networks"}, []string{"east-west-gateway-gone"}
 	flat, remote := []string{"pod-route-gone", "callers-masqueraded"}, []string{"istiod-hidden"}
 	cases := map[string]struct {
-		targets                 []verify.Target
+		targets                 []mesh.Cluster
 		wantWitness, wantVictim string
 		plays                   []string
 	}{
 		"the article's": {
-			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "b", "n2", "10.0.0.2")},
+			[]mesh.Cluster{target("a", "a", "n1", "10.0.0.1"), target("b", "b", "n2", "10.0.0.2")},
 			"a", "b", slices.Concat(primaries, networks, apart, behind),
 		},
 		"three": {
-			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "b", "n2", "10.0.0.2"), target("c", "c", "n3", "10.0.0.3")},
+			[]mesh.Cluster{target("a", "a", "n1", "10.0.0.1"), target("b", "b", "n2", "10.0.0.2"), target("c", "c", "n3", "10.0.0.3")},
 			"a", "b", slices.Concat(primaries, networks, apart), // c serves what b does
 		},
 		"flat": {
-			[]verify.Target{target("a", "a", "n1", ""), target("b", "b", "n1", "")}, "a", "b", slices.Concat(primaries, flat),
+			[]mesh.Cluster{target("a", "a", "n1", ""), target("b", "b", "n1", "")}, "a", "b", slices.Concat(primaries, flat),
 		},
 		"one control plane": {
-			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "a", "n2", "10.0.0.2")}, "a", "", slices.Concat(apart, behind, remote),
+			[]mesh.Cluster{target("a", "a", "n1", "10.0.0.1"), target("b", "a", "n2", "10.0.0.2")}, "a", "", slices.Concat(apart, behind, remote),
 		},
 		"flat, one control plane": {
-			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "a", "n1", "")}, "a", "", slices.Concat(flat, remote),
+			[]mesh.Cluster{target("a", "a", "n1", "10.0.0.1"), target("b", "a", "n1", "")}, "a", "", slices.Concat(flat, remote),
 		},
 		"two on one network and a remote on another": {
-			[]verify.Target{target("a", "a", "n1", "10.0.0.1"), target("b", "b", "n1", "10.0.0.2"), target("c", "a", "n2", "10.0.0.3")},
+			[]mesh.Cluster{target("a", "a", "n1", "10.0.0.1"), target("b", "b", "n1", "10.0.0.2"), target("c", "a", "n2", "10.0.0.3")},
 			"a", "b", slices.Concat(primaries, apart, flat, remote),
 		},
-		"alone": {[]verify.Target{target("a", "a", "n1", "")}, "a", "", nil},
+		"alone": {[]mesh.Cluster{target("a", "a", "n1", "")}, "a", "", nil},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			l, err := newLab(c.targets, verify.Workload{Versions: map[string][]string{"a": {"v2"}, "b": {"v1"}, "c": {"v1"}}})
+			l, err := newLab(c.targets, mesh.Workload{Versions: map[string][]string{"a": {"v2"}, "b": {"v1"}, "c": {"v1"}}})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -182,12 +185,12 @@ func TestRoutesOfNodes(t *testing.T) {
 				return true, nil, a.Tracker().Update(corev1.SchemeGroupVersion.WithResource("pods"), fresh, "sample")
 			})
 			l := &lab{
-				workload: verify.Workload{Namespace: "sample"},
+				workload: mesh.Workload{Namespace: "sample"},
 				sites: []*site{
-					{Target: verify.Target{Name: "a", Network: "n1", Nodes: []string{"a-1", "a-2"}}, client: a},
+					{Cluster: mesh.Cluster{Cluster: topology.Cluster{Name: "a", Network: "n1"}, Nodes: []string{"a-1", "a-2"}}, client: a},
 					{
-						Target: verify.Target{Name: "b", Network: c.network},
-						client: fake.NewClientset(node("b-1", "10.11.0.0/24", "10.192.0.4"), node("b-2", "10.11.1.0/24", "10.192.0.5")),
+						Cluster: mesh.Cluster{Cluster: topology.Cluster{Name: "b", Network: c.network}},
+						client:  fake.NewClientset(node("b-1", "10.11.0.0/24", "10.192.0.4"), node("b-2", "10.11.1.0/24", "10.192.0.5")),
 					},
 				},
 				nodeExec: func(_ context.Context, node string, argv ...string) ([]byte, error) {
@@ -230,7 +233,7 @@ func TestGateway(t *testing.T) {
 			}}},
 		}}
 	}
-	s := &site{Target: verify.Target{Name: "a"}, dynamic: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(),
+	s := &site{Cluster: mesh.Cluster{Cluster: topology.Cluster{Name: "a"}}, dynamic: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(),
 		map[schema.GroupVersionResource]string{gateways: "GatewayList"})}
 	for _, o := range []*unstructured.Unstructured{
 		object("cross-network-gateway", "AUTO_PASSTHROUGH", 15443), object("istiod-gateway", "PASSTHROUGH", discoveryPort),

@@ -19,7 +19,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/util/retry"
 
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 type repair = func(context.Context) error
@@ -118,7 +118,7 @@ const reconnectWithin = 20 * time.Second
 // knows waits until every istiod of the site has that cluster in that state of
 // synchronisation; "" is that of a cluster which it does not watch.
 func (s *site) knows(ctx context.Context, cluster, state string) error {
-	c, err := probe.New(s.Config)
+	c, err := mesh.NewClient(s.Config)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (s *site) knows(ctx context.Context, cluster, state string) error {
 			return "", false, err
 		}
 		for i := range pods {
-			text, err := c.HTTP(ctx, probe.Ref(&pods[i]), 8080, "/debug/clusterz")
+			text, err := c.HTTP(ctx, mesh.Ref(&pods[i]), 8080, "/debug/clusterz")
 			if err != nil {
 				return "", false, err
 			}

@@ -15,7 +15,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/meshwright/meshwright/verify"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 const (
@@ -34,18 +34,18 @@ const settle = 2 * time.Minute
 type lab struct {
 	sites           []*site // all, in the order of the targets
 	victim, witness *site
-	workload        verify.Workload
+	workload        mesh.Workload
 	nodeExec        NodeExec
 }
 
 // site is one cluster.
 type site struct {
-	verify.Target
+	mesh.Cluster
 	client  kubernetes.Interface
 	dynamic dynamic.Interface
 }
 
-func newLab(targets []verify.Target, w verify.Workload) (*lab, error) {
+func newLab(targets []mesh.Cluster, w mesh.Workload) (*lab, error) {
 	l := &lab{workload: w}
 	for _, t := range targets {
 		client, err := kubernetes.NewForConfig(t.Config)
@@ -56,7 +56,7 @@ func newLab(targets []verify.Target, w verify.Workload) (*lab, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", t.Name, err)
 		}
-		s := &site{Target: t, client: client, dynamic: dyn}
+		s := &site{Cluster: t, client: client, dynamic: dyn}
 		l.sites = append(l.sites, s)
 		switch {
 		case t.ControlPlane != t.Name:

@@ -9,13 +9,14 @@ import (
 	"strings"
 	"time"
 
+	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/verify"
 )
 
 // Options choose how the matrix is played.
 type Options struct {
-	Targets  []verify.Target
-	Workload verify.Workload
+	Targets  []mesh.Cluster
+	Workload mesh.Workload
 	Only     []string // names of faults; empty for all
 	// NodeExec runs a command on a cluster's node; nil skips the faults that need it.
 	NodeExec NodeExec

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -24,7 +25,7 @@ type TimedFault struct {
 	// before breaks a cluster before the check deploys its workload; the repair
 	// is as Fault's. after breaks the workload itself, which nobody has to mend.
 	before func(context.Context, *lab) (repair, error)
-	after  func(context.Context, *lab, verify.Workload) error
+	after  func(context.Context, *lab, mesh.Workload) error
 }
 
 // AllTimed lists every timed fault once.
@@ -52,8 +53,8 @@ func AllTimed() []TimedFault {
 // TimedOptions choose what RunTimed plays.
 type TimedOptions struct {
 	Options
-	Deployer verify.Deployer
-	Rules    verify.Rules
+	Deployer mesh.Deployer
+	Rules    mesh.Rules
 }
 
 // RunTimed plays each fault with the check that must see it, and sees every check
@@ -107,7 +108,7 @@ func (o TimedOptions) mustBeGreen(ctx context.Context, check string) error {
 	return nil
 }
 
-func (o TimedOptions) look(ctx context.Context, check string, d verify.Deployer) (*verify.Report, error) {
+func (o TimedOptions) look(ctx context.Context, check string, d mesh.Deployer) (*verify.Report, error) {
 	return verify.Run(ctx, verify.Options{
 		Targets: o.Targets, Workload: o.Workload, Only: []string{check}, Deployer: d, Rules: o.Rules,
 	})
@@ -137,12 +138,12 @@ func (o TimedOptions) play(ctx context.Context, l *lab, f TimedFault) (Row, erro
 
 // breaker breaks every workload that it deploys.
 type breaker struct {
-	verify.Deployer
+	mesh.Deployer
 	fault TimedFault
 	lab   *lab
 }
 
-func (b *breaker) Deploy(ctx context.Context, s verify.Scenario) (verify.Workload, error) {
+func (b *breaker) Deploy(ctx context.Context, s mesh.Scenario) (mesh.Workload, error) {
 	w, err := b.Deployer.Deploy(ctx, s)
 	if err != nil || b.fault.after == nil {
 		return w, err
@@ -156,7 +157,7 @@ var (
 )
 
 // change edits the objects of a kind in the workload's namespace, in both clusters.
-func (l *lab) change(ctx context.Context, w verify.Workload, kind schema.GroupVersionResource, edit func(*unstructured.Unstructured) error) error {
+func (l *lab) change(ctx context.Context, w mesh.Workload, kind schema.GroupVersionResource, edit func(*unstructured.Unstructured) error) error {
 	for _, s := range []*site{l.witness, l.victim} {
 		objects := s.dynamic.Resource(kind).Namespace(w.Namespace)
 		list, err := objects.List(ctx, metav1.ListOptions{})
@@ -179,7 +180,7 @@ func (l *lab) change(ctx context.Context, w verify.Workload, kind schema.GroupVe
 }
 
 // wrongWeights moves ten points of every region's own share to another.
-func wrongWeights(ctx context.Context, l *lab, w verify.Workload) error {
+func wrongWeights(ctx context.Context, l *lab, w mesh.Workload) error {
 	const shift = 10
 	return l.change(ctx, w, destinationRules, func(u *unstructured.Unstructured) error {
 		path := []string{"spec", "trafficPolicy", "loadBalancer", "localityLbSetting", "distribute"}
@@ -208,7 +209,7 @@ func wrongWeights(ctx context.Context, l *lab, w verify.Workload) error {
 	})
 }
 
-func noOutlierDetection(ctx context.Context, l *lab, w verify.Workload) error {
+func noOutlierDetection(ctx context.Context, l *lab, w mesh.Workload) error {
 	return l.change(ctx, w, destinationRules, func(u *unstructured.Unstructured) error {
 		path := []string{"spec", "trafficPolicy", "outlierDetection"}
 		if _, found, err := unstructured.NestedMap(u.Object, path...); err != nil || !found {
@@ -219,7 +220,7 @@ func noOutlierDetection(ctx context.Context, l *lab, w verify.Workload) error {
 	})
 }
 
-func permissive(ctx context.Context, l *lab, w verify.Workload) error {
+func permissive(ctx context.Context, l *lab, w mesh.Workload) error {
 	return l.change(ctx, w, peerAuthentications, func(u *unstructured.Unstructured) error {
 		return unstructured.SetNestedField(u.Object, "PERMISSIVE", "spec", "mtls", "mode")
 	})

@@ -11,25 +11,25 @@ import (
 	"sync"
 	"time"
 
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // Streamer runs a command in a container and hands its output over as it comes;
-// *probe.Cluster is one.
+// *mesh.Client is one.
 type Streamer interface {
-	Stream(ctx context.Context, pod probe.Pod, container string, argv []string, stdout, stderr io.Writer) (code int, err error)
+	Stream(ctx context.Context, pod mesh.Pod, container string, argv []string, stdout, stderr io.Writer) (code int, err error)
 }
 
 // FromPod sends the load from a container that holds a shell and the command
 // vegeta (image "load" of package artifacts). The exec's stream carries the
 // records only: the pace does not depend on it.
-func FromPod(c Streamer, pod probe.Pod, container string) Source {
+func FromPod(c Streamer, pod mesh.Pod, container string) Source {
 	return &inPod{cluster: c, pod: pod, container: container}
 }
 
 type inPod struct {
 	cluster   Streamer
-	pod       probe.Pod
+	pod       mesh.Pod
 	container string
 }
 

@@ -18,15 +18,15 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
-var pod = probe.Pod{Namespace: "sample", Name: "load-0"}
+var pod = mesh.Pod{Namespace: "sample", Name: "load-0"}
 
 // stream is a container that says what a test tells it to.
 type stream func(ctx context.Context, argv []string, stdout, stderr io.Writer) (int, error)
 
-func (f stream) Stream(ctx context.Context, p probe.Pod, container string, argv []string, stdout, stderr io.Writer) (int, error) {
+func (f stream) Stream(ctx context.Context, p mesh.Pod, container string, argv []string, stdout, stderr io.Writer) (int, error) {
 	if p != pod || container != "load" {
 		return 0, fmt.Errorf("no container %s in pod %s", container, p)
 	}

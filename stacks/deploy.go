@@ -14,7 +14,7 @@ import (
 	"github.com/meshwright/meshwright/components/peering"
 	"github.com/meshwright/meshwright/components/sample"
 	"github.com/meshwright/meshwright/internal/artifacts"
-	"github.com/meshwright/meshwright/stacks/topology"
+	"github.com/meshwright/meshwright/stacks/plan"
 )
 
 // deploy composes the lab. What a step needs of an earlier one it names; all that
@@ -60,7 +60,7 @@ type lab struct {
 
 // member is what the steps know of one cluster.
 type member struct {
-	*topology.Member
+	*plan.Member
 
 	cluster      *cluster.Cluster
 	inside       pulumi.ResourceOption
@@ -83,7 +83,7 @@ func (l *lab) each(do func(*pulumi.Context, *member) error) func(*pulumi.Context
 	}
 }
 
-func (l *lab) member(planned *topology.Member) *member {
+func (l *lab) member(planned *plan.Member) *member {
 	if l.members[planned.Name] == nil {
 		l.members[planned.Name] = &member{Member: planned, remoteSecrets: map[string]*peering.RemoteSecret{}}
 	}

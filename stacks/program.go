@@ -15,13 +15,13 @@ import (
 	"github.com/meshwright/meshwright/components/artifacts"
 	"github.com/meshwright/meshwright/internal/artifacts/imagelock"
 	"github.com/meshwright/meshwright/internal/paths"
-	"github.com/meshwright/meshwright/stacks/topology"
+	"github.com/meshwright/meshwright/stacks/plan"
 )
 
 // Config is a stack's configuration; Plan is what becomes of it.
 type (
-	Config = topology.Config
-	Plan   = topology.Plan
+	Config = plan.Config
+	Plan   = plan.Plan
 )
 
 // Program deploys the stack that is selected, from the artifacts that its
@@ -52,8 +52,8 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 	if err := checkKeys(os.Getenv(pulumi.EnvConfig)); err != nil {
 		return nil, err
 	}
-	c, err := topology.Decode(func(key string) (string, bool) {
-		value, err := config.Try(ctx, topology.Namespace+":"+key)
+	c, err := plan.Decode(func(key string) (string, bool) {
+		value, err := config.Try(ctx, plan.Namespace+":"+key)
 		return value, err == nil
 	})
 	if err != nil {
@@ -73,11 +73,11 @@ func checkKeys(configuration string) error {
 	if err := json.Unmarshal([]byte(configuration), &values); err != nil {
 		return fmt.Errorf("%s: %w", pulumi.EnvConfig, err)
 	}
-	return topology.CheckKeys(slices.Collect(maps.Keys(values)))
+	return plan.CheckKeys(slices.Collect(maps.Keys(values)))
 }
 
 // NewPlan plans a configuration for a lab of that name.
-func NewPlan(lab string, c *Config) (*Plan, error) { return topology.NewPlan(lab, c) }
+func NewPlan(lab string, c *Config) (*Plan, error) { return plan.NewPlan(lab, c) }
 
 // load plans the stack's configuration. A lab is a stack: they share the name.
 func load(ctx *pulumi.Context) (*Plan, error) {

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/load/call"
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/mesh/topology"
 )
 
@@ -44,12 +44,12 @@ type batch struct {
 	stats   CallStats
 	member  *member
 	records []call.Record
-	pod     *probe.Pod // the client pod, when there is one
+	pod     *mesh.Pod // the client pod, when there is one
 }
 
 // checkCalls calls the workload from a pod in each cluster and through each
 // ingress, all at once.
-func checkCalls(ctx context.Context, m *mesh, out *outcome) {
+func checkCalls(ctx context.Context, m *session, out *outcome) {
 	where := m.instances(ctx)
 
 	var mu sync.Mutex
@@ -89,7 +89,7 @@ func checkCalls(ctx context.Context, m *mesh, out *outcome) {
 		m.judgeCalls(b, out)
 	}
 	out.data = data
-	who := strings.Join(m.workload.allVersions(), ", ")
+	who := strings.Join(m.workload.AllVersions(), ", ")
 	if m.workload.Traffic.Regional() {
 		who = "the versions that the " + m.workload.Traffic.Mode + " rule leaves to it"
 	}
@@ -99,7 +99,7 @@ func checkCalls(ctx context.Context, m *mesh, out *outcome) {
 
 // expected lists the versions that must answer a client in c, sorted: all of
 // them, unless the rule for traffic keeps some regions out of its reach.
-func (m *mesh) expected(c *member) []string {
+func (m *session) expected(c *member) []string {
 	reach := m.reach(c)
 	seen := map[string]bool{}
 	for _, peer := range m.members {
@@ -114,7 +114,7 @@ func (m *mesh) expected(c *member) []string {
 
 // reach is the percentage of a client's requests for each region; nil when no
 // rule says so.
-func (m *mesh) reach(c *member) map[string]int {
+func (m *session) reach(c *member) map[string]int {
 	switch rule := m.workload.Traffic; rule.Mode {
 	case topology.Distribute:
 		return rule.Weights[c.Region]
@@ -130,10 +130,10 @@ func (m *mesh) reach(c *member) map[string]int {
 }
 
 // powerFor is the power of the calls of a client in c.
-func (m *mesh) powerFor(c *member) Power { return m.powerToSee(c, len(m.expected(c))) }
+func (m *session) powerFor(c *member) Power { return m.powerToSee(c, len(m.expected(c))) }
 
 // powerToSee is the power of a client's calls that are to show n groups of hosts.
-func (m *mesh) powerToSee(c *member, n int) Power {
+func (m *session) powerToSee(c *member, n int) Power {
 	p := powerOf(m.choices(), n)
 	for _, percent := range m.reach(c) {
 		if percent > 0 && percent < 100 {
@@ -144,15 +144,10 @@ func (m *mesh) powerToSee(c *member, n int) Power {
 	return p
 }
 
-// URL is the workload's address inside the mesh.
-func (w Workload) URL() string {
-	return fmt.Sprintf("http://%s.%s:%d%s", w.Service, w.Namespace, w.Port, w.Path)
-}
-
 // choices bounds among how many hosts a request is spread: the pods of the
 // client's network and one gateway per other cluster, times the versions
 // behind the busiest gateway, which chooses once more.
-func (m *mesh) choices() int {
+func (m *session) choices() int {
 	most := 1
 	for _, c := range m.members {
 		hosts, behind := 0, 1
@@ -173,7 +168,7 @@ func (m *mesh) choices() int {
 }
 
 // instances maps server pods to their clusters.
-func (m *mesh) instances(ctx context.Context) map[string]string {
+func (m *session) instances(ctx context.Context) map[string]string {
 	var mu sync.Mutex
 	where := map[string]string{}
 	m.each(func(c *member) {
@@ -195,14 +190,14 @@ func (m *mesh) instances(ctx context.Context) map[string]string {
 func concurrency(n int) int { return max(8, (n+3)/4) }
 
 // callFromPod makes n requests from a client pod, in one exec.
-func (m *mesh) callFromPod(ctx context.Context, c *member, via, url string, n int) (*batch, *Finding) {
+func (m *session) callFromPod(ctx context.Context, c *member, via, url string, n int) (*batch, *Finding) {
 	client, finding := m.readyPod(ctx, c, m.workload.Clients())
 	if finding != nil {
 		return nil, finding
 	}
-	pod := probe.Ref(client)
+	pod := mesh.Ref(client)
 	argv := call.Curl(url, n, concurrency(n), m.timeouts.Request)
-	res, err := c.cluster.Exec(ctx, pod, AppContainer(client), argv)
+	res, err := c.cluster.Exec(ctx, pod, mesh.AppContainer(client), argv)
 	if err != nil {
 		return nil, new(unreachable(c, "pod "+pod.String(), err))
 	}
@@ -221,10 +216,10 @@ func (m *mesh) callFromPod(ctx context.Context, c *member, via, url string, n in
 
 // callIngress makes n requests to the ingress address of c, from this machine
 // or, when it has no route there, from a client pod of the same cluster.
-func (m *mesh) callIngress(ctx context.Context, c *member, n int) (*batch, *Finding) {
+func (m *session) callIngress(ctx context.Context, c *member, n int) (*batch, *Finding) {
 	url := "http://" + c.IngressAddress + m.workload.Path
 	first := m.getOnce(ctx, url)
-	if errors.Is(first.Err, probe.ErrUnroutable) {
+	if errors.Is(first.Err, mesh.ErrUnroutable) {
 		return m.callFromPod(ctx, c, "ingress", url, n)
 	}
 	records := make([]call.Record, n)
@@ -245,7 +240,7 @@ func (m *mesh) callIngress(ctx context.Context, c *member, n int) (*batch, *Find
 	}, nil
 }
 
-func (m *mesh) getOnce(ctx context.Context, url string) call.Record {
+func (m *session) getOnce(ctx context.Context, url string) call.Record {
 	began := time.Now()
 	status, body, err := m.host.Get(ctx, url, m.timeouts.Request)
 	r := call.Record{Code: status, Took: time.Since(began), Err: err}
@@ -296,8 +291,8 @@ func nearestRank(n int, q float64) int {
 }
 
 // judgeCalls decides about one client's batch.
-func (m *mesh) judgeCalls(b batch, out *outcome) {
-	s, versions := b.stats, m.workload.allVersions()
+func (m *session) judgeCalls(b batch, out *outcome) {
+	s, versions := b.stats, m.workload.AllVersions()
 	object := "client pod"
 	if s.Via == "ingress" {
 		object = "ingress " + b.member.IngressAddress
@@ -367,7 +362,7 @@ func (b *batch) evidence() []gather {
 	}
 	out := []gather{textEvidence(b.member, EvidenceRequests, "requests via "+b.stats.Via+" to "+b.stats.URL, text)}
 	if b.pod == nil {
-		return append(out, logEvidence(b.member, "", ingressSelector, sidecar))
+		return append(out, logEvidence(b.member, "", ingressSelector, mesh.Sidecar))
 	}
 	return append(out, proxyLogEvidence(b.member, *b.pod))
 }

@@ -12,13 +12,13 @@ type check struct {
 	id       string
 	title    string
 	proves   string
-	applies  func(*mesh) (Reason, string) // a reason to skip, or ""; nil: always applies
+	applies  func(*session) (Reason, string) // a reason to skip, or ""; nil: always applies
 	deadline func(Timeouts) time.Duration
 	reasons  []Reason // causes before consequences
 	// timed checks bring up a workload of their own and put load on it: they run
 	// alone, once, and only when they are asked for.
 	timed bool
-	run   func(context.Context, *mesh, *outcome)
+	run   func(context.Context, *session, *outcome)
 }
 
 // The ids of the checks.
@@ -155,7 +155,7 @@ func ids(pick func(check) bool) []string {
 	return out
 }
 
-func needsWorkload(m *mesh) (Reason, string) {
+func needsWorkload(m *session) (Reason, string) {
 	if m.workload.Empty() {
 		return ReasonNoWorkload, withFlags("no workload to call; deploy the sample (`meshwright up` does) or name one", m.flags)
 	}
@@ -171,7 +171,7 @@ func withFlags(text, flags string) string {
 }
 
 // hint says what to do about a failure of that cause.
-func (m *mesh) hint(r Reason) string { return withFlags(hints[r], m.flags) }
+func (m *session) hint(r Reason) string { return withFlags(hints[r], m.flags) }
 
 // hints say what to do next, by the cause of a failure. Commands of meshwright's are in
 // backquotes, for withFlags.

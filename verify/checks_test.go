@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // red is the outcome that a broken mesh must have: the reason of every check
@@ -304,7 +304,7 @@ func TestEveryCauseIsSeen(t *testing.T) {
 		"records lost": {
 			func(_ *testing.T, f *fakeMesh) {
 				whole := answering("v1", "v2")
-				f.clusters["cluster1"].exec = func(argv []string) (probe.Output, error) {
+				f.clusters["cluster1"].exec = func(argv []string) (mesh.Output, error) {
 					out, err := whole(argv)
 					out.Stdout = out.Stdout[:len(out.Stdout)/2]
 					return out, err
@@ -314,8 +314,8 @@ func TestEveryCauseIsSeen(t *testing.T) {
 		},
 		"no curl in the client": {
 			func(_ *testing.T, f *fakeMesh) {
-				f.clusters["cluster1"].exec = func([]string) (probe.Output, error) {
-					return probe.Output{Code: 127, Stderr: []byte("curl: not found")}, nil
+				f.clusters["cluster1"].exec = func([]string) (mesh.Output, error) {
+					return mesh.Output{Code: 127, Stderr: []byte("curl: not found")}, nil
 				}
 			},
 			red{CheckCalls: ReasonProbeFailed, CheckNetworks: ReasonProbeFailed},

@@ -14,7 +14,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // DiscoveryData is what check "discovery" measured.
@@ -41,7 +41,7 @@ type census struct {
 	deployed bool     // the Service exists
 }
 
-func checkDiscovery(ctx context.Context, m *mesh, out *outcome) {
+func checkDiscovery(ctx context.Context, m *session, out *outcome) {
 	data := DiscoveryData{Remotes: map[string]map[string]string{}, Rejects: map[string]float64{}, Endpoints: []ProxyEndpoints{}}
 	var mu sync.Mutex
 	truth := map[string]census{}
@@ -95,7 +95,7 @@ func checkDiscovery(ctx context.Context, m *mesh, out *outcome) {
 			wg.Go(func() {
 				list, f := m.endpoints(ctx, p)
 				if f != nil {
-					out.add(*f, proxyLogEvidence(c, probe.Ref(&p.pod)))
+					out.add(*f, proxyLogEvidence(c, mesh.Ref(&p.pod)))
 					return
 				}
 				mu.Lock()
@@ -122,7 +122,7 @@ func checkDiscovery(ctx context.Context, m *mesh, out *outcome) {
 
 // census counts the workload's pods in c. A Service that does not exist is a
 // fact, not an error.
-func (m *mesh) census(ctx context.Context, c *member) (census, error) {
+func (m *session) census(ctx context.Context, c *member) (census, error) {
 	pods, err := m.servers(ctx, c)
 	if apierrors.IsNotFound(err) {
 		return census{}, nil
@@ -149,7 +149,7 @@ type planeView struct {
 	raw     string // clusterz, as evidence
 }
 
-func (m *mesh) ask(ctx context.Context, c *member) (*planeView, error) {
+func (m *session) ask(ctx context.Context, c *member) (*planeView, error) {
 	_, pods, err := m.istiods(ctx, c)
 	if err != nil {
 		return nil, err
@@ -167,7 +167,7 @@ func (m *mesh) ask(ctx context.Context, c *member) (*planeView, error) {
 }
 
 func (v *planeView) read(ctx context.Context, c *member, pod corev1.Pod) error {
-	ref := probe.Ref(&pod)
+	ref := mesh.Ref(&pod)
 	body, err := c.cluster.HTTP(ctx, ref, istiodDebugPort, "/debug/clusterz")
 	if err != nil {
 		return err
@@ -203,7 +203,7 @@ func (v *planeView) read(ctx context.Context, c *member, pod corev1.Pod) error {
 // synced is istiod's word for a cluster that it reads.
 const synced = "synced"
 
-func (m *mesh) judgeRemotes(c *member, view *planeView, out *outcome) {
+func (m *session) judgeRemotes(c *member, view *planeView, out *outcome) {
 	evidence := []gather{
 		textEvidence(c, EvidenceConfig, "istiod /debug/clusterz", view.raw),
 		logEvidence(c, systemNamespace, istiodSelector, "discovery"),
@@ -240,12 +240,12 @@ func judgeConnection(p proxy, seen map[string]proxySync, out *outcome) {
 		out.add(Finding{
 			Reason: ReasonProxyDisconnected, Cluster: p.member.Name, Object: p.object(),
 			Message: "is connected to no istiod of control plane " + p.member.ControlPlane,
-		}, proxyLogEvidence(p.member, probe.Ref(&p.pod)))
+		}, proxyLogEvidence(p.member, mesh.Ref(&p.pod)))
 	}
 }
 
 // endpoints asks one proxy for the workload's endpoints.
-func (m *mesh) endpoints(ctx context.Context, p proxy) ([]endpoint, *Finding) {
+func (m *session) endpoints(ctx context.Context, p proxy) ([]endpoint, *Finding) {
 	dump, err := p.admin(ctx, "/clusters?format=json")
 	if err != nil {
 		return nil, new(unreachable(p.member, p.object(), err))
@@ -265,7 +265,7 @@ func (m *mesh) endpoints(ctx context.Context, p proxy) ([]endpoint, *Finding) {
 
 // judgeEndpoints compares what a proxy holds with what the clusters have: the
 // pods of clusters on its own network, the gateways of the other networks.
-func (m *mesh) judgeEndpoints(p proxy, list []endpoint, truth map[string]census, out *outcome) {
+func (m *session) judgeEndpoints(p proxy, list []endpoint, truth map[string]census, out *outcome) {
 	held := map[string]bool{}
 	for _, e := range list {
 		held[e.Address] = true
@@ -315,7 +315,7 @@ func (m *mesh) judgeEndpoints(p proxy, list []endpoint, truth map[string]census,
 
 // targetPort returns the port under which the proxy holds a pod: the pod's own
 // port, which the Service maps to.
-func (m *mesh) targetPort(list []endpoint, ip string) string {
+func (m *session) targetPort(list []endpoint, ip string) string {
 	for _, e := range list {
 		if host, port, err := net.SplitHostPort(e.Address); err == nil && host == ip {
 			return port
@@ -325,7 +325,7 @@ func (m *mesh) targetPort(list []endpoint, ip string) string {
 }
 
 // gatewaysOfNetwork returns the cross-network addresses of a network.
-func (m *mesh) gatewaysOfNetwork(network string) []string {
+func (m *session) gatewaysOfNetwork(network string) []string {
 	var out []string
 	for _, c := range m.members {
 		if c.Network == network && c.EastWestAddress != "" {

@@ -1,6 +1,9 @@
 package verify
 
 import (
+	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"context"
 	"fmt"
 	"maps"
@@ -22,7 +25,7 @@ const (
 
 // DistributionData is what check "distribution" measured.
 type DistributionData struct {
-	Rule TrafficRule `json:"rule"`
+	Rule topology.Rule `json:"rule"`
 	// Rate is the number of requests per second from each loader, Requests the
 	// number in all from each region: its loaders share it.
 	Rate     int `json:"rate"`
@@ -64,12 +67,12 @@ type RegionShare struct {
 
 // checkDistribution calls a workload with declared weights from every region and
 // compares who answered.
-func checkDistribution(ctx context.Context, m *mesh, out *outcome) {
+func checkDistribution(ctx context.Context, m *session, out *outcome) {
 	rule := m.rules.Distribute
 	if !m.judgeNodes(ctx, out) {
 		return
 	}
-	m.inScenario(ctx, Scenario{Name: "distribution", Traffic: rule}, out, func(m *mesh) {
+	m.inScenario(ctx, mesh.Scenario{Name: "distribution", Traffic: rule}, out, func(m *session) {
 		loaders, finding := m.loaders(ctx, func(*member) bool { return true })
 		if finding != nil {
 			out.add(*finding)
@@ -128,7 +131,7 @@ func checkDistribution(ctx context.Context, m *mesh, out *outcome) {
 }
 
 // servedRegions are the regions in which the workload runs, sorted.
-func (m *mesh) servedRegions() []string {
+func (m *session) servedRegions() []string {
 	seen := map[string]bool{}
 	for _, c := range m.members {
 		if len(m.workload.Versions[c.Name]) > 0 {
@@ -139,11 +142,11 @@ func (m *mesh) servedRegions() []string {
 }
 
 // declared is the share that a rule gives a region.
-func declared(rule TrafficRule, from, to string) float64 {
+func declared(rule topology.Rule, from, to string) float64 {
 	return float64(rule.Weights[from][to]) / 100
 }
 
-func (t *trace) distribution(rule TrafficRule, served []string, where map[string]Target, alpha float64) Distribution {
+func (t *trace) distribution(rule topology.Rule, served []string, where map[string]mesh.Cluster, alpha float64) Distribution {
 	from := t.member.Region
 	d := Distribution{From: t.member.Name, Region: from, Via: t.via, Requests: len(t.records), Retries: t.retries}
 	answers := map[string]int{}
@@ -265,7 +268,7 @@ func (d *DistributionData) summary() string {
 
 // judgeNodes compares the nodes' regions, where istiod reads those of pods, with
 // what is declared. A rule with weights leaves out endpoints of any other region.
-func (m *mesh) judgeNodes(ctx context.Context, out *outcome) bool {
+func (m *session) judgeNodes(ctx context.Context, out *outcome) bool {
 	good := true
 	for _, c := range m.members {
 		nodes, err := c.cluster.Nodes(ctx)
@@ -288,7 +291,7 @@ func (m *mesh) judgeNodes(ctx context.Context, out *outcome) bool {
 
 // judgeLocalities looks at what regional traffic hangs on: that every loader's
 // proxy knows in which region each endpoint is.
-func (m *mesh) judgeLocalities(ctx context.Context, loaders []loader, out *outcome) bool {
+func (m *session) judgeLocalities(ctx context.Context, loaders []loader, out *outcome) bool {
 	known := map[string]bool{}
 	for _, c := range m.members {
 		known[c.Region] = true

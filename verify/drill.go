@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // DrillVersion is the version of a drill's JSON, as FormatVersion is a report's.
@@ -18,13 +20,13 @@ const DrillVersion = 1
 
 // DrillOptions are the inputs of Drill.
 type DrillOptions struct {
-	Targets  []Target
-	Workload Workload
-	Deployer Deployer
+	Targets  []mesh.Cluster
+	Workload mesh.Workload
+	Deployer mesh.Deployer
 	Timeouts Timeouts
 	Plan     FailoverPlan
 	// Rules to measure, one after another.
-	Rules []TrafficRule
+	Rules []topology.Rule
 	// Repeat is how often each is measured; at least once.
 	Repeat int
 	// Flags choose the lab on meshwright's command line, as Options.Flags do.
@@ -35,16 +37,16 @@ type DrillOptions struct {
 
 // DrillReport is what a drill measured.
 type DrillReport struct {
-	Version  int            `json:"version"` // DrillVersion
-	Drill    string         `json:"drill"`   // the fault
-	Clusters []Cluster      `json:"clusters"`
-	Started  time.Time      `json:"started"`
-	Seconds  float64        `json:"seconds"`
-	Requests int            `json:"requests"` // from each loader in each run
-	Rate     int            `json:"rate"`
-	Repeat   int            `json:"repeat"` // runs asked for of each rule
-	Rules    []DrillSummary `json:"rules"`
-	Runs     []DrillRun     `json:"runs"`
+	Version  int                `json:"version"` // DrillVersion
+	Drill    string             `json:"drill"`   // the fault
+	Clusters []topology.Cluster `json:"clusters"`
+	Started  time.Time          `json:"started"`
+	Seconds  float64            `json:"seconds"`
+	Requests int                `json:"requests"` // from each loader in each run
+	Rate     int                `json:"rate"`
+	Repeat   int                `json:"repeat"` // runs asked for of each rule
+	Rules    []DrillSummary     `json:"rules"`
+	Runs     []DrillRun         `json:"runs"`
 	// Findings are warnings about the drill as a whole.
 	Findings []Finding `json:"findings,omitempty"`
 
@@ -97,11 +99,11 @@ func spread(of []float64) *Spread {
 }
 
 // label names a rule: its profile, or the parts that it is made of.
-func label(r TrafficRule) string {
+func label(r topology.Rule) string {
 	if r.Tuning == nil {
 		return r.Profile
 	}
-	parts := []string{ProfileArticle}
+	parts := []string{topology.Article}
 	for _, t := range tunings {
 		if *t.field(r.Tuning) {
 			parts = append(parts, t.name)
@@ -113,16 +115,16 @@ func label(r TrafficRule) string {
 // tunings name the parts of profile zero-loss.
 var tunings = []struct {
 	name  string
-	field func(*Tuning) *bool
+	field func(*topology.Tuning) *bool
 }{
-	{"max-ejection", func(t *Tuning) *bool { return &t.MaxEjection }},
-	{"gateway-errors", func(t *Tuning) *bool { return &t.GatewayErrors }},
-	{"retries", func(t *Tuning) *bool { return &t.Retries }},
-	{"retry-remote", func(t *Tuning) *bool { return &t.RetryRemote }},
-	{"fast-connect", func(t *Tuning) *bool { return &t.FastConnect }},
-	{"local-errors", func(t *Tuning) *bool { return &t.LocalErrors }},
-	{"last-resort", func(t *Tuning) *bool { return &t.LastResort }},
-	{"reuse-connections", func(t *Tuning) *bool { return &t.ReuseConnections }},
+	{"max-ejection", func(t *topology.Tuning) *bool { return &t.MaxEjection }},
+	{"gateway-errors", func(t *topology.Tuning) *bool { return &t.GatewayErrors }},
+	{"retries", func(t *topology.Tuning) *bool { return &t.Retries }},
+	{"retry-remote", func(t *topology.Tuning) *bool { return &t.RetryRemote }},
+	{"fast-connect", func(t *topology.Tuning) *bool { return &t.FastConnect }},
+	{"local-errors", func(t *topology.Tuning) *bool { return &t.LocalErrors }},
+	{"last-resort", func(t *topology.Tuning) *bool { return &t.LastResort }},
+	{"reuse-connections", func(t *topology.Tuning) *bool { return &t.ReuseConnections }},
 }
 
 // TuningNames lists the parts of profile zero-loss.
@@ -135,8 +137,8 @@ func TuningNames() []string {
 }
 
 // ParseTuning builds a tuning from names of parts.
-func ParseTuning(names []string) (*Tuning, error) {
-	out := &Tuning{}
+func ParseTuning(names []string) (*topology.Tuning, error) {
+	out := &topology.Tuning{}
 	for _, name := range names {
 		i := slices.Index(TuningNames(), name)
 		if i < 0 {
@@ -158,8 +160,8 @@ func Drill(ctx context.Context, o DrillOptions) (*DrillReport, error) {
 	if !slices.Contains(append(Faults(), ""), o.Plan.Fault) {
 		return nil, fmt.Errorf("no fault is called %q; there are %s", o.Plan.Fault, strings.Join(Faults(), ", "))
 	}
-	m := &mesh{
-		workload: o.Workload, timeouts: o.Timeouts.withDefaults(), host: probe.Host{},
+	m := &session{
+		workload: o.Workload, timeouts: o.Timeouts.withDefaults(), host: mesh.Host{},
 		flags: o.Flags, deployer: o.Deployer, generator: vegeta{},
 	}
 	done, err := m.open(o.Targets)
@@ -170,7 +172,7 @@ func Drill(ctx context.Context, o DrillOptions) (*DrillReport, error) {
 	return drill(ctx, m, o)
 }
 
-func drill(ctx context.Context, m *mesh, o DrillOptions) (*DrillReport, error) {
+func drill(ctx context.Context, m *session, o DrillOptions) (*DrillReport, error) {
 	if reason, why := needsRegions(m); reason != "" {
 		return nil, errors.New(why)
 	}
@@ -198,11 +200,11 @@ func drill(ctx context.Context, m *mesh, o DrillOptions) (*DrillReport, error) {
 }
 
 // measure adds the runs of one rule to the report, and their summary.
-func (r *DrillReport) measure(ctx context.Context, m *mesh, plan FailoverPlan, rule TrafficRule, progress func(string)) error {
+func (r *DrillReport) measure(ctx context.Context, m *session, plan FailoverPlan, rule topology.Rule, progress func(string)) error {
 	name, out := label(rule), &outcome{}
 	m.say = func(step string) { progress(name + ": " + step) }
 	m.say("deploying")
-	m.inScenario(ctx, Scenario{Name: "drill", Traffic: rule}, out, func(m *mesh) {
+	m.inScenario(ctx, mesh.Scenario{Name: "drill", Traffic: rule}, out, func(m *session) {
 		for n := range r.Repeat {
 			if n > 0 { // the pods are new ones
 				out.findings = append(out.findings, m.settle(ctx)...)

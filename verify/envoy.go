@@ -10,6 +10,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // identity is what a proxy shows to others and what it trusts.
@@ -203,7 +205,7 @@ func parseHostStats(dump []byte, cluster string) (map[string]hostStats, error) {
 }
 
 // outbound names the Envoy cluster of a service's port.
-func outbound(w Workload) string {
+func outbound(w mesh.Workload) string {
 	return fmt.Sprintf("outbound|%d||%s.%s.svc.cluster.local", w.Port, w.Service, w.Namespace)
 }
 

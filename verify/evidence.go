@@ -10,7 +10,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // maxExcerpt bounds one piece of evidence, in bytes.
@@ -92,16 +92,16 @@ func logEvidence(c *member, namespace, selector, container string) gather {
 			return e
 		}
 		sort.Slice(pods, func(i, j int) bool { return pods[j].CreationTimestamp.Before(&pods[i].CreationTimestamp) })
-		return podLog(ctx, c, probe.Ref(&pods[0]), container)
+		return podLog(ctx, c, mesh.Ref(&pods[0]), container)
 	}
 }
 
 // proxyLogEvidence attaches the log of a pod's proxy.
-func proxyLogEvidence(c *member, pod probe.Pod) gather {
-	return func(ctx context.Context) Evidence { return podLog(ctx, c, pod, sidecar) }
+func proxyLogEvidence(c *member, pod mesh.Pod) gather {
+	return func(ctx context.Context) Evidence { return podLog(ctx, c, pod, mesh.Sidecar) }
 }
 
-func podLog(ctx context.Context, c *member, pod probe.Pod, container string) Evidence {
+func podLog(ctx context.Context, c *member, pod mesh.Pod, container string) Evidence {
 	e := Evidence{Title: fmt.Sprintf("log of pod %s, container %s", pod, container), Cluster: c.Name, Kind: EvidenceLog}
 	text, err := c.cluster.Logs(ctx, pod, container, logLines)
 	if err != nil {
@@ -120,7 +120,7 @@ func listenerEvidence(c *member, selector string) gather {
 		if pods = running(pods); err != nil || len(pods) == 0 {
 			return e
 		}
-		text, err := c.cluster.HTTP(ctx, probe.Ref(&pods[0]), envoyAdminPort, "/listeners")
+		text, err := c.cluster.HTTP(ctx, mesh.Ref(&pods[0]), envoyAdminPort, "/listeners")
 		if err != nil {
 			text = []byte(err.Error())
 		}

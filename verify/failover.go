@@ -1,6 +1,9 @@
 package verify
 
 import (
+	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"cmp"
 	"context"
 	"fmt"
@@ -54,7 +57,7 @@ const settled = 0.1
 // localShare is the least share of requests that must be answered where they belong.
 const localShare = 0.99
 
-func (p FailoverPlan) withDefaults(m *mesh) FailoverPlan {
+func (p FailoverPlan) withDefaults(m *session) FailoverPlan {
 	if p.Fault == "" {
 		p.Fault = FaultDrain
 	}
@@ -74,7 +77,7 @@ func (p FailoverPlan) withDefaults(m *mesh) FailoverPlan {
 
 // loadersIn is how many loaders there will be in the region: in each cluster one, and
 // one through its ingress.
-func (m *mesh) loadersIn(region string) int {
+func (m *session) loadersIn(region string) int {
 	n := 0
 	for _, c := range m.members {
 		if c.Region != region {
@@ -94,15 +97,15 @@ func (p FailoverPlan) load(request time.Duration) load.Plan {
 
 // FailoverData is what one failover measured. Times are seconds.
 type FailoverData struct {
-	Rule    TrafficRule `json:"rule"`
-	Region  string      `json:"region"` // the failing one
-	To      string      `json:"to"`     // the one that the rule names
-	Fault   string      `json:"fault"`
-	Failed  []string    `json:"failed"` // the pods that it struck
-	Rate    int         `json:"rate"`
-	Started time.Time   `json:"started"`
-	Events  []Moment    `json:"events"`
-	Loaders []Failover  `json:"loaders"`
+	Rule    topology.Rule `json:"rule"`
+	Region  string        `json:"region"` // the failing one
+	To      string        `json:"to"`     // the one that the rule names
+	Fault   string        `json:"fault"`
+	Failed  []string      `json:"failed"` // the pods that it struck
+	Rate    int           `json:"rate"`
+	Started time.Time     `json:"started"`
+	Events  []Moment      `json:"events"`
+	Loaders []Failover    `json:"loaders"`
 }
 
 // Moment is something that happened, in seconds since the load began.
@@ -165,12 +168,12 @@ type RequestPoint struct {
 }
 
 // checkFailover drains the sidecars of a region under load, and restores them.
-func checkFailover(ctx context.Context, m *mesh, out *outcome) {
+func checkFailover(ctx context.Context, m *session, out *outcome) {
 	rule := m.rules.Failover
 	if !m.judgeNodes(ctx, out) {
 		return
 	}
-	m.inScenario(ctx, Scenario{Name: "failover", Traffic: rule}, out, func(m *mesh) {
+	m.inScenario(ctx, mesh.Scenario{Name: "failover", Traffic: rule}, out, func(m *session) {
 		p := FailoverPlan{}.withDefaults(m)
 		data := m.failover(ctx, p, out)
 		if data == nil {
@@ -187,7 +190,7 @@ func checkFailover(ctx context.Context, m *mesh, out *outcome) {
 
 // failover runs the plan on the workload of m and returns what was measured, or
 // nil when it could not be run, which is a finding.
-func (m *mesh) failover(ctx context.Context, p FailoverPlan, out *outcome) *FailoverData {
+func (m *session) failover(ctx context.Context, p FailoverPlan, out *outcome) *FailoverData {
 	loaders, finding := m.loaders(ctx, func(c *member) bool { return c.Region == p.Region })
 	if finding == nil && len(loaders) == 0 {
 		finding = &Finding{Reason: ReasonProbeFailed, Message: "no cluster is in region " + p.Region}
@@ -230,7 +233,7 @@ func (m *mesh) failover(ctx context.Context, p FailoverPlan, out *outcome) *Fail
 
 // placed reports answers of pods of which it is not known where they ran: they
 // are in nobody's favour.
-func (t *trace) placed(where map[string]Target, out *outcome) bool {
+func (t *trace) placed(where map[string]mesh.Cluster, out *outcome) bool {
 	strangers := map[string]int{}
 	for _, r := range t.records {
 		if r.OK() && where[r.Instance].Region == "" {
@@ -256,7 +259,7 @@ func (d *FailoverData) moment(what string) float64 {
 }
 
 // failover evaluates one loader's records.
-func (t *trace) failover(d *FailoverData, plan load.Plan, where map[string]Target) Failover {
+func (t *trace) failover(d *FailoverData, plan load.Plan, where map[string]mesh.Cluster) Failover {
 	f := Failover{
 		From: t.member.Name, Via: t.via, Scheduled: plan.Scheduled(), Recorded: len(t.records),
 		Retries: t.retries, Errors: map[string]int{},
@@ -347,7 +350,7 @@ func (f *Failover) judge(d *FailoverData, out *outcome) {
 	if d.Fault == FaultDrain && f.Remote < localShare {
 		report(ReasonNotShifted, "from %s after the fault %.1f%% of the requests were answered in %s", shiftWithin, 100*f.Remote, d.To)
 	}
-	if d.Rule.Profile != ProfileArticle && f.Lost > 0 {
+	if d.Rule.Profile != topology.Article && f.Lost > 0 {
 		report(ReasonRequestsLost, "%d of %d requests were lost: %s", f.Lost, f.Recorded, f.losses())
 	}
 	if f.Failback == nil {

@@ -10,12 +10,12 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/meshwright/meshwright/load"
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // breakAndMend makes the region fail and restores it, each at its time, and
 // notes the pods and the moments.
-func (m *mesh) breakAndMend(ctx context.Context, p FailoverPlan, plan load.Plan, data *FailoverData) error {
+func (m *session) breakAndMend(ctx context.Context, p FailoverPlan, plan load.Plan, data *FailoverData) error {
 	var mu sync.Mutex
 	note := func(what string) {
 		mu.Lock()
@@ -71,7 +71,7 @@ type victim struct {
 	pod    corev1.Pod
 }
 
-func (m *mesh) victims(ctx context.Context, region string) ([]victim, error) {
+func (m *session) victims(ctx context.Context, region string) ([]victim, error) {
 	var out []victim
 	for _, c := range m.members {
 		if c.Region != region {
@@ -100,7 +100,7 @@ func (v victim) strike(ctx context.Context, fault string) error {
 		path += "?graceful"
 	}
 	// pilot-agent is in every image of the proxy; curl is not.
-	res, err := v.member.cluster.Exec(ctx, probe.Ref(&v.pod), sidecar, []string{"pilot-agent", "request", "POST", path})
+	res, err := v.member.cluster.Exec(ctx, mesh.Ref(&v.pod), mesh.Sidecar, []string{"pilot-agent", "request", "POST", path})
 	if err != nil {
 		return fmt.Errorf("cluster %s: %w", v.member.Name, err)
 	}
@@ -111,14 +111,14 @@ func (v victim) strike(ctx context.Context, fault string) error {
 }
 
 func (v victim) remove(ctx context.Context, grace *int64) error {
-	if err := v.member.cluster.DeletePod(ctx, probe.Ref(&v.pod), grace); err != nil {
+	if err := v.member.cluster.DeletePod(ctx, mesh.Ref(&v.pod), grace); err != nil {
 		return fmt.Errorf("cluster %s: pod %s: %w", v.member.Name, v.pod.Name, err)
 	}
 	return nil
 }
 
 // awaitServers waits until as many new pods are ready as there were victims.
-func (m *mesh) awaitServers(ctx context.Context, region string, victims []victim) error {
+func (m *session) awaitServers(ctx context.Context, region string, victims []victim) error {
 	old := map[string]bool{}
 	for _, v := range victims {
 		old[v.pod.Name] = true

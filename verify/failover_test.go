@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meshwright/meshwright/load"
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // shape says who answers during a failover, by the part of the run (0 to 1).
@@ -81,37 +83,37 @@ func TestFailover(t *testing.T) {
 		profile string
 		want    []Reason
 	}{
-		"moves and comes back": {clean, ProfileZeroLoss, nil},
+		"moves and comes back": {clean, topology.ZeroLoss, nil},
 		"was never local": {func(part float64) (string, string) {
 			if part < partBefore && int(part*100)%2 == 0 {
 				return "region2", ""
 			}
 			return clean(part)
-		}, ProfileZeroLoss, []Reason{ReasonNotLocal}},
+		}, topology.ZeroLoss, []Reason{ReasonNotLocal}},
 		"loses one": {func(part float64) (string, string) {
 			if part > 0.21 && part < 0.22 {
 				return "", "503 Service Unavailable"
 			}
 			return clean(part)
-		}, ProfileZeroLoss, []Reason{ReasonRequestsLost}},
+		}, topology.ZeroLoss, []Reason{ReasonRequestsLost}},
 		"loses one under the article's rule": {func(part float64) (string, string) {
 			if part > 0.21 && part < 0.22 {
 				return "", "503 Service Unavailable"
 			}
 			return clean(part)
-		}, ProfileArticle, nil},
+		}, topology.Article, nil},
 		"does not move": {func(part float64) (string, string) {
 			if region, _ := clean(part); region == "region2" {
 				return "", "connection refused"
 			}
 			return clean(part)
-		}, ProfileArticle, []Reason{ReasonNotShifted}},
+		}, topology.Article, []Reason{ReasonNotShifted}},
 		"does not come back": {func(part float64) (string, string) {
 			if part > partFault {
 				return "region2", ""
 			}
 			return clean(part)
-		}, ProfileZeroLoss, []Reason{ReasonNotBack}},
+		}, topology.ZeroLoss, []Reason{ReasonNotBack}},
 	}
 	for name, c := range cases {
 		inBubble(t, name, func(t *testing.T) {
@@ -163,7 +165,7 @@ func failed(t *testing.T, fault string, answer func(second float64) (pod, failur
 	if fault == FaultKill {
 		d.Events = []Moment{{10, MomentFault}, {10.1, MomentFaulted}, {17, MomentRestored}}
 	}
-	tr := trace{loader: loader{member: &member{Target: Target{Name: "cluster1", Region: "region1"}}, via: "mesh"}}
+	tr := trace{loader: loader{member: &member{Cluster: inRegion("cluster1", "region1")}, via: "mesh"}}
 	for s := 0.5; s < 40; s++ {
 		r := load.Record{At: start.Add(time.Duration(s * float64(time.Second))), Latency: 5 * time.Millisecond}
 		if r.Instance, r.Error = answer(s); r.Error == "" {
@@ -171,9 +173,9 @@ func failed(t *testing.T, fault string, answer func(second float64) (pod, failur
 		}
 		tr.records = append(tr.records, r)
 	}
-	f := tr.failover(d, load.Plan{Rate: 1, Duration: 40 * time.Second}, map[string]Target{
-		"old": {Name: "cluster1", Region: "region1"}, "new": {Name: "cluster1", Region: "region1"},
-		"remote": {Name: "cluster2", Region: "region2"}, "third": {Name: "cluster3", Region: "region3"},
+	f := tr.failover(d, load.Plan{Rate: 1, Duration: 40 * time.Second}, map[string]mesh.Cluster{
+		"old": inRegion("cluster1", "region1"), "new": inRegion("cluster1", "region1"),
+		"remote": inRegion("cluster2", "region2"), "third": inRegion("cluster3", "region3"),
 	})
 	return d, f
 }
@@ -390,10 +392,10 @@ func testDrill(t *testing.T) {
 	f.load = shaped(f, clean)
 	m := f.mesh(o)
 	tuned := failoverRule
-	tuned.Tuning = &Tuning{MaxEjection: true, Retries: true}
+	tuned.Tuning = &topology.Tuning{MaxEjection: true, Retries: true}
 	report, err := drill(t.Context(), m, DrillOptions{
 		Targets: o.Targets, Workload: o.Workload, Deployer: d, Repeat: 2,
-		Plan: FailoverPlan{Rate: 100, Requests: 100}, Rules: []TrafficRule{failoverRule, tuned},
+		Plan: FailoverPlan{Rate: 100, Requests: 100}, Rules: []topology.Rule{failoverRule, tuned},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -439,7 +441,7 @@ func testDrillThatIsNone(t *testing.T) {
 	}
 	report, err := drill(t.Context(), f.mesh(o), DrillOptions{
 		Targets: o.Targets, Workload: o.Workload, Deployer: d, Repeat: 3,
-		Plan: FailoverPlan{Rate: 100, Requests: 100}, Rules: []TrafficRule{failoverRule},
+		Plan: FailoverPlan{Rate: 100, Requests: 100}, Rules: []topology.Rule{failoverRule},
 	})
 	if err == nil || !strings.Contains(err.Error(), "100 requests scheduled, 99 recorded") {
 		t.Errorf("error %v", err)
@@ -476,10 +478,10 @@ func testDrillStopped(t *testing.T) {
 	}
 	d.residue = errors.New("namespace is stuck")
 	article := failoverRule
-	article.Profile = ProfileArticle
+	article.Profile = topology.Article
 	report, err := drill(ctx, f.mesh(o), DrillOptions{
 		Targets: o.Targets, Workload: o.Workload, Deployer: d,
-		Plan: FailoverPlan{Rate: 100, Requests: 100}, Rules: []TrafficRule{failoverRule, article, failoverRule},
+		Plan: FailoverPlan{Rate: 100, Requests: 100}, Rules: []topology.Rule{failoverRule, article, failoverRule},
 	})
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "left in the mesh: scenario drill: namespace is stuck") {
 		t.Errorf("error %v", err)
@@ -497,7 +499,7 @@ func testDrillLeavesSomething(t *testing.T) {
 	f.load, d.residue = shaped(f, clean), errors.New("namespace is stuck")
 	report, err := drill(t.Context(), f.mesh(o), DrillOptions{
 		Targets: o.Targets, Workload: o.Workload, Deployer: d,
-		Plan: FailoverPlan{Rate: 100, Requests: 100}, Rules: []TrafficRule{failoverRule},
+		Plan: FailoverPlan{Rate: 100, Requests: 100}, Rules: []topology.Rule{failoverRule},
 	})
 	if err != nil || len(report.Rules) != 1 || report.Rules[0].Runs != 1 {
 		t.Fatalf("report %+v, %v", report, err)
@@ -512,9 +514,9 @@ func testDrillLeavesSomething(t *testing.T) {
 func TestDrainRunsInTheSidecar(t *testing.T) {
 	f, o, _ := timedMesh(t)
 	var argv []string
-	f.clusters["cluster1"].exec = func(a []string) (probe.Output, error) {
+	f.clusters["cluster1"].exec = func(a []string) (mesh.Output, error) {
 		argv = a
-		return probe.Output{}, nil
+		return mesh.Output{}, nil
 	}
 	m := f.mesh(o)
 	victims, err := m.victims(t.Context(), "region1")

@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -25,7 +27,7 @@ import (
 
 	"github.com/meshwright/meshwright/load"
 	"github.com/meshwright/meshwright/load/call"
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // fakeMesh is two clusters on two networks in good health, each with istiod,
@@ -49,7 +51,7 @@ type fakeCluster struct {
 	http      map[string]string              // "pod:port/path" -> body
 	httpError map[string]error               // "pod:port/path" -> error
 	chains    map[string][]*x509.Certificate // istiod pod -> chain served
-	exec      func(argv []string) (probe.Output, error)
+	exec      func(argv []string) (mesh.Output, error)
 	panics    bool
 	region    string     // of its node
 	podsMu    sync.Mutex // of pods and http
@@ -58,9 +60,9 @@ type fakeCluster struct {
 	// reach says which pod answers at an address past the proxies, and whether
 	// one does; nil: as the plan has it.
 	reach map[string]string
-	peers string                                        // the servers' /proc/net/tcp
-	proxy func(argv []string) (o probe.Output, ok bool) // overrides commands in proxies
-	app   func(argv []string) probe.Output              // runs commands in servers; nil: none has a container to ask
+	peers string                                       // the servers' /proc/net/tcp
+	proxy func(argv []string) (o mesh.Output, ok bool) // overrides commands in proxies
+	app   func(argv []string) mesh.Output              // runs commands in servers; nil: none has a container to ask
 
 	mu   sync.Mutex
 	sent map[string]int // requests by address, as the client's Envoy counts them
@@ -126,11 +128,11 @@ func (f *fakeCluster) Events(context.Context, string, string) ([]corev1.Event, e
 	return []corev1.Event{{Type: "Warning", Reason: "Unhealthy", Message: "probe failed"}}, f.down
 }
 
-func (f *fakeCluster) Logs(_ context.Context, pod probe.Pod, container string, _ int64) ([]byte, error) {
+func (f *fakeCluster) Logs(_ context.Context, pod mesh.Pod, container string, _ int64) ([]byte, error) {
 	return []byte("last words of " + pod.Name + "/" + container + "\n"), f.down
 }
 
-func (f *fakeCluster) HTTP(_ context.Context, pod probe.Pod, port int, path string) ([]byte, error) {
+func (f *fakeCluster) HTTP(_ context.Context, pod mesh.Pod, port int, path string) ([]byte, error) {
 	f.podsMu.Lock()
 	defer f.podsMu.Unlock()
 	key := pod.Name + ":" + strconv.Itoa(port) + path
@@ -151,28 +153,28 @@ func (f *fakeCluster) HTTP(_ context.Context, pod probe.Pod, port int, path stri
 // sentMark stands in an Envoy's answer for the requests sent to an address.
 var sentMark = regexp.MustCompile(`\{\{[^{}]*\}\}`)
 
-func (f *fakeCluster) Certificates(_ context.Context, pod probe.Pod, _ int) ([]*x509.Certificate, error) {
+func (f *fakeCluster) Certificates(_ context.Context, pod mesh.Pod, _ int) ([]*x509.Certificate, error) {
 	if f.down != nil {
 		return nil, f.down
 	}
 	return f.chains[pod.Name], nil
 }
 
-func (f *fakeCluster) Exec(_ context.Context, _ probe.Pod, container string, argv []string) (probe.Output, error) {
+func (f *fakeCluster) Exec(_ context.Context, _ mesh.Pod, container string, argv []string) (mesh.Output, error) {
 	if f.down != nil {
-		return probe.Output{}, f.down
+		return mesh.Output{}, f.down
 	}
-	if container == sidecar && argv[0] == "pilot-agent" {
+	if container == mesh.Sidecar && argv[0] == "pilot-agent" {
 		return f.exec(argv)
 	}
-	if container == sidecar {
+	if container == mesh.Sidecar {
 		return f.inProxy(argv), nil
 	}
 	if container == "helloworld" && f.app != nil {
 		return f.app(argv), nil
 	}
 	if !slices.Contains([]string{"sleep", "load", "outsider", "outsider-node"}, container) {
-		return probe.Output{}, fmt.Errorf("no container %q", container)
+		return mesh.Output{}, fmt.Errorf("no container %q", container)
 	}
 	out, err := f.exec(argv)
 	f.mu.Lock()
@@ -193,14 +195,14 @@ func (f *fakeCluster) Exec(_ context.Context, _ probe.Pod, container string, arg
 }
 
 // inProxy runs the two commands that the checks run there.
-func (f *fakeCluster) inProxy(argv []string) probe.Output {
+func (f *fakeCluster) inProxy(argv []string) mesh.Output {
 	if f.proxy != nil {
 		if o, ok := f.proxy(argv); ok {
 			return o
 		}
 	}
 	if argv[0] == "cat" {
-		return probe.Output{Stdout: []byte(f.peers)}
+		return mesh.Output{Stdout: []byte(f.peers)}
 	}
 	address := strings.TrimPrefix(argv[len(argv)-1], "http://")
 	address = address[:strings.IndexByte(address, '/')]
@@ -208,10 +210,10 @@ func (f *fakeCluster) inProxy(argv []string) probe.Output {
 	if !ok {
 		return noConnection
 	}
-	return probe.Output{Stdout: []byte("Hello version: v0, instance: " + pod + "\n\n#connect 0.000312 200\n")}
+	return mesh.Output{Stdout: []byte("Hello version: v0, instance: " + pod + "\n\n#connect 0.000312 200\n")}
 }
 
-var noConnection = probe.Output{
+var noConnection = mesh.Output{
 	Code:   28,
 	Stdout: []byte("\n#connect 0.000000 000\n"),
 	Stderr: []byte("curl: (28) Failed to connect to 10.11.0.7 port 5000: Timeout was reached\n"),
@@ -300,8 +302,8 @@ func hello(version string) string {
 }
 
 // answering is a client that sees the versions in turn.
-func answering(versions ...string) func([]string) (probe.Output, error) {
-	return func(argv []string) (probe.Output, error) {
+func answering(versions ...string) func([]string) (mesh.Output, error) {
+	return func(argv []string) (mesh.Output, error) {
 		var b strings.Builder
 		for i := range requestsOf(argv) {
 			if v := versions[i%len(versions)]; v == "" {
@@ -310,7 +312,7 @@ func answering(versions ...string) func([]string) (probe.Output, error) {
 				b.WriteString(hello(v) + "\n#request 200 0.004 0 \n")
 			}
 		}
-		return probe.Output{Stdout: []byte(b.String())}, nil
+		return mesh.Output{Stdout: []byte(b.String())}, nil
 	}
 }
 
@@ -478,7 +480,7 @@ func clusterJSON(name string, addresses ...string) string {
 func (f *fakeMesh) options() Options {
 	o := Options{
 		MeshID: "mesh1",
-		Workload: Workload{
+		Workload: mesh.Workload{
 			Namespace: "sample", Service: "helloworld", Port: 5000, Path: "/hello", ClientLabel: "sleep",
 			Versions: map[string][]string{"cluster1": {"v2"}, "cluster2": {"v1"}},
 		},
@@ -489,8 +491,10 @@ func (f *fakeMesh) options() Options {
 	}
 	for _, name := range []string{"cluster1", "cluster2"} {
 		p := plan[name]
-		o.Targets = append(o.Targets, Target{
-			Name: name, Network: p.network, ControlPlane: name, Region: "region" + name[len(name)-1:],
+		o.Targets = append(o.Targets, mesh.Cluster{
+			Cluster: topology.Cluster{
+				Name: name, Network: p.network, ControlPlane: name, Locality: topology.Locality{Region: "region" + name[len(name)-1:]},
+			},
 			IngressAddress: p.ingress, EastWestAddress: p.eastWest, Config: &rest.Config{},
 		})
 	}
@@ -510,13 +514,13 @@ func (f *fakeMesh) run(t *testing.T, o Options) *Report {
 	return report
 }
 
-func (f *fakeMesh) mesh(o Options) *mesh {
-	m := &mesh{
+func (f *fakeMesh) mesh(o Options) *session {
+	m := &session{
 		workload: o.Workload, timeouts: o.Timeouts.withDefaults(), host: f.host, flags: o.Flags,
 		deployer: o.Deployer, rules: o.Rules, generator: fakeGenerator{f},
 	}
 	for _, target := range o.Targets {
-		m.members = append(m.members, &member{Target: target, cluster: f.clusters[target.Name]})
+		m.members = append(m.members, &member{Cluster: target, cluster: f.clusters[target.Name]})
 	}
 	return m
 }
@@ -547,4 +551,9 @@ func (f *fakeCluster) removePod(name string) {
 		}
 	}
 	panic("no pod " + name)
+}
+
+// inRegion is a cluster of which only name and region matter.
+func inRegion(name, region string) mesh.Cluster {
+	return mesh.Cluster{Cluster: topology.Cluster{Name: name, Locality: topology.Locality{Region: region}}}
 }

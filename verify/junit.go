@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -98,13 +100,13 @@ func (r *Report) junitProperties() []junitProperty {
 		{"started", r.Started.UTC().Format(time.RFC3339)},
 	}
 	for _, c := range r.Clusters {
-		out = append(out, junitProperty{"cluster." + xmlText(c.Name), xmlText(c.place())})
+		out = append(out, junitProperty{"cluster." + xmlText(c.Name), xmlText(describeCluster(c))})
 	}
 	return out
 }
 
-// place describes a cluster in words.
-func (c Cluster) place() string {
+// describeCluster describes a cluster in words.
+func describeCluster(c topology.Cluster) string {
 	var parts []string
 	for _, p := range []struct{ name, value string }{
 		{"network", c.Network}, {"control plane", c.ControlPlane}, {"region", c.Region}, {"zone", c.Zone}, {"subzone", c.Subzone},

@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"bytes"
 	"encoding/xml"
 	"errors"
@@ -21,7 +23,7 @@ func odd() *Report {
 	return &Report{
 		Version: FormatVersion, Verdict: Fail, MeshID: "mesh1" + evil, Seconds: 12.3456,
 		Started:  time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600)),
-		Clusters: []Cluster{{Name: "cluster1", Network: "network1", ControlPlane: "cluster1", Region: "region1"}, {Name: "cluster2"}},
+		Clusters: []topology.Cluster{{Name: "cluster1", Network: "network1", ControlPlane: "cluster1", Locality: topology.Locality{Region: "region1"}}, {Name: "cluster2"}},
 		Checks: []Result{
 			{ID: "planes", Title: "control planes", Proves: "they are there", Required: true, Status: Passed, Summary: "all there " + evil, Attempts: 2, Retried: []string{evil}, Seconds: 1.5, Data: map[string]any{"a": evil, "n": 1e-9}},
 			{

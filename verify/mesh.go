@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -13,7 +12,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // Where Istio lives, and the ports it is asked on.
@@ -23,8 +22,6 @@ const (
 	ingressSelector  = "istio=ingressgateway"
 	eastWestSelector = "istio=eastwestgateway"
 
-	sidecar = "istio-proxy" // container name
-
 	envoyAdminPort  = 15000
 	istiodDebugPort = 8080
 	istiodXDSPort   = 15012
@@ -33,7 +30,7 @@ const (
 	crossPort       = 15443
 )
 
-// cluster is what the checks need of one cluster; probe.Cluster has it, and
+// cluster is what the checks need of one cluster; mesh.Client has it, and
 // tests have a fake.
 type cluster interface {
 	Deployments(ctx context.Context, namespace, selector string) ([]appsv1.Deployment, error)
@@ -42,13 +39,13 @@ type cluster interface {
 	Pods(ctx context.Context, namespace, selector string) ([]corev1.Pod, error)
 	Nodes(ctx context.Context) ([]corev1.Node, error)
 	Events(ctx context.Context, namespace, name string) ([]corev1.Event, error)
-	Logs(ctx context.Context, pod probe.Pod, container string, lines int64) ([]byte, error)
-	HTTP(ctx context.Context, pod probe.Pod, port int, path string) ([]byte, error)
-	Certificates(ctx context.Context, pod probe.Pod, port int) ([]*x509.Certificate, error)
-	Exec(ctx context.Context, pod probe.Pod, container string, argv []string) (probe.Output, error)
+	Logs(ctx context.Context, pod mesh.Pod, container string, lines int64) ([]byte, error)
+	HTTP(ctx context.Context, pod mesh.Pod, port int, path string) ([]byte, error)
+	Certificates(ctx context.Context, pod mesh.Pod, port int) ([]*x509.Certificate, error)
+	Exec(ctx context.Context, pod mesh.Pod, container string, argv []string) (mesh.Output, error)
 
 	// DeletePod is used on pods of a scenario alone. A nil grace is the pod's own.
-	DeletePod(ctx context.Context, pod probe.Pod, grace *int64) error
+	DeletePod(ctx context.Context, pod mesh.Pod, grace *int64) error
 }
 
 // host is what the checks need of this machine.
@@ -59,30 +56,30 @@ type host interface {
 
 // member is one cluster of the mesh: the plan and the way in.
 type member struct {
-	Target
+	mesh.Cluster
 	cluster cluster
 }
 
 // primary reports whether the cluster runs its own istiod.
 func (m *member) primary() bool { return m.ControlPlane == m.Name }
 
-// mesh is everything that a check may look at.
-type mesh struct {
+// session is everything that a check may look at.
+type session struct {
 	members  []*member
-	workload Workload
+	workload mesh.Workload
 	timeouts Timeouts
 	host     host
 	flags    string // Options.Flags
 
 	// For timed checks.
-	deployer  Deployer
-	rules     Rules
+	deployer  mesh.Deployer
+	rules     mesh.Rules
 	generator generator
 	say       func(step string) // hears what a timed check does now; may be nil
 }
 
 // each calls f for every member at the same time and waits.
-func (m *mesh) each(f func(*member)) {
+func (m *session) each(f func(*member)) {
 	var wg group
 	for _, c := range m.members {
 		wg.Go(func() { f(c) })
@@ -90,24 +87,13 @@ func (m *mesh) each(f func(*member)) {
 	wg.Wait()
 }
 
-func (m *mesh) member(name string) *member {
+func (m *session) member(name string) *member {
 	for _, c := range m.members {
 		if c.Name == name {
 			return c
 		}
 	}
 	return nil
-}
-
-// Clients returns the selector of the client pods.
-func (w Workload) Clients() string {
-	if strings.ContainsAny(w.ClientLabel, "=!,()") {
-		return w.ClientLabel
-	}
-	if w.ClientLabel == "" {
-		return "app=sleep"
-	}
-	return "app=" + w.ClientLabel
 }
 
 // running returns the pods that run and are not on their way out.
@@ -132,7 +118,7 @@ func ready(p *corev1.Pod) bool {
 
 // readyPod returns the first ready pod of a selector in the workload's namespace of
 // c; that there is none is a finding.
-func (m *mesh) readyPod(ctx context.Context, c *member, selector string) (*corev1.Pod, *Finding) {
+func (m *session) readyPod(ctx context.Context, c *member, selector string) (*corev1.Pod, *Finding) {
 	pods, err := c.cluster.Pods(ctx, m.workload.Namespace, selector)
 	if err != nil {
 		return nil, new(unreachable(c, "", err))
@@ -148,19 +134,9 @@ func (m *mesh) readyPod(ctx context.Context, c *member, selector string) (*corev
 	}
 }
 
-// AppContainer returns the pod's first container that is not the sidecar.
-func AppContainer(p *corev1.Pod) string {
-	for _, c := range p.Spec.Containers {
-		if c.Name != sidecar {
-			return c.Name
-		}
-	}
-	return ""
-}
-
 // istiods returns the running istiod pods of the control plane that serves c,
 // ready or not: a control plane that is not ready is still worth asking.
-func (m *mesh) istiods(ctx context.Context, c *member) (*member, []corev1.Pod, error) {
+func (m *session) istiods(ctx context.Context, c *member) (*member, []corev1.Pod, error) {
 	plane := m.member(c.ControlPlane)
 	pods, err := plane.cluster.Pods(ctx, systemNamespace, istiodSelector)
 	if err != nil {
@@ -170,7 +146,7 @@ func (m *mesh) istiods(ctx context.Context, c *member) (*member, []corev1.Pod, e
 }
 
 // servers returns the running pods behind the workload's service in c.
-func (m *mesh) servers(ctx context.Context, c *member) ([]corev1.Pod, error) {
+func (m *session) servers(ctx context.Context, c *member) ([]corev1.Pod, error) {
 	svc, err := c.cluster.Service(ctx, m.workload.Namespace, m.workload.Service)
 	if err != nil {
 		return nil, err
@@ -204,13 +180,13 @@ const (
 func (p proxy) object() string { return "pod " + p.pod.Namespace + "/" + p.pod.Name }
 
 func (p proxy) admin(ctx context.Context, path string) ([]byte, error) {
-	return p.member.cluster.HTTP(ctx, probe.Ref(&p.pod), envoyAdminPort, path)
+	return p.member.cluster.HTTP(ctx, mesh.Ref(&p.pod), envoyAdminPort, path)
 }
 
 // proxies lists the running Envoys of c: clients, servers and gateways. Pods
 // without a sidecar are left out, except that a client or a server without one
 // is no member of the mesh and therefore listed: asking it will fail.
-func (m *mesh) proxies(ctx context.Context, c *member) ([]proxy, error) {
+func (m *session) proxies(ctx context.Context, c *member) ([]proxy, error) {
 	var out []proxy
 	add := func(r role, pods []corev1.Pod) {
 		for _, p := range running(pods) {

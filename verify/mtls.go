@@ -11,7 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/meshwright/meshwright/load/call"
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // Callers without a certificate.
@@ -49,8 +49,8 @@ const (
 // checkMTLS calls servers under STRICT mTLS in plaintext, which must be refused.
 // A refusal counts only when the same caller reaches the same pod on the port
 // that takes plaintext, and the same pod answers a mesh client.
-func checkMTLS(ctx context.Context, m *mesh, out *outcome) {
-	m.inScenario(ctx, Scenario{Name: "mtls", MTLS: "STRICT", Outsiders: true}, out, func(m *mesh) {
+func checkMTLS(ctx context.Context, m *session, out *outcome) {
+	m.inScenario(ctx, mesh.Scenario{Name: "mtls", MTLS: "STRICT", Outsiders: true}, out, func(m *session) {
 		answers := m.answered(ctx, out)
 		var mu sync.Mutex
 		var data MTLSData
@@ -70,8 +70,8 @@ func checkMTLS(ctx context.Context, m *mesh, out *outcome) {
 }
 
 // answered counts, by server pod, the answers that mesh clients of all clusters got.
-func (m *mesh) answered(ctx context.Context, out *outcome) map[string]int {
-	n := powerOf(m.choices(), len(m.workload.allVersions())).Requests
+func (m *session) answered(ctx context.Context, out *outcome) map[string]int {
+	n := powerOf(m.choices(), len(m.workload.AllVersions())).Requests
 	var mu sync.Mutex
 	got := map[string]int{}
 	m.each(func(c *member) {
@@ -92,7 +92,7 @@ func (m *mesh) answered(ctx context.Context, out *outcome) map[string]int {
 }
 
 // plaintext calls every server pod of c from every outsider in c.
-func (m *mesh) plaintext(ctx context.Context, c *member, out *outcome) []Refusal {
+func (m *session) plaintext(ctx context.Context, c *member, out *outcome) []Refusal {
 	servers, err := m.servers(ctx, c)
 	if err != nil {
 		out.add(unreachable(c, "", err))
@@ -124,10 +124,10 @@ func (m *mesh) plaintext(ctx context.Context, c *member, out *outcome) []Refusal
 
 // refusal calls one server pod from an outsider: its service port, and the port
 // of the proxy's readiness, which takes plaintext.
-func (m *mesh) refusal(ctx context.Context, c *member, from, to *corev1.Pod) (*Refusal, *Finding) {
-	curl := func(port int, path string) (probe.Output, error) {
+func (m *session) refusal(ctx context.Context, c *member, from, to *corev1.Pod) (*Refusal, *Finding) {
+	curl := func(port int, path string) (mesh.Output, error) {
 		url := "http://" + net.JoinHostPort(to.Status.PodIP, strconv.Itoa(port)) + path
-		return c.cluster.Exec(ctx, probe.Ref(from), AppContainer(from), []string{
+		return c.cluster.Exec(ctx, mesh.Ref(from), mesh.AppContainer(from), []string{
 			"curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", call.Seconds(m.timeouts.Request), url,
 		})
 	}

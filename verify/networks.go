@@ -31,7 +31,7 @@ type place struct {
 // checkNetworks proves that clusters of one network are really direct neighbours
 // and that those of different networks really are not, and that calls go the way
 // that this asks for.
-func checkNetworks(ctx context.Context, m *mesh, out *outcome) {
+func checkNetworks(ctx context.Context, m *session, out *outcome) {
 	data := NetworksData{Reaches: []Reach{}, Paths: []Path{}, Responders: []Responder{}}
 	if len(m.members) < 2 {
 		out.data, out.summary = data, "one cluster: there is no other to be near to or apart from"
@@ -85,7 +85,7 @@ func unseen(paths []Path) int {
 }
 
 // serving is how many clusters serve the workload.
-func (m *mesh) serving() int {
+func (m *session) serving() int {
 	n := 0
 	for _, c := range m.members {
 		if len(m.workload.Versions[c.Name]) > 0 {
@@ -96,7 +96,7 @@ func (m *mesh) serving() int {
 }
 
 // places finds a client, the servers and a pod that listens in every cluster.
-func (m *mesh) places(ctx context.Context, out *outcome) []*place {
+func (m *session) places(ctx context.Context, out *outcome) []*place {
 	var mu sync.Mutex
 	found := map[string]*place{}
 	m.each(func(c *member) {
@@ -118,7 +118,7 @@ func (m *mesh) places(ctx context.Context, out *outcome) []*place {
 	return list
 }
 
-func (m *mesh) place(ctx context.Context, c *member) (*place, *Finding) {
+func (m *session) place(ctx context.Context, c *member) (*place, *Finding) {
 	client, f := m.readyPod(ctx, c, m.workload.Clients())
 	if f != nil {
 		return nil, f

@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"os"
 	"strings"
 	"testing"
@@ -9,7 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // TestNetworks breaks what only check "networks" looks at.
@@ -32,8 +34,8 @@ func TestNetworks(t *testing.T) {
 		},
 		"refused, not silent": {
 			false, func(f *fakeMesh, _ *Options) {
-				f.clusters["cluster1"].proxy = func(argv []string) (probe.Output, bool) {
-					return probe.Output{Code: 7, Stdout: []byte("\n#connect 0.000000 000\n"), Stderr: []byte("curl: (7) No route to host")},
+				f.clusters["cluster1"].proxy = func(argv []string) (mesh.Output, bool) {
+					return mesh.Output{Code: 7, Stdout: []byte("\n#connect 0.000000 000\n"), Stderr: []byte("curl: (7) No route to host")},
 						strings.Contains(strings.Join(argv, " "), v1)
 				}
 			}, red{}, "2 ways between networks: shut",
@@ -50,8 +52,8 @@ func TestNetworks(t *testing.T) {
 		},
 		"connected, then closed": {
 			false, func(f *fakeMesh, _ *Options) {
-				f.clusters["cluster1"].proxy = func(argv []string) (probe.Output, bool) {
-					return probe.Output{Code: 56, Stdout: []byte("\n#connect 0.000400 000\n"), Stderr: []byte("curl: (56) Connection reset by peer")},
+				f.clusters["cluster1"].proxy = func(argv []string) (mesh.Output, bool) {
+					return mesh.Output{Code: 56, Stdout: []byte("\n#connect 0.000400 000\n"), Stderr: []byte("curl: (56) Connection reset by peer")},
 						strings.Contains(strings.Join(argv, " "), v1)
 				}
 			}, red{CheckNetworks: ReasonNotIsolated}, "nothing tells who answered",
@@ -70,8 +72,8 @@ func TestNetworks(t *testing.T) {
 		},
 		"curl cannot even start to connect": {
 			false, func(f *fakeMesh, _ *Options) {
-				f.clusters["cluster1"].proxy = func(argv []string) (probe.Output, bool) {
-					return probe.Output{Code: 6, Stdout: []byte("\n#connect 0.000000 000\n"), Stderr: []byte("curl: (6) Could not resolve host")},
+				f.clusters["cluster1"].proxy = func(argv []string) (mesh.Output, bool) {
+					return mesh.Output{Code: 6, Stdout: []byte("\n#connect 0.000000 000\n"), Stderr: []byte("curl: (6) Could not resolve host")},
 						strings.Contains(strings.Join(argv, " "), v1)
 				}
 			}, red{CheckNetworks: ReasonProbeFailed}, "Could not resolve host",
@@ -88,7 +90,7 @@ func TestNetworks(t *testing.T) {
 		},
 		"a rule keeps calls at home": {
 			false, func(f *fakeMesh, o *Options) {
-				o.Workload.Traffic = TrafficRule{Mode: "failover", Failover: map[string]string{"region1": "region2", "region2": "region1"}}
+				o.Workload.Traffic = topology.Rule{Mode: "failover", Failover: map[string]string{"region1": "region2", "region2": "region1"}}
 				for name, c := range f.clusters {
 					version := plan[name].version
 					c.exec = answering(version)
@@ -126,7 +128,7 @@ func TestNetworks(t *testing.T) {
 			true, func(f *fakeMesh, _ *Options) {
 				c := f.clusters["cluster2"]
 				c.proxy = noCat
-				c.app = func([]string) probe.Output { return probe.Output{Stdout: []byte(c.peers)} }
+				c.app = func([]string) mesh.Output { return mesh.Output{Stdout: []byte(c.peers)} }
 			}, red{}, "2 ways within a network: pod to pod, no gateway",
 		},
 		"somebody else is connected": {
@@ -179,7 +181,7 @@ func TestNetworks(t *testing.T) {
 }
 
 // noCat is a proxy whose image has no cat.
-func noCat(argv []string) (probe.Output, bool) { return probe.Output{Code: 127}, argv[0] == "cat" }
+func noCat(argv []string) (mesh.Output, bool) { return mesh.Output{Code: 127}, argv[0] == "cat" }
 
 // TestMendsOfRoutes: what a command did on a node no refresh does again, neither by the
 // hints nor by the documentation.
@@ -223,17 +225,17 @@ func TestDistrolessProxy(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFakeMesh(t)
 			cluster := f.clusters["cluster1"]
-			cluster.proxy = func(argv []string) (probe.Output, bool) { return probe.Output{Code: 127}, argv[0] == "curl" }
+			cluster.proxy = func(argv []string) (mesh.Output, bool) { return mesh.Output{Code: 127}, argv[0] == "curl" }
 			normal := cluster.exec
-			cluster.exec = func(argv []string) (probe.Output, error) {
+			cluster.exec = func(argv []string) (mesh.Output, error) {
 				line := strings.Join(argv, " ")
 				switch {
 				case !strings.Contains(line, "#connect"):
 					return normal(argv)
 				case strings.Contains(line, plan["cluster1"].podIP):
-					return probe.Output{Stdout: []byte(hello("v2") + "\n#connect 0.0001 200\n")}, nil
+					return mesh.Output{Stdout: []byte(hello("v2") + "\n#connect 0.0001 200\n")}, nil
 				}
-				return probe.Output{Stdout: []byte(c.body)}, nil
+				return mesh.Output{Stdout: []byte(c.body)}, nil
 			}
 			if diff := cmp.Diff(c.want, outcomes(f.run(t, f.options()))); diff != "" {
 				t.Errorf("red checks (-want +got):\n%s", diff)
@@ -243,11 +245,11 @@ func TestDistrolessProxy(t *testing.T) {
 }
 
 func TestConnected(t *testing.T) {
-	out := func(code int, line, stderr string) probe.Output {
-		return probe.Output{Code: code, Stdout: []byte("body\n" + line + "\n"), Stderr: []byte(stderr)}
+	out := func(code int, line, stderr string) mesh.Output {
+		return mesh.Output{Code: code, Stdout: []byte("body\n" + line + "\n"), Stderr: []byte(stderr)}
 	}
 	for name, c := range map[string]struct {
-		output probe.Output
+		output mesh.Output
 		want   bool
 		fails  bool
 	}{
@@ -262,7 +264,7 @@ func TestConnected(t *testing.T) {
 		"no name":                     {out(6, "#connect 0.000000 000", "curl: (6) Could not resolve host"), false, true},
 		"a proxy's name":              {out(5, "#connect 0.000000 000", "curl: (5) Could not resolve proxy"), false, true},
 		"no memory":                   {out(27, "#connect 0.000000 000", ""), false, true},
-		"killed before it said a bit": {probe.Output{Code: 137}, false, true},
+		"killed before it said a bit": {mesh.Output{Code: 137}, false, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, detail, err := connected(c.output)
@@ -294,7 +296,7 @@ func TestInboundPeers(t *testing.T) {
 }
 
 func TestHostStats(t *testing.T) {
-	got, err := parseHostStats([]byte(strings.ReplaceAll(clustersJSON("10.10.0.7:5000"), "{{10.10.0.7:5000}}", "18446744073709551615")), outbound(Workload{Namespace: "sample", Service: "helloworld", Port: 5000}))
+	got, err := parseHostStats([]byte(strings.ReplaceAll(clustersJSON("10.10.0.7:5000"), "{{10.10.0.7:5000}}", "18446744073709551615")), outbound(mesh.Workload{Namespace: "sample", Service: "helloworld", Port: 5000}))
 	want := map[string]hostStats{"10.10.0.7:5000": {Requests: 18446744073709551615, Connections: 1, Open: 1}}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {
 		t.Errorf("%v; -want +got:\n%s", err, diff)

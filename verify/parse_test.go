@@ -1,6 +1,9 @@
 package verify
 
 import (
+	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"errors"
 	"math"
 	"math/rand/v2"
@@ -95,10 +98,10 @@ func TestChoices(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			m := &mesh{workload: Workload{Versions: map[string][]string{}}}
+			m := &session{workload: mesh.Workload{Versions: map[string][]string{}}}
 			for i, n := range c.networks {
 				id := string(rune('a' + i))
-				m.members = append(m.members, &member{Target: Target{Name: id, Network: n}})
+				m.members = append(m.members, &member{Cluster: mesh.Cluster{Cluster: topology.Cluster{Name: id, Network: n}}})
 				m.workload.Versions[id] = c.versions[i]
 			}
 			if got := m.choices(); got != c.want {

@@ -12,7 +12,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // Path is how one client's calls to one other network, or to one other cluster
@@ -62,7 +62,7 @@ func tallyOf(ctx context.Context, p proxy, cluster string) (tally, *Finding) {
 // passthrough names the Envoy cluster by which an east-west gateway passes the
 // workload's connections on, and the server that they ask for (istio's
 // BuildDNSSrvSubsetKey).
-func passthrough(w Workload) string {
+func passthrough(w mesh.Workload) string {
 	return fmt.Sprintf("outbound_.%d_._.%s.%s.svc.cluster.local", w.Port, w.Service, w.Namespace)
 }
 
@@ -70,7 +70,7 @@ func passthrough(w Workload) string {
 // proxies on the way how the answers came. Counters are shared with whoever else
 // calls: at least as many requests as answers must have gone the right way, and
 // none at all the wrong way.
-func (m *mesh) paths(ctx context.Context, places []*place, out *outcome) []Path {
+func (m *session) paths(ctx context.Context, places []*place, out *outcome) []Path {
 	where := map[string]string{}
 	for _, p := range places {
 		for _, s := range p.servers {
@@ -139,7 +139,7 @@ func (m *mesh) paths(ctx context.Context, places []*place, out *outcome) []Path 
 
 // ways lists those that the calls of p's client to the other clusters must take,
 // as far as a rule for traffic lets them go there.
-func (m *mesh) ways(places []*place, p *place) []Path {
+func (m *session) ways(places []*place, p *place) []Path {
 	var list []Path
 	others := map[string]*Path{}
 	var order []string
@@ -170,13 +170,13 @@ func (m *mesh) ways(places []*place, p *place) []Path {
 }
 
 // serverAddress is where a server pod is called directly.
-func (m *mesh) serverAddress(p *place, pod corev1.Pod) string {
+func (m *session) serverAddress(p *place, pod corev1.Pod) string {
 	return net.JoinHostPort(pod.Status.PodIP, strconv.Itoa(p.landing.serverPort))
 }
 
 // judgePath decides whether the answers that came from a network went the way
 // that they should.
-func (m *mesh) judgePath(p *place, path Path, b *batch, out *outcome) {
+func (m *session) judgePath(p *place, path Path, b *batch, out *outcome) {
 	to := strings.Join(path.To, ", ")
 	evidence := b.evidence()
 	report := func(format string, args ...any) {
@@ -194,7 +194,7 @@ func (m *mesh) judgePath(p *place, path Path, b *batch, out *outcome) {
 
 // judgeDetours looks for endpoints that a client's proxy must not use: pods of
 // another network, and gateways of its own.
-func (m *mesh) judgeDetours(places []*place, p *place, before, after tally, out *outcome) {
+func (m *session) judgeDetours(places []*place, p *place, before, after tally, out *outcome) {
 	near := map[string]bool{}
 	for _, peer := range places {
 		if peer.Network == p.Network {
@@ -232,7 +232,7 @@ func tallyEvidence(p *place, t tally) gather {
 	for _, h := range slices.Sorted(maps.Keys(t)) {
 		fmt.Fprintf(&b, "%-22s %d requests, %d connections, %d open\n", h, t[h].Requests, t[h].Connections, t[h].Open)
 	}
-	return textEvidence(p.member, EvidenceConfig, "what the proxy of pod "+probe.Ref(&p.client).String()+" sent to each endpoint", b.String())
+	return textEvidence(p.member, EvidenceConfig, "what the proxy of pod "+mesh.Ref(&p.client).String()+" sent to each endpoint", b.String())
 }
 
 // passed is what the gateways of one network had to do with the workload.
@@ -248,7 +248,7 @@ func (p passed) since(before passed) uint64 {
 }
 
 // carried asks every east-west gateway, by network.
-func (m *mesh) carried(ctx context.Context, places []*place, out *outcome) map[string]passed {
+func (m *session) carried(ctx context.Context, places []*place, out *outcome) map[string]passed {
 	var mu sync.Mutex
 	sum := map[string]passed{}
 	var wg group
@@ -285,7 +285,7 @@ func (m *mesh) carried(ctx context.Context, places []*place, out *outcome) map[s
 
 // judgeIdleGateways: in a mesh of one network nobody has business with the
 // workload at a gateway, which serves remotes their control plane there.
-func (m *mesh) judgeIdleGateways(before, after map[string]passed, out *outcome) {
+func (m *session) judgeIdleGateways(before, after map[string]passed, out *outcome) {
 	if m.networks() > 1 {
 		return
 	}

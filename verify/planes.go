@@ -13,7 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/meshwright/meshwright/load/call"
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // PlanesData is what check "planes" measured.
@@ -32,7 +32,7 @@ type GatewayData struct {
 // checkPlanes looks at istiod and the gateways, then knocks at every gateway's
 // planned address: readiness on 15021, and on the east-west gateway of a mesh
 // with several networks also port 15443, which only a Gateway object opens.
-func checkPlanes(ctx context.Context, m *mesh, out *outcome) {
+func checkPlanes(ctx context.Context, m *session, out *outcome) {
 	var mu sync.Mutex
 	data := PlanesData{Gateways: []GatewayData{}}
 	m.each(func(c *member) {
@@ -61,7 +61,7 @@ func checkPlanes(ctx context.Context, m *mesh, out *outcome) {
 }
 
 // planes returns the names of the clusters that run an istiod.
-func (m *mesh) planes() []string {
+func (m *session) planes() []string {
 	var out []string
 	for _, c := range m.members {
 		if c.primary() {
@@ -104,7 +104,7 @@ type gateway struct {
 	cross    bool // must also have 15443 open
 }
 
-func gatewaysOf(m *mesh, c *member) []gateway {
+func gatewaysOf(m *session, c *member) []gateway {
 	var out []gateway
 	if c.IngressAddress != "" {
 		out = append(out, gateway{name: "ingress gateway", selector: ingressSelector, address: c.IngressAddress})
@@ -116,7 +116,7 @@ func gatewaysOf(m *mesh, c *member) []gateway {
 }
 
 // networks counts the networks of the mesh.
-func (m *mesh) networks() int {
+func (m *session) networks() int {
 	seen := map[string]bool{}
 	for _, c := range m.members {
 		seen[c.Network] = true
@@ -126,7 +126,7 @@ func (m *mesh) networks() int {
 
 // checkGateway returns what it saw of a gateway that is as it should be, nil
 // for one that is not, and an error when the API server does not answer.
-func checkGateway(ctx context.Context, m *mesh, c *member, g gateway, out *outcome) (*GatewayData, error) {
+func checkGateway(ctx context.Context, m *session, c *member, g gateway, out *outcome) (*GatewayData, error) {
 	deployments, err := c.cluster.Deployments(ctx, "", g.selector)
 	if err != nil {
 		return nil, err
@@ -232,7 +232,7 @@ func checkAddress(c *member, s *corev1.Service, planned string) (Finding, bool) 
 // answers asks a gateway's readiness through its load-balancer address: from
 // this machine or, when nothing comes back, from inside the cluster. It
 // returns where the answer was had.
-func (m *mesh) answers(ctx context.Context, c *member, address string) (from string, err error) {
+func (m *session) answers(ctx context.Context, c *member, address string) (from string, err error) {
 	url := fmt.Sprintf("http://%s/healthz/ready", net.JoinHostPort(address, strconv.Itoa(statusPort)))
 	status, _, err := m.host.Get(ctx, url, m.timeouts.Request)
 	switch {
@@ -240,7 +240,7 @@ func (m *mesh) answers(ctx context.Context, c *member, address string) (from str
 		return "host", nil
 	case err == nil:
 		return "", fmt.Errorf("status %d from /healthz/ready", status)
-	case !errors.Is(err, probe.ErrUnroutable):
+	case !errors.Is(err, mesh.ErrUnroutable):
 		return "", err
 	}
 	pod, out, inner := m.curl(ctx, c, "-o", "/dev/null", "-w", "%{http_code}", url)
@@ -254,10 +254,10 @@ func (m *mesh) answers(ctx context.Context, c *member, address string) (from str
 }
 
 // opens checks that the cross-network port accepts connections.
-func (m *mesh) opens(ctx context.Context, c *member, address string) error {
+func (m *session) opens(ctx context.Context, c *member, address string) error {
 	addr := net.JoinHostPort(address, strconv.Itoa(crossPort))
 	err := m.host.Dial(ctx, addr, m.timeouts.Dial)
-	if err == nil || !errors.Is(err, probe.ErrUnroutable) {
+	if err == nil || !errors.Is(err, mesh.ErrUnroutable) {
 		return err
 	}
 	// A sidecar accepts every outgoing connection itself, so a connection from
@@ -274,7 +274,7 @@ func (m *mesh) opens(ctx context.Context, c *member, address string) error {
 }
 
 // curl runs curl in a client pod of c.
-func (m *mesh) curl(ctx context.Context, c *member, args ...string) (pod string, out probe.Output, err error) {
+func (m *session) curl(ctx context.Context, c *member, args ...string) (pod string, out mesh.Output, err error) {
 	if m.workload.Empty() {
 		return "", out, errors.New("no client pod is known")
 	}
@@ -287,6 +287,6 @@ func (m *mesh) curl(ctx context.Context, c *member, args ...string) (pod string,
 		return "", out, fmt.Errorf("no running pod %s in namespace %s", m.workload.Clients(), m.workload.Namespace)
 	}
 	argv := append([]string{"curl", "-sS", "--max-time", call.Seconds(m.timeouts.Request)}, args...)
-	out, err = c.cluster.Exec(ctx, probe.Ref(&pods[0]), AppContainer(&pods[0]), argv)
+	out, err = c.cluster.Exec(ctx, mesh.Ref(&pods[0]), mesh.AppContainer(&pods[0]), argv)
 	return pods[0].Name, out, err
 }

@@ -15,7 +15,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/meshwright/meshwright/load/call"
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // Reach is one attempt to connect to a pod by its own address.
@@ -50,7 +50,7 @@ func (l landing) address() string {
 
 // landing is a ready server of the workload, else the ingress gateway's status
 // port. The pod's name is empty when there is neither.
-func (m *mesh) landing(ctx context.Context, p *place) (landing, error) {
+func (m *session) landing(ctx context.Context, p *place) (landing, error) {
 	l := landing{serverPort: m.workload.Port}
 	svc, err := p.cluster.Service(ctx, m.workload.Namespace, m.workload.Service)
 	if err != nil && !apierrors.IsNotFound(err) {
@@ -100,7 +100,7 @@ func namedPort(p *corev1.Pod, name string, otherwise int) int {
 // reaches connects every cluster's client to every cluster's landing, its own
 // included: that one is the positive control, of the client as one that can
 // connect and of the landing as one that answers its neighbours.
-func (m *mesh) reaches(ctx context.Context, places []*place, out *outcome) []Reach {
+func (m *session) reaches(ctx context.Context, places []*place, out *outcome) []Reach {
 	results := make([]Reach, len(places)*len(places))
 	failed := make([]bool, len(results))
 	var wg group
@@ -148,7 +148,7 @@ func (m *mesh) reaches(ctx context.Context, places []*place, out *outcome) []Rea
 
 // judgeReach decides about one attempt by what the same pod said to its
 // neighbour, the control.
-func (m *mesh) judgeReach(ctx context.Context, from, to *place, r, control Reach, evidence gather, out *outcome) {
+func (m *session) judgeReach(ctx context.Context, from, to *place, r, control Reach, evidence gather, out *outcome) {
 	report := func(reason Reason, format string, args ...any) {
 		out.add(Finding{Reason: reason, Cluster: from.Name, Object: "client pod", Message: fmt.Sprintf(format, args...)}, evidence)
 	}
@@ -184,19 +184,19 @@ func hasPod(ctx context.Context, c *member, ip string) bool {
 // connect tries one connection, from the client's proxy container: what its user
 // sends is not captured (istio-iptables returns uid 1337 in ISTIO_OUTPUT), while
 // the proxy would accept the application's connection itself, wherever it goes.
-func (m *mesh) connect(ctx context.Context, from, to *place) (Reach, *Finding) {
+func (m *session) connect(ctx context.Context, from, to *place) (Reach, *Finding) {
 	l := to.landing
 	r := Reach{
 		From: from.Name, To: to.Name, Pod: l.pod.Name, Address: l.address(),
 		Near: from.Network == to.Network, Way: "direct",
 	}
 	url := "http://" + l.address() + l.path
-	client := probe.Ref(&from.client)
-	got, err := from.cluster.Exec(ctx, client, sidecar, connectWith(url, m.timeouts.Dial, m.timeouts.Dial+time.Second))
+	client := mesh.Ref(&from.client)
+	got, err := from.cluster.Exec(ctx, client, mesh.Sidecar, connectWith(url, m.timeouts.Dial, m.timeouts.Dial+time.Second))
 	judge := connected
 	if noCommand(got, err) {
 		r.Way, judge = "proxy", connectedByProxy
-		got, err = from.cluster.Exec(ctx, client, AppContainer(&from.client), connectWith(url, m.timeouts.Dial, proxyConnect))
+		got, err = from.cluster.Exec(ctx, client, mesh.AppContainer(&from.client), connectWith(url, m.timeouts.Dial, proxyConnect))
 	}
 	if err != nil {
 		return r, new(unreachable(from.member, "pod "+client.String(), err))
@@ -227,7 +227,7 @@ func connectWith(url string, connect, whole time.Duration) []string {
 }
 
 // noCommand says that the container has no curl, as distroless images have not.
-func noCommand(o probe.Output, err error) bool {
+func noCommand(o mesh.Output, err error) bool {
 	if err != nil {
 		return strings.Contains(err.Error(), "executable file not found") || strings.Contains(err.Error(), "no such file")
 	}
@@ -235,7 +235,7 @@ func noCommand(o probe.Output, err error) bool {
 }
 
 // curlError says how a curl ended that has proven nothing.
-func curlError(o probe.Output) error {
+func curlError(o mesh.Output) error {
 	return fmt.Errorf("curl ended with code %d: %s", o.Code, strings.TrimSpace(excerpt(string(o.Stderr))))
 }
 
@@ -251,7 +251,7 @@ const (
 // and silence are all "not connected": that the same pod answers its neighbours
 // and that the same client reaches its own is what makes them proofs. Anything
 // else that went wrong before a connection is an error, and proves nothing.
-func connected(o probe.Output) (ok bool, detail string, err error) {
+func connected(o mesh.Output) (ok bool, detail string, err error) {
 	m := connectLine.FindStringSubmatch(string(o.Stdout))
 	if m == nil {
 		return false, "", curlError(o)
@@ -274,7 +274,7 @@ func connected(o probe.Output) (ok bool, detail string, err error) {
 
 // connectedByProxy reads the result of a request through the proxy, which
 // reports in words how its own connection went (Envoy's failure reasons).
-func connectedByProxy(o probe.Output) (ok bool, detail string, err error) {
+func connectedByProxy(o mesh.Output) (ok bool, detail string, err error) {
 	body := string(o.Stdout)
 	m := connectLine.FindStringSubmatch(body)
 	switch {

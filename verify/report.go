@@ -1,10 +1,14 @@
 package verify
 
 import (
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"encoding/json"
 	"io"
 	"slices"
 	"time"
+
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // FormatVersion is the version of the report's JSON. It grows when a field
@@ -34,32 +38,19 @@ const (
 
 // Report is the result of a run. All renderers draw from it.
 type Report struct {
-	Version  int       `json:"version"` // FormatVersion
-	Verdict  Verdict   `json:"verdict"`
-	MeshID   string    `json:"meshID,omitempty"`
-	Clusters []Cluster `json:"clusters"`
-	Started  time.Time `json:"started"`
-	Seconds  float64   `json:"seconds"`
-	Checks   []Result  `json:"checks"`
+	Version  int                `json:"version"` // FormatVersion
+	Verdict  Verdict            `json:"verdict"`
+	MeshID   string             `json:"meshID,omitempty"`
+	Clusters []topology.Cluster `json:"clusters"`
+	Started  time.Time          `json:"started"`
+	Seconds  float64            `json:"seconds"`
+	Checks   []Result           `json:"checks"`
 }
 
-// Cluster identifies one of the clusters that were checked.
-type Cluster struct {
-	Name         string `json:"name"`
-	Network      string `json:"network,omitempty"`
-	ControlPlane string `json:"controlPlane,omitempty"`
-	Region       string `json:"region,omitempty"`
-	Zone         string `json:"zone,omitempty"`
-	Subzone      string `json:"subzone,omitempty"`
-}
-
-func clustersOf(targets []Target) []Cluster {
-	var out []Cluster
+func clustersOf(targets []mesh.Cluster) []topology.Cluster {
+	var out []topology.Cluster
 	for _, t := range targets {
-		out = append(out, Cluster{
-			Name: t.Name, Network: t.Network, ControlPlane: t.ControlPlane,
-			Region: t.Region, Zone: t.Zone, Subzone: t.Subzone,
-		})
+		out = append(out, t.Cluster)
 	}
 	return out
 }

@@ -13,7 +13,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // Responder is who is connected to a server, as its own pod sees it.
@@ -29,7 +29,7 @@ const envoyInboundPort = 15006
 
 // responders reads the servers' own tables of connections and judges each direct
 // path by those of the cluster that answered. It adds to a path whether it was seen.
-func (m *mesh) responders(ctx context.Context, places []*place, paths []Path, out *outcome) []Responder {
+func (m *session) responders(ctx context.Context, places []*place, paths []Path, out *outcome) []Responder {
 	var mu sync.Mutex
 	list := []Responder{}
 	var wg group
@@ -62,10 +62,10 @@ func (m *mesh) responders(ctx context.Context, places []*place, paths []Path, ou
 // where its proxy's image has no command to read them (distroless), the
 // application's may.
 func connections(ctx context.Context, p *place, server *corev1.Pod) (string, error) {
-	var got probe.Output
+	var got mesh.Output
 	var err error
-	for _, container := range []string{sidecar, AppContainer(server)} {
-		got, err = p.cluster.Exec(ctx, probe.Ref(server), container, []string{"cat", "/proc/net/tcp", "/proc/net/tcp6"})
+	for _, container := range []string{mesh.Sidecar, mesh.AppContainer(server)} {
+		got, err = p.cluster.Exec(ctx, mesh.Ref(server), container, []string{"cat", "/proc/net/tcp", "/proc/net/tcp6"})
 		if !noCommand(got, err) {
 			break
 		}

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // Run checks the mesh and reports. The checks that only read run at the same
@@ -20,10 +20,10 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := validate(o); err != nil {
 		return nil, err
 	}
-	m := &mesh{
+	m := &session{
 		workload: o.Workload,
 		timeouts: o.Timeouts.withDefaults(),
-		host:     probe.Host{},
+		host:     mesh.Host{},
 		flags:    o.Flags,
 		deployer: o.Deployer, rules: o.Rules, generator: vegeta{},
 	}
@@ -36,25 +36,25 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 }
 
 // open connects to the clusters. done, never nil, closes what was opened.
-func (m *mesh) open(targets []Target) (done func(), err error) {
-	var opened []*probe.Cluster
+func (m *session) open(targets []mesh.Cluster) (done func(), err error) {
+	var opened []*mesh.Client
 	done = func() {
 		for _, c := range opened {
 			c.Close()
 		}
 	}
 	for _, t := range targets {
-		c, err := probe.New(t.Config)
+		c, err := mesh.NewClient(t.Config)
 		if err != nil {
 			return done, fmt.Errorf("cluster %s: %w", t.Name, err)
 		}
 		opened = append(opened, c)
-		m.members = append(m.members, &member{Target: t, cluster: c})
+		m.members = append(m.members, &member{Cluster: t, cluster: c})
 	}
 	return done, nil
 }
 
-func run(ctx context.Context, m *mesh, o Options) (*Report, error) {
+func run(ctx context.Context, m *session, o Options) (*Report, error) {
 	log := o.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -88,7 +88,7 @@ func run(ctx context.Context, m *mesh, o Options) (*Report, error) {
 }
 
 type runner struct {
-	mesh    *mesh
+	mesh    *session
 	options Options
 	log     *slog.Logger
 	mu      sync.Mutex // one Progress call at a time

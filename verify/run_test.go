@@ -12,7 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 func TestEveryReasonHasAHint(t *testing.T) {
@@ -36,7 +36,7 @@ func TestHintsAddressTheLab(t *testing.T) {
 	if got := f.run(t, o).Check(CheckPlanes).Hint; !strings.HasPrefix(got, "run `meshwright up --refresh"+flags+"`:") {
 		t.Errorf("hint: %s", got)
 	}
-	o.Workload = Workload{}
+	o.Workload = mesh.Workload{}
 	if got := f.run(t, o).Check(CheckCalls).Summary; !strings.Contains(got, "`meshwright up"+flags+"`") {
 		t.Errorf("summary: %s", got)
 	}
@@ -57,7 +57,7 @@ func TestConvergence(t *testing.T) {
 	f := newFakeMesh(t)
 	calls := 0
 	good := f.clusters["cluster1"].exec
-	f.clusters["cluster1"].exec = func(argv []string) (probe.Output, error) {
+	f.clusters["cluster1"].exec = func(argv []string) (mesh.Output, error) {
 		if calls++; calls < 3 {
 			return answering("")(argv)
 		}
@@ -102,12 +102,12 @@ func TestSkippedIsPartial(t *testing.T) {
 			true,
 		},
 		"nothing to call": {
-			func(o *Options) { o.Workload = Workload{} },
+			func(o *Options) { o.Workload = mesh.Workload{} },
 			red{CheckDiscovery: ReasonNoWorkload, CheckCalls: ReasonNoWorkload, CheckNetworks: ReasonNoWorkload},
 			false,
 		},
 		"the only one has nothing to call": {
-			func(o *Options) { o.Workload, o.Only = Workload{}, []string{CheckCalls} },
+			func(o *Options) { o.Workload, o.Only = mesh.Workload{}, []string{CheckCalls} },
 			red{CheckPlanes: ReasonNotSelected, CheckTrust: ReasonNotSelected, CheckDiscovery: ReasonNotSelected, CheckCalls: ReasonNoWorkload, CheckNetworks: ReasonNotSelected},
 			false,
 		},
@@ -134,7 +134,7 @@ func TestSkippedIsPartial(t *testing.T) {
 // TestHostWithoutRoute asks from inside the cluster where the addresses are
 // not routable, and finds the same faults there.
 func TestHostWithoutRoute(t *testing.T) {
-	unroutable := fmt.Errorf("%w: i/o timeout", probe.ErrUnroutable)
+	unroutable := fmt.Errorf("%w: i/o timeout", mesh.ErrUnroutable)
 	prepare := func(t *testing.T, ready, handshake, versions string) *fakeMesh {
 		f := newFakeMesh(t)
 		for key := range f.host.get {
@@ -144,13 +144,13 @@ func TestHostWithoutRoute(t *testing.T) {
 			f.host.dial[p.eastWest+":15443"] = unroutable
 		}
 		for _, c := range f.clusters {
-			c.exec = func(argv []string) (probe.Output, error) {
+			c.exec = func(argv []string) (mesh.Output, error) {
 				line := strings.Join(argv, " ")
 				switch {
 				case strings.Contains(line, ":15021/"):
-					return probe.Output{Stdout: []byte(ready)}, nil
+					return mesh.Output{Stdout: []byte(ready)}, nil
 				case strings.Contains(line, ":15443/"):
-					return probe.Output{Code: 56, Stderr: []byte(handshake)}, nil
+					return mesh.Output{Code: 56, Stderr: []byte(handshake)}, nil
 				case strings.Contains(line, "helloworld.sample"):
 					return answering("v1", "v2")(argv)
 				}

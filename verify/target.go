@@ -3,50 +3,11 @@ package verify
 import (
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"time"
 
-	"k8s.io/client-go/rest"
+	"github.com/meshwright/meshwright/mesh"
 )
-
-// Target is one cluster of the mesh, as it was planned.
-type Target struct {
-	Name         string // Istio's clusterName
-	Network      string // topology.istio.io/network
-	ControlPlane string // name of the cluster whose istiod serves this one; its own name for a primary
-	Region       string
-	Zone         string
-	Subzone      string
-	Config       *rest.Config
-
-	// IngressAddress and EastWestAddress are the planned load-balancer
-	// addresses. An empty one means that the cluster has no such gateway.
-	IngressAddress  string
-	EastWestAddress string
-	Nodes           []string
-}
-
-// Workload is what is called to prove that the mesh carries traffic.
-type Workload struct {
-	Namespace   string
-	Service     string
-	Port        int    // the service's port
-	Path        string // "/hello"; the answer names the version as "version: v1"
-	ClientLabel string // label of the client pods: a selector, or the value of "app"
-	// Versions that each cluster serves, by cluster.
-	Versions map[string][]string
-	// Traffic is the rule that spreads requests over regions.
-	Traffic TrafficRule
-	// Host is the Host header to call the ingress with; "" for any.
-	Host string
-	// LoadLabel is the label of the load generator's pods, like ClientLabel; ""
-	// where there are none.
-	LoadLabel string
-}
-
-// Empty reports whether there is nothing to call.
-func (w Workload) Empty() bool { return w.Service == "" }
 
 // Timeouts name every wait of a verification. A zero field takes its default.
 type Timeouts struct {
@@ -83,16 +44,16 @@ func (t Timeouts) withDefaults() Timeouts {
 
 // Options are the inputs of Run.
 type Options struct {
-	Targets  []Target
-	Workload Workload
+	Targets  []mesh.Cluster
+	Workload mesh.Workload
 	MeshID   string
 	Only     []string // ids of the checks to run; empty for all that are not timed
 	Full     bool     // run the timed checks too
 	Timeouts Timeouts
 	// Deployer brings up the workloads of timed checks; without one they do not
 	// apply. Rules are what is declared for them.
-	Deployer Deployer
-	Rules    Rules
+	Deployer mesh.Deployer
+	Rules    mesh.Rules
 	// Flags choose the lab on meshwright's command line, in the commands that messages
 	// name: " --name two", as automation.Lab.Flags returns them.
 	Flags string
@@ -157,15 +118,4 @@ func validate(o Options) error {
 		}
 	}
 	return nil
-}
-
-// allVersions returns the versions served anywhere in the mesh, sorted.
-func (w Workload) allVersions() []string {
-	seen := map[string]bool{}
-	for _, versions := range w.Versions {
-		for _, v := range versions {
-			seen[v] = true
-		}
-	}
-	return slices.Sorted(maps.Keys(seen))
 }

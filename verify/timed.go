@@ -11,7 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/meshwright/meshwright/load"
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // Bounds of timed checks.
@@ -23,7 +23,7 @@ const (
 // inScenario brings a workload up, waits until every proxy knows it, hands f a
 // view of the mesh in which it is the one to call, and takes it down again,
 // whatever happened meanwhile.
-func (m *mesh) inScenario(ctx context.Context, s Scenario, out *outcome, f func(*mesh)) {
+func (m *session) inScenario(ctx context.Context, s mesh.Scenario, out *outcome, f func(*session)) {
 	defer func() {
 		if m.say != nil {
 			m.say("removing the workload")
@@ -54,7 +54,7 @@ func (m *mesh) inScenario(ctx context.Context, s Scenario, out *outcome, f func(
 }
 
 // remains says what a run that was stopped has left in the mesh.
-func (m *mesh) remains(findings []Finding) string {
+func (m *session) remains(findings []Finding) string {
 	for _, f := range findings {
 		if f.Reason == ReasonNotRemoved {
 			return fmt.Sprintf("left in the mesh: %s%s; %s", f.where(), f.Message, m.hint(f.Reason))
@@ -65,7 +65,7 @@ func (m *mesh) remains(findings []Finding) string {
 
 // settle waits until discovery is complete for the workload and returns what
 // was still missing when the time was over.
-func (m *mesh) settle(ctx context.Context) []Finding {
+func (m *session) settle(ctx context.Context) []Finding {
 	loads := *m // whose proxies count
 	loads.workload.ClientLabel = m.workload.LoadLabel
 	var last []Finding
@@ -88,7 +88,7 @@ func (m *mesh) settle(ctx context.Context) []Finding {
 
 // generator makes load. Tests have a fake.
 type generator interface {
-	fromPod(c *member, pod probe.Pod, container string) (load.Source, error)
+	fromPod(c *member, pod mesh.Pod, container string) (load.Source, error)
 	fromHost() load.Source
 }
 
@@ -98,8 +98,8 @@ type vegeta struct{}
 
 func (vegeta) fromHost() load.Source { return load.FromHost() }
 
-func (vegeta) fromPod(c *member, pod probe.Pod, container string) (load.Source, error) {
-	exec, ok := c.cluster.(*probe.Cluster)
+func (vegeta) fromPod(c *member, pod mesh.Pod, container string) (load.Source, error) {
+	exec, ok := c.cluster.(*mesh.Client)
 	if !ok {
 		return nil, fmt.Errorf("cluster %s cannot run commands", c.Name)
 	}
@@ -119,7 +119,7 @@ type loader struct {
 
 // loaders returns the mesh client and the ingress of every cluster that pick
 // chooses.
-func (m *mesh) loaders(ctx context.Context, pick func(*member) bool) ([]loader, *Finding) {
+func (m *session) loaders(ctx context.Context, pick func(*member) bool) ([]loader, *Finding) {
 	var out []loader
 	for _, c := range m.members {
 		if !pick(c) {
@@ -129,7 +129,7 @@ func (m *mesh) loaders(ctx context.Context, pick func(*member) bool) ([]loader, 
 		if finding != nil {
 			return nil, finding
 		}
-		inPod, err := m.generator.fromPod(c, probe.Ref(pod), AppContainer(pod))
+		inPod, err := m.generator.fromPod(c, mesh.Ref(pod), mesh.AppContainer(pod))
 		if err != nil {
 			return nil, &Finding{Reason: ReasonProbeFailed, Cluster: c.Name, Message: err.Error()}
 		}
@@ -149,7 +149,7 @@ func (m *mesh) loaders(ctx context.Context, pick func(*member) bool) ([]loader, 
 			ingress.proxy = proxy{member: c, pod: gateways[0], role: roleIngress}
 		}
 		ingress.source = m.generator.fromHost()
-		if _, _, err := m.host.Get(ctx, ingress.url, m.timeouts.Request); errors.Is(err, probe.ErrUnroutable) {
+		if _, _, err := m.host.Get(ctx, ingress.url, m.timeouts.Request); errors.Is(err, mesh.ErrUnroutable) {
 			ingress.source = inPod
 		}
 		out = append(out, ingress)
@@ -173,7 +173,7 @@ type trace struct {
 }
 
 // drive makes load from all loaders at once.
-func (m *mesh) drive(ctx context.Context, loaders []loader, p load.Plan) []trace {
+func (m *session) drive(ctx context.Context, loaders []loader, p load.Plan) []trace {
 	out := make([]trace, len(loaders))
 	var wg sync.WaitGroup
 	for i, l := range loaders {
@@ -196,7 +196,7 @@ func (m *mesh) drive(ctx context.Context, loaders []loader, p load.Plan) []trace
 	return out
 }
 
-func (m *mesh) retries(ctx context.Context, l loader) (int, bool) {
+func (m *session) retries(ctx context.Context, l loader) (int, bool) {
 	if l.proxy.member == nil {
 		return 0, false
 	}
@@ -222,16 +222,16 @@ func (t *trace) complete(p load.Plan, out *outcome) bool {
 }
 
 // homes maps the pods behind the workload to their clusters.
-func (m *mesh) homes(ctx context.Context) map[string]Target {
-	out := map[string]Target{}
+func (m *session) homes(ctx context.Context) map[string]mesh.Cluster {
+	out := map[string]mesh.Cluster{}
 	for pod, cluster := range m.instances(ctx) {
-		out[pod] = m.member(cluster).Target
+		out[pod] = m.member(cluster).Cluster
 	}
 	return out
 }
 
 // needsRegions says why a check of regional traffic cannot be made.
-func needsRegions(m *mesh) (Reason, string) {
+func needsRegions(m *session) (Reason, string) {
 	if reason, why := needsDeployer(m); reason != "" {
 		return reason, why
 	}
@@ -246,7 +246,7 @@ func needsRegions(m *mesh) (Reason, string) {
 	return "", ""
 }
 
-func needsDeployer(m *mesh) (Reason, string) {
+func needsDeployer(m *session) (Reason, string) {
 	if m.deployer == nil {
 		return ReasonNoDeployer, "needs a workload of its own, which only the lab's owner may deploy"
 	}

@@ -1,6 +1,8 @@
 package verify
 
 import (
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"context"
 	"errors"
 	"fmt"
@@ -15,7 +17,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/meshwright/meshwright/load"
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // fakeGenerator makes up records.
@@ -29,7 +31,7 @@ func (s fakeSource) Run(_ context.Context, p load.Plan, on func(load.Record)) er
 	return s.run(p, on)
 }
 
-func (g fakeGenerator) fromPod(c *member, _ probe.Pod, _ string) (load.Source, error) {
+func (g fakeGenerator) fromPod(c *member, _ mesh.Pod, _ string) (load.Source, error) {
 	return fakeSource{func(p load.Plan, on func(load.Record)) error { return g.mesh.load(c, "mesh", p, on) }}, nil
 }
 
@@ -37,7 +39,7 @@ func (g fakeGenerator) fromHost() load.Source {
 	return fakeSource{func(p load.Plan, on func(load.Record)) error {
 		for name, cluster := range plan {
 			if strings.Contains(p.URL, "//"+cluster.ingress+"/") {
-				return g.mesh.load(&member{Target: Target{Name: name, Region: "region" + name[len(name)-1:]}}, "ingress", p, on)
+				return g.mesh.load(&member{Cluster: inRegion(name, "region"+name[len(name)-1:])}, "ingress", p, on)
 			}
 		}
 		return errors.New("no such ingress: " + p.URL)
@@ -45,7 +47,7 @@ func (g fakeGenerator) fromHost() load.Source {
 }
 
 // DeletePod replaces a pod at once by one of another name.
-func (f *fakeCluster) DeletePod(_ context.Context, pod probe.Pod, _ *int64) error {
+func (f *fakeCluster) DeletePod(_ context.Context, pod mesh.Pod, _ *int64) error {
 	f.podsMu.Lock()
 	defer f.podsMu.Unlock()
 	for i := range f.pods {
@@ -68,7 +70,7 @@ func (f *fakeCluster) DeletePod(_ context.Context, pod probe.Pod, _ *int64) erro
 // fakeDeployer hands the sample out as the scenario's workload.
 type fakeDeployer struct {
 	mesh     *fakeMesh
-	workload Workload
+	workload mesh.Workload
 	fail     error
 	residue  error
 
@@ -76,7 +78,7 @@ type fakeDeployer struct {
 	deployed, removed []string
 }
 
-func (d *fakeDeployer) Deploy(_ context.Context, s Scenario) (Workload, error) {
+func (d *fakeDeployer) Deploy(_ context.Context, s mesh.Scenario) (mesh.Workload, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.deployed = append(d.deployed, s.Name)
@@ -94,13 +96,13 @@ func (d *fakeDeployer) Remove(ctx context.Context, name string) error {
 }
 
 var (
-	weights = TrafficRule{Mode: "distribute", Profile: ProfileZeroLoss, Weights: map[string]map[string]int{
+	weights = topology.Rule{Mode: "distribute", Profile: topology.ZeroLoss, Weights: map[string]map[string]int{
 		"region1": {"region1": 80, "region2": 20}, "region2": {"region1": 20, "region2": 80},
 	}}
-	atHome = TrafficRule{Mode: "distribute", Profile: ProfileZeroLoss, Weights: map[string]map[string]int{
+	atHome = topology.Rule{Mode: "distribute", Profile: topology.ZeroLoss, Weights: map[string]map[string]int{
 		"region1": {"region1": 100}, "region2": {"region2": 100},
 	}}
-	failoverRule = TrafficRule{Mode: "failover", Profile: ProfileZeroLoss, Failover: map[string]string{"region1": "region2", "region2": "region1"}}
+	failoverRule = topology.Rule{Mode: "failover", Profile: topology.ZeroLoss, Failover: map[string]string{"region1": "region2", "region2": "region1"}}
 )
 
 // timedMesh is the fake mesh with what timed checks need: load pods, outsiders,
@@ -109,7 +111,7 @@ func timedMesh(t *testing.T) (*fakeMesh, Options, *fakeDeployer) {
 	t.Helper()
 	f := newFakeMesh(t)
 	o := f.options()
-	o.Rules = Rules{Distribute: weights, Failover: failoverRule}
+	o.Rules = mesh.Rules{Distribute: weights, Failover: failoverRule}
 	d := &fakeDeployer{mesh: f, workload: o.Workload}
 	d.workload.LoadLabel, d.workload.ClientLabel = "app=load", "app=load"
 	o.Timeouts.Settle = 50 * time.Millisecond
@@ -134,7 +136,7 @@ func timedMesh(t *testing.T) (*fakeMesh, Options, *fakeDeployer) {
 		c.http["load-0:15000/clusters?format=json"] = clustersJSON(plan[name].podIP+":5000", plan[other(name)].eastWest+":15443")
 		retries := `{"stats":[{"name":"cluster.outbound|5000||helloworld.sample.svc.cluster.local;.upstream_rq_retry","value":3}]}`
 		c.http["load-0:15000/stats?format=json&filter=upstream_rq_retry$"] = retries
-		c.exec = mtls(answering("v1", "v2"), probe.Output{Code: curlReceiveError, Stderr: []byte("curl: (56) Recv failure: Connection reset by peer")})
+		c.exec = mtls(answering("v1", "v2"), mesh.Output{Code: curlReceiveError, Stderr: []byte("curl: (56) Recv failure: Connection reset by peer")})
 	}
 	f.load = weighted(80)
 	return f, o, d
@@ -142,18 +144,18 @@ func timedMesh(t *testing.T) (*fakeMesh, Options, *fakeDeployer) {
 
 // mtls answers calls on the readiness port, refuses those in plaintext, and
 // hands everything else to next.
-func mtls(next func([]string) (probe.Output, error), plaintext probe.Output) func([]string) (probe.Output, error) {
-	return func(argv []string) (probe.Output, error) {
+func mtls(next func([]string) (mesh.Output, error), plaintext mesh.Output) func([]string) (mesh.Output, error) {
+	return func(argv []string) (mesh.Output, error) {
 		url := argv[len(argv)-1]
 		switch {
 		case strings.Contains(url, ":15021/"):
-			return probe.Output{Stdout: []byte("200")}, nil
+			return mesh.Output{Stdout: []byte("200")}, nil
 		case strings.Contains(url, ".svc") || strings.Contains(url, "helloworld"):
 			return next(argv)
 		case argv[0] == "curl":
 			return plaintext, nil
 		}
-		return probe.Output{}, nil
+		return mesh.Output{}, nil
 	}
 }
 
@@ -389,19 +391,19 @@ func TestBounds(t *testing.T) {
 
 func TestMTLS(t *testing.T) {
 	cases := map[string]struct {
-		plaintext probe.Output
-		client    func([]string) (probe.Output, error)
+		plaintext mesh.Output
+		client    func([]string) (mesh.Output, error)
 		want      Reason
 	}{
-		"reset":            {probe.Output{Code: curlReceiveError}, nil, ""},
-		"closed":           {probe.Output{Code: curlEmptyReply}, nil, ""},
-		"answered":         {probe.Output{Stdout: []byte("200")}, nil, ReasonPlaintextAccepted},
-		"a 503 of a proxy": {probe.Output{Stdout: []byte("503")}, nil, ReasonPlaintextAccepted},
-		"timed out":        {probe.Output{Code: 28, Stderr: []byte("timed out")}, nil, ReasonRefusalUnproven},
-		"no such name":     {probe.Output{Code: 6, Stderr: []byte("could not resolve")}, nil, ReasonRefusalUnproven},
-		"nothing listens":  {probe.Output{Code: 7, Stderr: []byte("connection refused")}, nil, ReasonRefusalUnproven},
+		"reset":            {mesh.Output{Code: curlReceiveError}, nil, ""},
+		"closed":           {mesh.Output{Code: curlEmptyReply}, nil, ""},
+		"answered":         {mesh.Output{Stdout: []byte("200")}, nil, ReasonPlaintextAccepted},
+		"a 503 of a proxy": {mesh.Output{Stdout: []byte("503")}, nil, ReasonPlaintextAccepted},
+		"timed out":        {mesh.Output{Code: 28, Stderr: []byte("timed out")}, nil, ReasonRefusalUnproven},
+		"no such name":     {mesh.Output{Code: 6, Stderr: []byte("could not resolve")}, nil, ReasonRefusalUnproven},
+		"nothing listens":  {mesh.Output{Code: 7, Stderr: []byte("connection refused")}, nil, ReasonRefusalUnproven},
 		"mesh clients get nothing either": {
-			probe.Output{Code: curlReceiveError}, answering(""), ReasonControlFailed,
+			mesh.Output{Code: curlReceiveError}, answering(""), ReasonControlFailed,
 		},
 	}
 	for name, c := range cases {
@@ -429,9 +431,9 @@ func TestMTLS(t *testing.T) {
 		o.Only = []string{CheckMTLS}
 		for _, cluster := range f.clusters {
 			good := cluster.exec
-			cluster.exec = func(argv []string) (probe.Output, error) {
+			cluster.exec = func(argv []string) (mesh.Output, error) {
 				if strings.Contains(argv[len(argv)-1], ":15021/") {
-					return probe.Output{Code: 28}, nil
+					return mesh.Output{Code: 28}, nil
 				}
 				return good(argv)
 			}

@@ -13,7 +13,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // TrustData is what check "trust" measured.
@@ -33,7 +33,7 @@ type holder struct {
 
 // checkTrust verifies every running proxy's chain as its peers would: against
 // the trust bundles that are in force anywhere in the mesh.
-func checkTrust(ctx context.Context, m *mesh, out *outcome) {
+func checkTrust(ctx context.Context, m *session, out *outcome) {
 	var mu sync.Mutex
 	var holders []holder
 	issuers := map[string][]*x509.Certificate{} // control plane -> CAs that its istiods sign with
@@ -72,7 +72,7 @@ func short(roots []string) string {
 
 // holders reads the identity of every proxy of c. It reports false when the
 // list of proxies itself could not be had.
-func (m *mesh) holders(ctx context.Context, c *member, out *outcome) ([]holder, bool) {
+func (m *session) holders(ctx context.Context, c *member, out *outcome) ([]holder, bool) {
 	proxies, err := m.proxies(ctx, c)
 	if err != nil {
 		out.add(unreachable(c, "", err))
@@ -96,13 +96,13 @@ func (m *mesh) holders(ctx context.Context, c *member, out *outcome) ([]holder, 
 		wg.Go(func() {
 			dump, err := p.admin(ctx, "/config_dump?resource=dynamic_active_secrets")
 			if err != nil {
-				out.add(unreachable(c, p.object(), err), proxyLogEvidence(c, probe.Ref(&p.pod)))
+				out.add(unreachable(c, p.object(), err), proxyLogEvidence(c, mesh.Ref(&p.pod)))
 				return
 			}
 			id, err := parseIdentity(dump)
 			if err != nil {
 				out.add(Finding{Reason: ReasonNoIdentity, Cluster: c.Name, Object: p.object(), Message: err.Error()},
-					proxyLogEvidence(c, probe.Ref(&p.pod)))
+					proxyLogEvidence(c, mesh.Ref(&p.pod)))
 				return
 			}
 			list[i] = &holder{proxy: p, identity: *id}
@@ -120,7 +120,7 @@ func (m *mesh) holders(ctx context.Context, c *member, out *outcome) ([]holder, 
 
 // expectedRoles says which workload pods must run in c. Whether gateways run
 // is the business of check "planes".
-func (m *mesh) expectedRoles(c *member) []role {
+func (m *session) expectedRoles(c *member) []role {
 	var out []role
 	if m.workload.Empty() {
 		return out
@@ -135,7 +135,7 @@ func (m *mesh) expectedRoles(c *member) []role {
 // issuers returns the CA certificates with which the istiods of a primary
 // sign, learnt from the certificate that each serves its proxies with: istiod
 // signs it with the same key.
-func (m *mesh) issuers(ctx context.Context, c *member) ([]*x509.Certificate, error) {
+func (m *session) issuers(ctx context.Context, c *member) ([]*x509.Certificate, error) {
 	_, pods, err := m.istiods(ctx, c)
 	if err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func (m *mesh) issuers(ctx context.Context, c *member) ([]*x509.Certificate, err
 	}
 	var out []*x509.Certificate
 	for _, p := range pods {
-		chain, err := c.cluster.Certificates(ctx, probe.Ref(&p), istiodXDSPort)
+		chain, err := c.cluster.Certificates(ctx, mesh.Ref(&p), istiodXDSPort)
 		if err != nil {
 			return nil, err
 		}

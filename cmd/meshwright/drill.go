@@ -1,6 +1,8 @@
 package main
 
 import (
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"bytes"
 	"context"
 	"errors"
@@ -77,7 +79,7 @@ parts of zero-loss to the article's rule, to see what each one does.`,
 		strings.Join(verify.TuningNames(), ", ")+" (repeatable)")
 	fs.StringVar(&d.svg, "svg", "", "draw the requests of each rule's last run into this file")
 	complete(cmd, "fault", func(string) []string { return verify.Faults() })
-	complete(cmd, "profile", func(string) []string { return verify.Profiles() })
+	complete(cmd, "profile", func(string) []string { return topology.Profiles() })
 	complete(cmd, "tuning", func(string) []string { return verify.TuningNames() })
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, cancel := f.bounded(cmd.Context())
@@ -91,11 +93,11 @@ func (d *drain) rules() ([]automation.DrillRule, error) {
 	var rules []automation.DrillRule
 	profiles := d.profiles
 	if len(profiles) == 0 && len(d.tunings) == 0 {
-		profiles = []string{verify.ProfileZeroLoss}
+		profiles = []string{topology.ZeroLoss}
 	}
 	for _, p := range profiles {
-		if !slices.Contains(verify.Profiles(), p) {
-			return nil, usagef("--profile %q: use %s", p, strings.Join(verify.Profiles(), " or "))
+		if !slices.Contains(topology.Profiles(), p) {
+			return nil, usagef("--profile %q: use %s", p, strings.Join(topology.Profiles(), " or "))
 		}
 		rules = append(rules, automation.DrillRule{Profile: p})
 	}
@@ -104,7 +106,7 @@ func (d *drain) rules() ([]automation.DrillRule, error) {
 		if err != nil {
 			return nil, usagef("--tuning: %v", err)
 		}
-		rules = append(rules, automation.DrillRule{Profile: verify.ProfileArticle, Tuning: tuning})
+		rules = append(rules, automation.DrillRule{Profile: topology.Article, Tuning: tuning})
 	}
 	return rules, nil
 }

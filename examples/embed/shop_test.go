@@ -15,7 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 
 	"github.com/meshwright/meshwright/automation/labtest"
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -42,7 +42,7 @@ func TestShopAcrossClusters(t *testing.T) {
 	if err != nil || len(customers.Items) == 0 {
 		t.Fatalf("the sample's clients: %v, %v", customers, err)
 	}
-	cluster1, err := probe.New(lab.Config("cluster1"))
+	cluster1, err := mesh.NewClient(lab.Config("cluster1"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func TestShopAcrossClusters(t *testing.T) {
 	var said string
 	for ctx, cancel := context.WithTimeout(t.Context(), time.Minute); ; {
 		defer cancel()
-		out, err := cluster1.Exec(ctx, probe.Ref(&customers.Items[0]), "", []string{"curl", "-sS", "--max-time", "5", url})
+		out, err := cluster1.Exec(ctx, mesh.Ref(&customers.Items[0]), "", []string{"curl", "-sS", "--max-time", "5", url})
 		said = string(out.Stdout) + string(out.Stderr)
 		if err == nil && strings.Contains(said, "version: rye") {
 			break

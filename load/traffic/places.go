@@ -7,17 +7,16 @@ import (
 
 	"k8s.io/apimachinery/pkg/labels"
 
-	"github.com/meshwright/meshwright/mesh/probe"
-	"github.com/meshwright/meshwright/verify"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // places knows in which cluster a pod runs.
 type places struct {
-	targets  []verify.Target
-	workload verify.Workload
+	targets  []mesh.Cluster
+	workload mesh.Workload
 
 	mu       sync.Mutex
-	clusters map[string]*probe.Cluster
+	clusters map[string]*mesh.Client
 	known    map[string]string
 	asked    time.Time
 }
@@ -49,7 +48,7 @@ func (p *places) refresh(ctx context.Context) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.clusters == nil {
-		p.clusters, p.known = map[string]*probe.Cluster{}, map[string]string{}
+		p.clusters, p.known = map[string]*mesh.Client{}, map[string]string{}
 	}
 	var wg sync.WaitGroup
 	var mu sync.Mutex
@@ -57,7 +56,7 @@ func (p *places) refresh(ctx context.Context) {
 		c := p.clusters[t.Name]
 		if c == nil {
 			var err error
-			if c, err = probe.New(t.Config); err != nil {
+			if c, err = mesh.NewClient(t.Config); err != nil {
 				continue
 			}
 			p.clusters[t.Name] = c

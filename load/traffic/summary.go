@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/load/call"
+	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -53,7 +54,7 @@ type Row struct {
 // maxLatencies bounds what an endless run remembers.
 const maxLatencies = 10_000
 
-func newSummary(from *verify.Target, o Options) *Summary {
+func newSummary(from *mesh.Cluster, o Options) *Summary {
 	s := &Summary{Version: FormatVersion, From: o.From, Via: o.Via, Started: time.Now(), Rows: []Row{}, regions: map[string]string{}}
 	s.URL = o.Workload.URL()
 	if o.Via == ViaIngress {

@@ -13,8 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/meshwright/meshwright/load/call"
-	"github.com/meshwright/meshwright/mesh/probe"
-	"github.com/meshwright/meshwright/verify"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // The ways to call.
@@ -25,8 +24,8 @@ const (
 
 // Options choose what is called, from where, how often.
 type Options struct {
-	Targets  []verify.Target
-	Workload verify.Workload
+	Targets  []mesh.Cluster
+	Workload mesh.Workload
 	From     string  // cluster; default the first
 	Via      string  // ViaMesh or ViaIngress; default ViaMesh
 	Rate     float64 // requests per second; 0 is one after another, as fast as answers come
@@ -53,7 +52,7 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 		return nil, err
 	}
 	s := newSummary(from, o)
-	c, err := probe.New(from.Config)
+	c, err := mesh.NewClient(from.Config)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +76,7 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 }
 
 // complete fills defaults and refuses what cannot be done.
-func (o *Options) complete() (*verify.Target, error) {
+func (o *Options) complete() (*mesh.Cluster, error) {
 	if len(o.Targets) == 0 {
 		return nil, errors.New("no clusters; bring a lab up with `meshwright up`")
 	}
@@ -99,7 +98,7 @@ func (o *Options) complete() (*verify.Target, error) {
 	if o.Count < 0 {
 		return nil, fmt.Errorf("count %d: choose 0 (until stopped) or more", o.Count)
 	}
-	i := slices.IndexFunc(o.Targets, func(t verify.Target) bool { return t.Name == o.From })
+	i := slices.IndexFunc(o.Targets, func(t mesh.Cluster) bool { return t.Name == o.From })
 	if i < 0 {
 		names := make([]string, len(o.Targets))
 		for i, t := range o.Targets {
@@ -118,8 +117,8 @@ func (o *Options) complete() (*verify.Target, error) {
 
 type run struct {
 	Options
-	from    *verify.Target
-	cluster *probe.Cluster
+	from    *mesh.Cluster
+	cluster *mesh.Client
 	where   *places
 
 	mu      sync.Mutex
@@ -192,17 +191,17 @@ func (r *run) batch() int {
 	return n
 }
 
-func (r *run) client(ctx context.Context) (probe.Pod, string, error) {
+func (r *run) client(ctx context.Context) (mesh.Pod, string, error) {
 	pods, err := r.cluster.Pods(ctx, r.Workload.Namespace, r.Workload.Clients())
 	if err != nil {
-		return probe.Pod{}, "", fmt.Errorf("cluster %s: %w", r.From, err)
+		return mesh.Pod{}, "", fmt.Errorf("cluster %s: %w", r.From, err)
 	}
 	for i := range pods {
 		if p := &pods[i]; p.Status.Phase == corev1.PodRunning && p.DeletionTimestamp == nil {
-			return probe.Ref(p), verify.AppContainer(p), nil
+			return mesh.Ref(p), mesh.AppContainer(p), nil
 		}
 	}
-	return probe.Pod{}, "", fmt.Errorf("cluster %s: no running pod %s in namespace %s; run `meshwright up%s`",
+	return mesh.Pod{}, "", fmt.Errorf("cluster %s: no running pod %s in namespace %s; run `meshwright up%s`",
 		r.From, r.Workload.Clients(), r.Workload.Namespace, r.Flags)
 }
 
@@ -210,8 +209,8 @@ func (r *run) client(ctx context.Context) (probe.Pod, string, error) {
 // has no route there, from the client pod.
 func (r *run) ingress(ctx context.Context) error {
 	url := r.summary.URL
-	var host probe.Host
-	if _, _, err := host.Get(ctx, url, r.Timeout); errors.Is(err, probe.ErrUnroutable) {
+	var host mesh.Host
+	if _, _, err := host.Get(ctx, url, r.Timeout); errors.Is(err, mesh.ErrUnroutable) {
 		return r.mesh(ctx, url)
 	}
 	var wg sync.WaitGroup

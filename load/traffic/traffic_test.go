@@ -1,6 +1,8 @@
 package traffic
 
 import (
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"bytes"
 	"errors"
 	"net/http"
@@ -15,16 +17,16 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/meshwright/meshwright/load/call"
-	"github.com/meshwright/meshwright/verify"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 func options() Options {
 	return Options{
-		Targets: []verify.Target{
-			{Name: "cluster1", Region: "region1", IngressAddress: "10.192.8.0", Config: &rest.Config{Host: "http://127.0.0.1:1"}},
-			{Name: "cluster2", Region: "region2", Config: &rest.Config{Host: "http://127.0.0.1:1"}},
+		Targets: []mesh.Cluster{
+			{Cluster: topology.Cluster{Name: "cluster1", Locality: topology.Locality{Region: "region1"}}, IngressAddress: "10.192.8.0", Config: &rest.Config{Host: "http://127.0.0.1:1"}},
+			{Cluster: topology.Cluster{Name: "cluster2", Locality: topology.Locality{Region: "region2"}}, Config: &rest.Config{Host: "http://127.0.0.1:1"}},
 		},
-		Workload: verify.Workload{Namespace: "sample", Service: "helloworld", Port: 5000, Path: "/hello"},
+		Workload: mesh.Workload{Namespace: "sample", Service: "helloworld", Port: 5000, Path: "/hello"},
 	}
 }
 
@@ -34,7 +36,7 @@ func TestOptionsAreRefused(t *testing.T) {
 		want   string
 	}{
 		"no clusters":     {func(o *Options) { o.Targets = nil }, "meshwright up"},
-		"nothing to call": {func(o *Options) { o.Workload = verify.Workload{} }, "no sample"},
+		"nothing to call": {func(o *Options) { o.Workload = mesh.Workload{} }, "no sample"},
 		"unknown cluster": {func(o *Options) { o.From = "cluster3" }, "[cluster1 cluster2]"},
 		"unknown way":     {func(o *Options) { o.Via = "tunnel" }, "mesh or ingress"},
 		"no ingress":      {func(o *Options) { o.From, o.Via = "cluster2", ViaIngress }, "no ingress gateway"},

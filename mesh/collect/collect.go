@@ -11,7 +11,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/yaml"
 
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -40,7 +40,7 @@ type File struct {
 // Run writes the archive (mode 0600) and returns its index. What cannot be had
 // is listed there and is no error: an archive of a broken mesh is what the
 // function is for. An error means that there is no archive.
-func Run(ctx context.Context, targets []verify.Target, w verify.Workload, o Options) (*Index, error) {
+func Run(ctx context.Context, targets []mesh.Cluster, w mesh.Workload, o Options) (*Index, error) {
 	if o.Lines == 0 {
 		o.Lines = 2000
 	}
@@ -94,7 +94,7 @@ func Run(ctx context.Context, targets []verify.Target, w verify.Workload, o Opti
 }
 
 // credentials are what a target's kubeconfig holds.
-func credentials(t verify.Target) []string {
+func credentials(t mesh.Cluster) []string {
 	if t.Config == nil {
 		return nil
 	}
@@ -102,7 +102,7 @@ func credentials(t verify.Target) []string {
 }
 
 // report adds what the checks say, from one attempt at each.
-func report(ctx context.Context, a *archive, targets []verify.Target, w verify.Workload) {
+func report(ctx context.Context, a *archive, targets []mesh.Cluster, w mesh.Workload) {
 	r, err := verify.Run(ctx, verify.Options{Targets: targets, Workload: w, Once: true})
 	if err != nil {
 		a.missing("verify.json", err)
@@ -119,7 +119,7 @@ func report(ctx context.Context, a *archive, targets []verify.Target, w verify.W
 // cluster is the work on one cluster.
 type cluster struct {
 	*archive
-	probe   *probe.Cluster
+	probe   *mesh.Client
 	dynamic dynamic.Interface
 	dir     string
 	lines   int64
@@ -130,11 +130,11 @@ type cluster struct {
 // inFlight bounds requests to one API server: a lab's is small.
 const inFlight = 6
 
-func collectCluster(ctx context.Context, a *archive, t verify.Target, o Options) error {
+func collectCluster(ctx context.Context, a *archive, t mesh.Cluster, o Options) error {
 	if t.Config == nil {
 		return errors.New("no kubeconfig")
 	}
-	p, err := probe.New(t.Config)
+	p, err := mesh.NewClient(t.Config)
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,8 @@
 package collect
 
 import (
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"archive/tar"
 	"compress/gzip"
 	"context"
@@ -15,7 +17,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
-	"github.com/meshwright/meshwright/verify"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // server is an API server with one pod that was told secrets.
@@ -54,10 +56,10 @@ func server(t *testing.T, key string) *httptest.Server {
 func TestRun(t *testing.T) {
 	key := keys(t)["EC"]
 	name := filepath.Join(t.TempDir(), "out.tar.gz")
-	index, err := Run(t.Context(), []verify.Target{
-		{Name: "cluster1", ControlPlane: "cluster1", Config: &rest.Config{Host: server(t, key).URL, BearerToken: "bearer-of-the-kubeconfig"}},
-		{Name: "cluster2", ControlPlane: "cluster2", Config: &rest.Config{Host: "http://127.0.0.1:1"}},
-	}, verify.Workload{}, Options{
+	index, err := Run(t.Context(), []mesh.Cluster{
+		{Cluster: topology.Cluster{Name: "cluster1", ControlPlane: "cluster1"}, Config: &rest.Config{Host: server(t, key).URL, BearerToken: "bearer-of-the-kubeconfig"}},
+		{Cluster: topology.Cluster{Name: "cluster2", ControlPlane: "cluster2"}, Config: &rest.Config{Host: "http://127.0.0.1:1"}},
+	}, mesh.Workload{}, Options{
 		Path:     name,
 		Versions: map[string]string{"meshwright": "test"},
 		Secrets:  []string{"canary-of-the-operator"},
@@ -122,7 +124,7 @@ func TestStoppedRunLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := Run(ctx, nil, verify.Workload{}, Options{Path: filepath.Join(dir, "out.tar.gz")})
+	_, err := Run(ctx, nil, mesh.Workload{}, Options{Path: filepath.Join(dir, "out.tar.gz")})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want context.Canceled", err)
 	}
@@ -136,7 +138,7 @@ func TestStoppedRunLeavesNothing(t *testing.T) {
 }
 
 func TestNoDirectoryIsAnError(t *testing.T) {
-	if _, err := Run(t.Context(), nil, verify.Workload{}, Options{Path: filepath.Join(t.TempDir(), "none", "out.tar.gz")}); err == nil {
+	if _, err := Run(t.Context(), nil, mesh.Workload{}, Options{Path: filepath.Join(t.TempDir(), "none", "out.tar.gz")}); err == nil {
 		t.Error("no error")
 	}
 }

@@ -7,7 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // pods collects logs and proxy state of every pod.
@@ -88,7 +88,7 @@ func (c *cluster) ask(ctx context.Context, p corev1.Pod, kind string, port int, 
 	c.do(func() {
 		for file, path := range files {
 			name := fmt.Sprintf("%s/%s/%s/%s/%s", c.dir, kind, p.Namespace, p.Name, file)
-			text, err := c.probe.HTTP(ctx, probe.Ref(&p), port, path)
+			text, err := c.probe.HTTP(ctx, mesh.Ref(&p), port, path)
 			if err != nil {
 				c.missing(name, err)
 				continue

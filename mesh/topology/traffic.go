@@ -1,6 +1,3 @@
-// Package topology is the rule by which requests to the sample are spread over
-// regions: a plan resolves one from the configuration, the sample's objects carry it
-// out, and the checks hold the mesh to it.
 package topology
 
 // Rule spreads requests over regions. The zero rule leaves the choice of endpoint to
@@ -65,3 +62,6 @@ type Tuning struct {
 	// a small machine can do. With HTTP/1.1 answers that come late ask for more of them.
 	ReuseConnections bool `json:"reuseConnections"`
 }
+
+// Profiles lists the profiles of a Rule.
+func Profiles() []string { return []string{ZeroLoss, Article} }

@@ -10,7 +10,7 @@ import (
 
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/load/call"
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -28,8 +28,8 @@ type site struct {
 	name, network, ingress string
 	primary                bool
 	nodes                  []string
-	cluster                *probe.Cluster
-	client                 probe.Pod
+	cluster                *mesh.Client
+	client                 mesh.Pod
 	servers                []string // names of its helloworld pods
 }
 
@@ -46,7 +46,7 @@ func (l *lab) sites(ctx context.Context, d *upDocument) ([]*site, error) {
 			return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 		}
 		s := &site{name: c.Name, network: c.Network, ingress: c.IngressAddress, primary: c.ControlPlane == c.Name, nodes: c.Nodes}
-		if s.cluster, err = probe.New(config); err != nil {
+		if s.cluster, err = mesh.NewClient(config); err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 		}
 		out = append(out, s)
@@ -54,7 +54,7 @@ func (l *lab) sites(ctx context.Context, d *upDocument) ([]*site, error) {
 		if err != nil || len(clients) == 0 {
 			return nil, fmt.Errorf("cluster %s: %d clients: %w", c.Name, len(clients), err)
 		}
-		s.client = probe.Ref(&clients[0])
+		s.client = mesh.Ref(&clients[0])
 		servers, err := s.cluster.Pods(ctx, sampleNamespace, sampleServers)
 		if err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", c.Name, err)

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/load/call"
-	"github.com/meshwright/meshwright/mesh/probe"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // restartGoal is within how long after their start nodes must answer across
@@ -286,7 +286,7 @@ func (s *site) pod(namespace, selector string, port int, path string, good func(
 		if len(pods) == 0 {
 			return fmt.Errorf("no pod %s", selector)
 		}
-		body, err := s.cluster.HTTP(ctx, probe.Ref(&pods[0]), port, path)
+		body, err := s.cluster.HTTP(ctx, mesh.Ref(&pods[0]), port, path)
 		if err == nil && good != nil {
 			err = good(body)
 		}

@@ -14,13 +14,14 @@ import (
 
 	"github.com/meshwright/meshwright/fault"
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/verify"
 )
 
 // RunMatrix plays every fault that the mesh's topology can have, or those named in
 // only, and reports each row that does not go as declared. It changes the mesh and
 // puts it right again; when it cannot, it fails t at once.
-func RunMatrix(ctx context.Context, t testing.TB, targets []verify.Target, workload verify.Workload, only ...string) []fault.Row {
+func RunMatrix(ctx context.Context, t testing.TB, targets []mesh.Cluster, workload mesh.Workload, only ...string) []fault.Row {
 	t.Helper()
 	client, err := docker.Find(ctx)
 	if err != nil {

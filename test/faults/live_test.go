@@ -6,12 +6,12 @@ import (
 	"testing"
 
 	"github.com/meshwright/meshwright/automation"
-	"github.com/meshwright/meshwright/verify"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // live opens the lab that MESHWRIGHT_E2E_LAB names, which must be up.
 // MESHWRIGHT_FAULTS may choose faults (comma-separated).
-func live(t *testing.T) (lab *automation.Lab, outputs *automation.Outputs, targets []verify.Target, only []string) {
+func live(t *testing.T) (lab *automation.Lab, outputs *automation.Outputs, targets []mesh.Cluster, only []string) {
 	t.Helper()
 	name := os.Getenv("MESHWRIGHT_E2E_LAB")
 	if name == "" {

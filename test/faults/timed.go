@@ -5,13 +5,13 @@ import (
 	"testing"
 
 	"github.com/meshwright/meshwright/fault"
-	"github.com/meshwright/meshwright/verify"
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // RunTimed plays every timed fault, or those named in only, sees every check green
 // as well, and reports each row that does not go as declared. When the mesh cannot be
 // put right again it fails t at once.
-func RunTimed(ctx context.Context, t testing.TB, targets []verify.Target, workload verify.Workload, d verify.Deployer, rules verify.Rules, only ...string) []fault.Row {
+func RunTimed(ctx context.Context, t testing.TB, targets []mesh.Cluster, workload mesh.Workload, d mesh.Deployer, rules mesh.Rules, only ...string) []fault.Row {
 	t.Helper()
 	rows, err := fault.RunTimed(ctx, fault.TimedOptions{
 		Options: fault.Options{

@@ -26,6 +26,12 @@ type rule struct {
 	why string
 }
 
+// machine is what nothing that works on a running mesh may know: how it was made.
+var machine = []string{
+	"github.com/pulumi", "github.com/docker", "/stacks", "/components", "/automation", "/cmd",
+	"/internal/airgap", "/internal/artifacts", "/internal/component", "/internal/docker", "/internal/provider", "/internal/setup",
+}
+
 var rules = []rule{
 	{
 		of: "/components", not: []string{"/stacks", "/automation", "/cmd"},
@@ -40,9 +46,18 @@ var rules = []rule{
 		why: "the driver is a library: no command line in it",
 	},
 	{
-		of: "/verify", not: []string{"github.com/pulumi", "/stacks", "/components", "/internal/provider"},
-		why: "a running mesh is checked whoever deployed it",
+		of: "/mesh", not: append([]string{"/verify", "/fault", "/load", "/drill", "/report"}, machine...),
+		why: "a running mesh is read whoever deployed it, and judged elsewhere",
 	},
+	{of: "/mesh/topology", not: []string{module, "k8s.io"}, why: "everything may import it"},
+	{
+		of: "/report", not: append([]string{"/mesh/collect", "/verify", "/fault", "/load", "/drill", "k8s.io"}, machine...),
+		why: "a report is shown by whoever has one",
+	},
+	{of: "/load", not: append([]string{"/verify", "/fault", "/drill"}, machine...), why: "it makes load, whatever for"},
+	{of: "/fault", not: append([]string{"/verify", "/drill"}, machine...), why: "it breaks things, whoever looks"},
+	{of: "/drill", not: append([]string{"/verify"}, machine...), why: "it measures, and checks nothing"},
+	{of: "/verify", not: machine, why: "a running mesh is checked whoever deployed it"},
 	{
 		of: "/internal/airgap", not: []string{"/stacks", "/components", "/automation"},
 		why: "the kit knows no topology",

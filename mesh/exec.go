@@ -1,4 +1,4 @@
-package probe
+package mesh
 
 import (
 	"bytes"
@@ -25,14 +25,14 @@ type Output struct {
 //
 // When ctx ends first the stream is dropped but the process may live on: the
 // kubelet does not kill it. Callers bound their commands themselves.
-func (c *Cluster) Exec(ctx context.Context, pod Pod, container string, argv []string) (Output, error) {
+func (c *Client) Exec(ctx context.Context, pod Pod, container string, argv []string) (Output, error) {
 	var stdout, stderr bytes.Buffer
 	code, err := c.Stream(ctx, pod, container, argv, &stdout, &stderr)
 	return Output{Stdout: stdout.Bytes(), Stderr: stderr.Bytes(), Code: code}, err
 }
 
 // Stream is Exec with the output written as it comes.
-func (c *Cluster) Stream(ctx context.Context, pod Pod, container string, argv []string, stdout, stderr io.Writer) (code int, err error) {
+func (c *Client) Stream(ctx context.Context, pod Pod, container string, argv []string, stdout, stderr io.Writer) (code int, err error) {
 	req := c.Client.CoreV1().RESTClient().Post().
 		Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("exec").
 		VersionedParams(&corev1.PodExecOptions{

@@ -1,4 +1,4 @@
-package topology
+package plan
 
 import (
 	"encoding/json"
@@ -23,7 +23,7 @@ const schemaFile = "../../docs/stack.schema.json"
 func schema(t *testing.T) []byte {
 	t.Helper()
 	r := &jsonschema.Reflector{DoNotReference: true, Anonymous: true}
-	if err := r.AddGoComments("github.com/meshwright/meshwright/stacks/topology", "."); err != nil {
+	if err := r.AddGoComments("github.com/meshwright/meshwright/stacks/plan", "."); err != nil {
 		t.Fatal(err)
 	}
 	fields := r.Reflect(&Config{})

@@ -1,4 +1,4 @@
-package probe
+package mesh
 
 import (
 	"context"
@@ -85,9 +85,9 @@ func (k *kubelet) forward(a, b httpstream.Stream) {
 	wg.Wait()
 }
 
-func (k *kubelet) cluster(t *testing.T) *Cluster {
+func (k *kubelet) cluster(t *testing.T) *Client {
 	t.Helper()
-	c, err := New(&rest.Config{Host: k.URL})
+	c, err := NewClient(&rest.Config{Host: k.URL})
 	if err != nil {
 		t.Fatal(err)
 	}

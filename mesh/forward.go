@@ -1,4 +1,4 @@
-package probe
+package mesh
 
 import (
 	"context"
@@ -27,7 +27,7 @@ func hostOf(pod Pod, port int) string {
 	return net.JoinHostPort(pod.Name+"."+pod.Namespace+".pod", strconv.Itoa(port))
 }
 
-func (c *Cluster) dialTransport(ctx context.Context, _, addr string) (net.Conn, error) {
+func (c *Client) dialTransport(ctx context.Context, _, addr string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func (c *Cluster) dialTransport(ctx context.Context, _, addr string) (net.Conn, 
 // The protocol is that of k8s.io/client-go/tools/portforward: per connection
 // an error stream, on which the kubelet reports that nothing listens, and a
 // data stream.
-func (c *Cluster) Dial(ctx context.Context, pod Pod, port int) (net.Conn, error) {
+func (c *Client) Dial(ctx context.Context, pod Pod, port int) (net.Conn, error) {
 	req := c.Client.CoreV1().RESTClient().Post().
 		Resource("pods").Namespace(pod.Namespace).Name(pod.Name).SubResource("portforward")
 	transport, upgrader, err := spdy.RoundTripperFor(c.config)
@@ -195,7 +195,7 @@ func (streamAddr) String() string  { return "portforward" }
 // Certificates makes a TLS handshake with a port on the pod's loopback and
 // returns the chain that the server presents, leaf first. The chain is not
 // verified: that is the caller's business.
-func (c *Cluster) Certificates(ctx context.Context, pod Pod, port int) ([]*x509.Certificate, error) {
+func (c *Client) Certificates(ctx context.Context, pod Pod, port int) ([]*x509.Certificate, error) {
 	conn, err := c.Dial(ctx, pod, port)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-// Package topology turns a stack's configuration into a plan: which clusters
+// Package plan turns a stack's configuration into a plan: which clusters
 // there are, which address each thing has, and who watches whom. Everything in it
 // is pure: it reads no file, asks no daemon and imports no Pulumi SDK, so its
 // rules are tested in milliseconds.
@@ -8,4 +8,4 @@
 // own control plane or another's, gives the four models and every mixture.
 //
 // The package does not own resources: package stacks composes them from the plan.
-package topology
+package plan

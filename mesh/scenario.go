@@ -1,4 +1,4 @@
-package verify
+package mesh
 
 import (
 	"context"
@@ -20,30 +20,13 @@ type Deployer interface {
 // with a load generator beside it.
 type Scenario struct {
 	Name    string // "distribution", "failover", "mtls" or "drain"
-	Traffic TrafficRule
+	Traffic topology.Rule
 	MTLS    string // "STRICT", or "" for the mesh's own setting
 	// Outsiders adds pods without a proxy, one of them on the node's network.
 	Outsiders bool
 }
 
-// TrafficRule is how a workload's requests are spread over regions, as the
-// configuration's key "traffic" describes it, with its defaults filled in. The
-// zero rule leaves the choice to Istio.
-type TrafficRule = topology.Rule
-
-// Tuning is what profile zero-loss adds to the article's rule, part by part.
-type Tuning = topology.Tuning
-
-// Profiles of a TrafficRule.
-const (
-	ProfileZeroLoss = topology.ZeroLoss
-	ProfileArticle  = topology.Article
-)
-
 // Rules are the rules of the timed checks, with all defaults filled in.
 type Rules struct {
-	Distribute, Failover TrafficRule
+	Distribute, Failover topology.Rule
 }
-
-// Profiles lists the profiles.
-func Profiles() []string { return []string{ProfileZeroLoss, ProfileArticle} }

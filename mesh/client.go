@@ -1,4 +1,4 @@
-package probe
+package mesh
 
 import (
 	"bytes"
@@ -26,8 +26,8 @@ func (p Pod) String() string { return p.Namespace + "/" + p.Name }
 // Ref returns the name of a pod object.
 func Ref(p *corev1.Pod) Pod { return Pod{Namespace: p.Namespace, Name: p.Name} }
 
-// Cluster reads one cluster, runs commands in its pods, and deletes pods. It is safe for concurrent use; Close it when done.
-type Cluster struct {
+// Client reads one cluster, runs commands in its pods, and deletes pods. It is safe for concurrent use; Close it when done.
+type Client struct {
 	Client kubernetes.Interface
 	config *rest.Config
 
@@ -39,9 +39,9 @@ type Cluster struct {
 // of a large mesh is tens of megabytes.
 const maxBody = 64 << 20
 
-// New returns a Cluster that uses config. The client's own rate limit is
+// NewClient returns a Client that uses config. The client's own rate limit is
 // lifted: a verification makes few requests, but all at once.
-func New(config *rest.Config) (*Cluster, error) {
+func NewClient(config *rest.Config) (*Client, error) {
 	c := rest.CopyConfig(config)
 	c.QPS, c.Burst = -1, 0
 	if c.UserAgent == "" {
@@ -52,7 +52,7 @@ func New(config *rest.Config) (*Cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes client for %s: %w", c.Host, err)
 	}
-	out := &Cluster{Client: client, config: c}
+	out := &Client{Client: client, config: c}
 	out.trans = &http.Transport{
 		DialContext:         out.dialTransport,
 		MaxIdleConnsPerHost: 2,
@@ -64,13 +64,13 @@ func New(config *rest.Config) (*Cluster, error) {
 }
 
 // Config returns a copy of the configuration that the cluster is reached with.
-func (c *Cluster) Config() *rest.Config { return rest.CopyConfig(c.config) }
+func (c *Client) Config() *rest.Config { return rest.CopyConfig(c.config) }
 
 // Close drops the connections kept for later requests.
-func (c *Cluster) Close() { c.trans.CloseIdleConnections() }
+func (c *Client) Close() { c.trans.CloseIdleConnections() }
 
 // Deployments lists the deployments of a namespace ("" for all) by label selector.
-func (c *Cluster) Deployments(ctx context.Context, namespace, selector string) ([]appsv1.Deployment, error) {
+func (c *Client) Deployments(ctx context.Context, namespace, selector string) ([]appsv1.Deployment, error) {
 	list, err := c.Client.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return nil, err
@@ -79,7 +79,7 @@ func (c *Cluster) Deployments(ctx context.Context, namespace, selector string) (
 }
 
 // Services lists the services of a namespace ("" for all) by label selector.
-func (c *Cluster) Services(ctx context.Context, namespace, selector string) ([]corev1.Service, error) {
+func (c *Client) Services(ctx context.Context, namespace, selector string) ([]corev1.Service, error) {
 	list, err := c.Client.CoreV1().Services(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return nil, err
@@ -88,12 +88,12 @@ func (c *Cluster) Services(ctx context.Context, namespace, selector string) ([]c
 }
 
 // Service reads one service; a missing one is an IsNotFound error.
-func (c *Cluster) Service(ctx context.Context, namespace, name string) (*corev1.Service, error) {
+func (c *Client) Service(ctx context.Context, namespace, name string) (*corev1.Service, error) {
 	return c.Client.CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
 }
 
 // Pods lists the pods of a namespace ("" for all) by label selector.
-func (c *Cluster) Pods(ctx context.Context, namespace, selector string) ([]corev1.Pod, error) {
+func (c *Client) Pods(ctx context.Context, namespace, selector string) ([]corev1.Pod, error) {
 	list, err := c.Client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return nil, err
@@ -102,7 +102,7 @@ func (c *Cluster) Pods(ctx context.Context, namespace, selector string) ([]corev
 }
 
 // Nodes lists the cluster's nodes.
-func (c *Cluster) Nodes(ctx context.Context) ([]corev1.Node, error) {
+func (c *Client) Nodes(ctx context.Context) ([]corev1.Node, error) {
 	list, err := c.Client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func (c *Cluster) Nodes(ctx context.Context) ([]corev1.Node, error) {
 }
 
 // Events lists the events of a namespace about the object of that name ("" for all).
-func (c *Cluster) Events(ctx context.Context, namespace, name string) ([]corev1.Event, error) {
+func (c *Client) Events(ctx context.Context, namespace, name string) ([]corev1.Event, error) {
 	var o metav1.ListOptions
 	if name != "" {
 		o.FieldSelector = "involvedObject.name=" + name
@@ -124,7 +124,7 @@ func (c *Cluster) Events(ctx context.Context, namespace, name string) ([]corev1.
 }
 
 // Logs returns the last lines of a container's log.
-func (c *Cluster) Logs(ctx context.Context, pod Pod, container string, lines int64) ([]byte, error) {
+func (c *Client) Logs(ctx context.Context, pod Pod, container string, lines int64) ([]byte, error) {
 	stream, err := c.Client.CoreV1().Pods(pod.Namespace).GetLogs(pod.Name, &corev1.PodLogOptions{
 		Container: container, TailLines: &lines,
 	}).Stream(ctx)
@@ -137,7 +137,7 @@ func (c *Cluster) Logs(ctx context.Context, pod Pod, container string, lines int
 
 // DeletePod deletes a pod; grace in seconds, nil for the pod's own, 0 for none.
 // A pod that is gone is no error.
-func (c *Cluster) DeletePod(ctx context.Context, pod Pod, grace *int64) error {
+func (c *Client) DeletePod(ctx context.Context, pod Pod, grace *int64) error {
 	err := c.Client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: grace})
 	if apierrors.IsNotFound(err) {
 		return nil
@@ -147,7 +147,7 @@ func (c *Cluster) DeletePod(ctx context.Context, pod Pod, grace *int64) error {
 
 // HTTP gets a path from a port on the pod's loopback and returns the body.
 // Any status but 200 is an error that carries the body's beginning.
-func (c *Cluster) HTTP(ctx context.Context, pod Pod, port int, path string) ([]byte, error) {
+func (c *Client) HTTP(ctx context.Context, pod Pod, port int, path string) ([]byte, error) {
 	url := fmt.Sprintf("http://%s%s", hostOf(pod, port), path)
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
