@@ -60,7 +60,7 @@ func TestChoose(t *testing.T) {
 		want   []string
 	}{
 		"all":     {extent{}, "", []string{"dev", "flat-multi-primary", "primary-remote", "flat-primary-remote", "three-region", "pair-and-remote", "remote-beside-primary"}},
-		"short":   {extent{short: true}, "", []string{"flat-multi-primary", "primary-remote", "flat-primary-remote", "three-region"}},
+		"short":   {extent{short: true}, "", []string{"pair-and-remote", "remote-beside-primary"}},
 		"restart": {extent{restart: true}, "", []string{"dev", "flat-multi-primary"}},
 		"faults":  {extent{faults: true}, "", []string{"flat-multi-primary", "primary-remote"}},
 		"some":    {extent{short: true}, "dev,three-region", []string{"dev", "three-region"}},

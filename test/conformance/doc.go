@@ -3,6 +3,6 @@
 // measures on the way and writes the figures to docs/conformance.md and, when every
 // stack conforms, into docs/models.md.
 //
-// With -short it takes the stacks other than dev, which has an end-to-end test of
-// its own, from up through the quick checks to destroy, and writes nothing.
+// With -short it takes the two mixtures, which hold every kind of pair of clusters, from
+// up through the quick checks to destroy, and writes nothing.
 package main

@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	short := flag.Bool("short", false, "up, the quick checks and destroy of the stacks other than dev; writes no report")
+	short := flag.Bool("short", false, "up, the quick checks and destroy of the two mixtures, which hold every kind of pair of clusters; writes no report")
 	restarts := flag.Bool("restart", false, "up, the restart and destroy of the stacks whose nodes are restarted; writes no report")
 	faults := flag.Bool("faults", false, "up, the faults and destroy of the stacks that are broken on purpose; writes no report")
 	only := flag.String("only", "", "take these stacks alone (comma-separated); writes no report unless -out is given too")

@@ -6,7 +6,7 @@ type stack struct {
 	project string // directory of the settings; "" for the repository's own
 	model   string
 	restart bool // its nodes are restarted too
-	short   bool // part of the short run
+	short   bool // part of the short run: the two mixtures hold every kind of pair that there is
 	// faults are played on it: all that its topology can have. Those of dev's belong
 	// to the end-to-end test.
 	faults []string
@@ -20,16 +20,16 @@ func stacks() []stack {
 	return []stack{
 		{name: "dev", model: "non-flat, multiple control planes", restart: true},
 		{
-			name: "flat-multi-primary", model: "flat, multiple control planes", restart: true, short: true,
+			name: "flat-multi-primary", model: "flat, multiple control planes", restart: true,
 			faults: []string{"remote-secret-loopback", "another-root", "istiod-unready", "pod-route-gone", "callers-masqueraded"},
 		},
 		{
-			name: "primary-remote", model: "non-flat, single control plane", short: true,
+			name: "primary-remote", model: "non-flat, single control plane",
 			faults: []string{"east-west-gateway-gone", "route-between-networks", "istiod-hidden"},
 		},
-		{name: "flat-primary-remote", model: "flat, single control plane", short: true},
-		{name: "three-region", model: "three networks and control planes", short: true},
-		{name: "pair-and-remote", project: mixtures, model: "two primaries on one network, a remote on another"},
-		{name: "remote-beside-primary", project: mixtures, model: "a primary with its remote on one network, a primary on another"},
+		{name: "flat-primary-remote", model: "flat, single control plane"},
+		{name: "three-region", model: "three networks and control planes"},
+		{name: "pair-and-remote", project: mixtures, model: "two primaries on one network, a remote on another", short: true},
+		{name: "remote-beside-primary", project: mixtures, model: "a primary with its remote on one network, a primary on another", short: true},
 	}
 }

@@ -28,7 +28,7 @@ import (
 func canary(t *testing.T, h *harness) {
 	h.must(t, "preview", "--name", h.lab, "--output", "json")
 	h.must(t, "preview", "--name", h.lab, "-c", "meshID=other")
-	if r := h.must(t, "preview", "--name", h.lab, "-c", "meshID=other", "--output", "markdown"); !strings.Contains(r.stdout, "| `e2e` | ") || !strings.Contains(r.stdout, "From a preview on the lab's own state.") {
+	if r := h.must(t, "preview", "--name", h.lab, "-c", "meshID=other", "--output", "markdown"); !strings.Contains(r.stdout, "| `"+h.lab+"` | ") || !strings.Contains(r.stdout, "From a preview on the lab's own state.") {
 		t.Errorf("another meshID, in Markdown:\n%s", r.stdout)
 	}
 	h.must(t, "status", "--name", h.lab, "--output", "json")

@@ -30,6 +30,21 @@ func (h *harness) keep(t *testing.T, report any) {
 	h.remember(string(data))
 }
 
+// TestFaults breaks the mesh of one lab on purpose.
+func TestFaults(t *testing.T) {
+	newHarness(t, "e2e-faults").through(t, []step{
+		{"up", up},
+		{"faults", faultMatrix},
+		{"timed checks and their faults", timedFaults},
+		{"killed in the midst of a timed check", killTimedCheck},
+		{"interrupted in the midst of a timed check", interruptTimedCheck},
+		{"drills", drills},
+		{"no secret in anything printed or collected", canary},
+		{"destroy", destroy},
+		{"nothing left", nothingLeft},
+	})
+}
+
 // faultMatrix breaks the mesh in every known way and puts it right again.
 func faultMatrix(t *testing.T, h *harness) {
 	_, outputs := h.open(t)

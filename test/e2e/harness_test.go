@@ -1,7 +1,9 @@
-// Package e2e lives one lab's life as a user would, with the built executable on
-// real clusters: it is killed on the way up, interrupted, finished, verified,
-// broken on purpose, and taken down again under the same ill treatment, beside a
-// kind cluster of somebody else's that must not notice.
+// Package e2e uses the built executable on real clusters, as a user would. TestLab
+// takes a lab through its life: up is killed, interrupted and completed, and so is
+// destroy, beside a kind cluster of another owner, which must not change. TestFaults
+// breaks the mesh of another lab on purpose: every check turns red and green again.
+//
+// The two are independent, so that they can run at the same time.
 //
 // It runs when MESHWRIGHT_E2E=1, which `make test` sets; it needs Docker and the
 // airgap kit.
@@ -46,7 +48,8 @@ type harness struct {
 	transcript bytes.Buffer
 }
 
-func newHarness(t *testing.T) *harness {
+// newHarness is for a lab of that name.
+func newHarness(t *testing.T, lab string) *harness {
 	t.Helper()
 	if os.Getenv("MESHWRIGHT_E2E") == "" {
 		t.Skip("set MESHWRIGHT_E2E=1 to run on real clusters (make test does)")
@@ -65,12 +68,38 @@ func newHarness(t *testing.T) *harness {
 	}
 	h := &harness{
 		bin: filepath.Join(root, "bin", "meshwright"), root: root, state: t.TempDir(),
-		lab: "e2e", set: set, docker: client,
+		lab: lab, set: set, docker: client,
 	}
 	if _, err := os.Stat(h.bin); err != nil {
 		t.Fatalf("%v: run `make build`", err)
 	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			cmd := exec.Command(h.bin, "destroy", "--name", h.lab, "--force")
+			cmd.Dir, cmd.Env = h.root, h.environment()
+			out, err := cmd.CombinedOutput()
+			t.Logf("destroy after the failure: %v\n%s", err, out)
+		}
+	})
+	h.volumes = h.danglingVolumes(t)
+	h.routes = hostRoutes(t)
 	return h
+}
+
+// step is a part of a test. Steps build on each other.
+type step struct {
+	name string
+	do   func(*testing.T, *harness)
+}
+
+// through runs steps until one fails.
+func (h *harness) through(t *testing.T, steps []step) {
+	t.Helper()
+	for _, s := range steps {
+		if !t.Run(s.name, func(t *testing.T) { s.do(t, h) }) {
+			t.FailNow()
+		}
+	}
 }
 
 // result is what a command left behind.
