@@ -32,7 +32,7 @@ func (h *harness) keep(t *testing.T, report any) {
 
 // TestFaults breaks the mesh of one lab on purpose.
 func TestFaults(t *testing.T) {
-	newHarness(t, "e2e-faults").through(t, []step{
+	newHarness(t, "faults").through(t, []step{
 		{"up", up},
 		{"faults", faultMatrix},
 		{"timed checks and their faults", timedFaults},
