@@ -46,8 +46,8 @@ func drillPlan(repeat int) []*drill {
 		{title: "Both profiles, sidecars drained gracefully", args: with(graceful, both)},
 		{title: "Both profiles, pods killed", args: with(kill, both)},
 		// What a drain needs is its first part; the others are for harder faults.
-		{title: "Part after part, sidecars drained", args: with(runs, []string{"--requests", "1500"}, adding[:4])},
-		{title: "Part after part, pods killed", args: with(runs, kill, []string{"--requests", "1000"}, adding)},
+		{title: "One part added at a time, sidecars drained", args: with(runs, []string{"--requests", "1500"}, adding[:4])},
+		{title: "One part added at a time, pods killed", args: with(runs, kill, []string{"--requests", "1000"}, adding)},
 		{title: "10,000 requests, sidecars drained", args: long},
 		{title: "10,000 requests, pods killed", args: with(kill, long)},
 	}
@@ -132,12 +132,12 @@ func cutDrills(path string) (rest, chapter []byte, err error) {
 
 func writeDrills(b *bytes.Buffer, plan []*drill) {
 	b.WriteString("\n" + drillsTitle + "\n\nMeasured on " + time.Now().UTC().Format(time.DateOnly) +
-		". A client in the failing region and its ingress, open loop; see failover.md for the method. " +
-		"Moved: since the fault, until the last request that was lost or answered by a failed pod; back: since the repair began " +
-		"(of a killed pod: since the fault), until the last one that was not answered at home. \"Not seen\": not before the " +
-		"repair, or the end of the run; p50 and p99 are of the loaders that saw it.\n")
+		". Open-loop load from a client in the failing region and through its ingress; see failover.md for the method. " +
+		"Moved: time from the fault until the last request that was lost or answered by a failed pod. Back: time from the start of the repair " +
+		"(for a killed pod: from the fault) until the last request that was not answered in its own region. \"Not seen\": not before the " +
+		"repair, or before the end of the run. p50 and p99 are of the load generators that saw the change.\n")
 	for _, d := range plan {
-		fmt.Fprintf(b, "\n### %s\n\n%d requests at %d/s from each of two loaders in each run.\n\n", d.title, d.report.Requests, d.report.Rate)
+		fmt.Fprintf(b, "\n### %s\n\n%d requests at %d/s from each of two load generators in each run.\n\n", d.title, d.report.Requests, d.report.Rate)
 		b.WriteString("| rule | runs | requests | lost | retried | first error | moved, p50 / p99 | back, p50 / p99 | slowest |\n|---|---:|---:|---:|---:|---:|---:|---:|---:|\n")
 		for _, s := range d.report.Rules {
 			retried, first := "not counted", "–"

@@ -73,9 +73,9 @@ func run(ctx context.Context, o options) error {
 		return replaceDrills(o.out, plan)
 	}
 	arms := []*arm{
-		{name: "A", title: "the article's steps, one after another", run: hand(set.Images["node-stock"].Name, true, false)},
-		{name: "B", title: "the same, in parallel, images in the node", run: hand(set.NodeImage.Name, false, true)},
-		{name: "C", title: "meshwright up", run: lab.fromNothing},
+		{name: "A", title: "the article's steps, in sequence", run: hand(set.Images["node-stock"].Name, true, false)},
+		{name: "B", title: "the same steps, in parallel, with the images in the node image", run: hand(set.NodeImage.Name, false, true)},
+		{name: "C", title: "`meshwright up`", run: lab.fromNothing},
 	}
 	for i := range o.runs {
 		for _, a := range arms {

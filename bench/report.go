@@ -24,14 +24,14 @@ func writeReport(path string, arms []*arm, l *lab, plan []*drill, set *artifacts
 	fmt.Fprintf(&b, "# Benchmarks\n\nWritten by `make bench` on %s; do not edit.\n\n", time.Now().UTC().Format(time.DateOnly))
 	fmt.Fprintf(&b, "Machine: %s. Artifacts: %s, Kubernetes %s, Istio %s, MetalLB %s.\n\n",
 		machine.Describe(), set.Source, set.Kubernetes, set.Istio, set.MetalLB)
-	fmt.Fprintf(&b, "## From nothing to both versions answering in both clusters\n\n%d interleaved runs of each.\n\n", len(arms[0].wall))
+	fmt.Fprintf(&b, "## Time until both versions answer in both clusters\n\n%d interleaved runs of each arm, each starting without a lab.\n\n", len(arms[0].wall))
 	fmt.Fprintf(&b, "| arm | what | median | range | ratio to A |\n|---|---|---:|---:|---:|\n")
 	for _, a := range arms {
 		m := median(a.wall)
 		fmt.Fprintf(&b, "| %s | %s | %.1f s | %.1f–%.1f s | %.2f |\n", a.name, a.title, m.Seconds(),
 			slices.Min(a.wall).Seconds(), slices.Max(a.wall).Seconds(), m.Seconds()/base.Seconds())
 	}
-	b.WriteString("\nWhere the time goes (median of each part; parts of B and C overlap, so they add up to more than the wall time):\n\n| part |")
+	b.WriteString("\nDuration of each part (median). The parts of B and C overlap, so their sum exceeds the total duration:\n\n| part |")
 	for _, a := range arms {
 		fmt.Fprintf(&b, " %s |", a.name)
 	}
@@ -53,12 +53,12 @@ func writeReport(path string, arms []*arm, l *lab, plan []*drill, set *artifacts
 		}
 		b.WriteString("\n")
 	}
-	b.WriteString("\n## A running lab\n\n| operation | median | range |\n|---|---:|---:|\n")
+	b.WriteString("\n## Operations on a running lab\n\n| operation | median | range |\n|---|---:|---:|\n")
 	for _, name := range sortedKeys(figures) {
 		of := figures[name]
 		fmt.Fprintf(&b, "| %s | %.2f s | %.2f–%.2f s |\n", name, median(of).Seconds(), slices.Min(of).Seconds(), slices.Max(of).Seconds())
 	}
-	b.WriteString("\n## Memory\n\nOf each node, without the page cache, after the operations above.\n\n| node | median |\n|---|---:|\n")
+	b.WriteString("\n## Memory\n\nMemory of each node after these operations, without the page cache.\n\n| node | median |\n|---|---:|\n")
 	for _, node := range sortedKeys(l.memory) {
 		fmt.Fprintf(&b, "| %s | %.0f MiB |\n", node, median(l.memory[node])/(1<<20))
 	}
@@ -83,8 +83,8 @@ func writeTimeline(b *bytes.Buffer, timeline []timing) {
 	}
 	byStart := slices.SortedFunc(slices.Values(timeline), func(x, y timing) int { return x.Start.Compare(y.Start) })
 	began := byStart[0].Start
-	fmt.Fprintf(b, "\n## Where the seconds of `up` go\n\nResources of the last run that took %s or longer, of %d. A row waits for those before it that it needs.\n\n", shown, len(timeline))
-	b.WriteString("| from | to | took | resource |\n|---:|---:|---:|---|\n")
+	fmt.Fprintf(b, "\n## Duration of resources in `up`\n\nResources of the last run that took %s or longer, of %d resources. Each resource waits for its dependencies.\n\n", shown, len(timeline))
+	b.WriteString("| start | end | duration | resource |\n|---:|---:|---:|---|\n")
 	for _, t := range byStart {
 		if t.Elapsed < shown || component(t.Type) {
 			continue

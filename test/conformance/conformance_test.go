@@ -321,7 +321,7 @@ func TestRender(t *testing.T) {
 	for _, want := range []string{
 		"Commit `abc`.", "| [`dev`](#dev) | pass | 62.0 s | 2.0 s | 1 pass, 1 warn | 2048 MiB | 41.0 s | 3.0 s |",
 		"| [`primary-remote`](#primary-remote) | FAIL | – | – | – | – | – | – |", "- meshwright up: exit status 1\n  second line",
-		"| planes | pass | 0.5 s | all \\| well |", "| trust | warn RootsMixed |", "1.2 / 4.0 ms of 300 calls", "| cluster1-control-plane | 1024 MiB |",
+		"| planes | pass | 0.5 s | all \\| well |", "| trust | warn RootsMixed |", "1.2 / 4.0 ms of 300 requests", "| cluster1-control-plane | 1024 MiB |",
 		"a 10.0.0.2 to 10.0.0.3", "| 9.0 s | cluster1 | API server answers |",
 		"| `a`: b is gone | calls VersionUnreachable, networks PodUnreachable | 3.0 s | 0.5 s | 4.2 s |", "| never | cluster2 | istiod is ready |",
 	} {

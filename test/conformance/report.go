@@ -90,7 +90,7 @@ func replaceSection(document []byte, name, text string) ([]byte, error) {
 // costs is the table that compares the models.
 func costs(results []*result) string {
 	var b strings.Builder
-	b.WriteString("| stack | model | up | memory of all nodes | local call p50 / p99 | call to another cluster p50 / p99 |\n|---|---|---:|---:|---:|---:|\n")
+	b.WriteString("| stack | model | up | memory of all nodes | local request p50 / p99 | cross-cluster request p50 / p99 |\n|---|---|---:|---:|---:|---:|\n")
 	for _, r := range results {
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n", r.Stack.name, r.Stack.model, secs(r.Up), memoryOf(r.Memory), r.Local, r.Cross)
 	}
@@ -117,13 +117,13 @@ func verdict(r *result) string {
 func render(title string, results []*result) []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "# Conformance of the models\n\nWritten by `make conformance`; do not edit.\n\n%s\n\n", title)
-	b.WriteString("Every stack is brought up from nothing, checked, measured and destroyed; nothing may be left.\n\n")
+	b.WriteString("Each stack is created, verified, measured and destroyed. The test fails if anything remains after that.\n\n")
 	b.WriteString("| stack | verdict | up | verify | checks | memory of all nodes | answers after a restart | destroy |\n|---|---|---:|---:|---|---:|---:|---:|\n")
 	for _, r := range results {
 		fmt.Fprintf(&b, "| [`%s`](#%s) | %s | %s | %s | %s | %s | %s | %s |\n", r.Stack.name, r.Stack.name, verdict(r),
 			secs(r.Up), secs(r.Verify), tallyOf(r.Report), memoryOf(r.Memory), restartOf(r.Restart), secs(r.Destroy))
 	}
-	b.WriteString("\nMemory is without the page cache. Calls are made one after another from the first cluster's client, on connections that stay open.\n")
+	b.WriteString("\nMemory excludes the page cache. Latency is measured with sequential requests from the first cluster's client, on open connections.\n")
 	for _, r := range results {
 		renderOne(&b, r)
 	}
@@ -139,7 +139,7 @@ func renderOne(b *bytes.Buffer, r *result) {
 		}
 	}
 	if r.Report != nil {
-		b.WriteString("\n| check | result | time | seen |\n|---|---|---:|---|\n")
+		b.WriteString("\n| check | result | time | summary |\n|---|---|---:|---|\n")
 		for _, c := range r.Report.Checks {
 			what := string(c.Status)
 			if c.Reason != "" {
@@ -149,7 +149,7 @@ func renderOne(b *bytes.Buffer, r *result) {
 		}
 	}
 	if r.Local.N > 0 {
-		fmt.Fprintf(b, "\nLatency p50 / p99: %s of %d calls answered in the client's own cluster, %s of %d answered in another.\n",
+		fmt.Fprintf(b, "\nLatency p50 / p99: %s of %d requests answered in the client's own cluster, %s of %d requests answered in another cluster.\n",
 			r.Local, r.Local.N, r.Cross, r.Cross.N)
 	}
 	if len(r.Memory) > 0 {
@@ -167,19 +167,19 @@ func renderOne(b *bytes.Buffer, r *result) {
 }
 
 func renderFaults(b *bytes.Buffer, rows []fault.Row) {
-	b.WriteString("\nFaults, one after another, with all checks green before and after each:\n\n| fault | turned red | until seen | repair | until green |\n|---|---|---:|---:|---:|\n")
+	b.WriteString("\nFaults. All checks pass before and after each fault:\n\n| fault | failed checks | until detected | restore | until passed |\n|---|---|---:|---:|---:|\n")
 	for _, r := range rows {
 		fmt.Fprintf(b, "| `%s`: %s | %s | %.1f s | %.1f s | %.1f s |\n", r.Fault, r.Title, turned(r), r.Seen, r.Repair, r.Green)
 	}
 }
 
 func renderRestart(b *bytes.Buffer, r *restart) {
-	fmt.Fprintf(b, "\nAll nodes were stopped (%s) and started in the opposite order, so that their addresses changed: ", secs(r.Stop))
+	fmt.Fprintf(b, "\nAll nodes were stopped (%s) and started in reverse order, to change their addresses: ", secs(r.Stop))
 	var moves []string
 	for _, node := range slices.Sorted(maps.Keys(r.Before)) {
 		moves = append(moves, fmt.Sprintf("%s %s to %s", strings.TrimPrefix(node, labName+"-"), r.Before[node], r.After[node]))
 	}
-	fmt.Fprintf(b, "%s. Seconds from the first node's start:\n\n| after | cluster | what works again |\n|---:|---|---|\n", strings.Join(moves, ", "))
+	fmt.Fprintf(b, "%s. Time since the first node started:\n\n| time | cluster | event |\n|---:|---|---|\n", strings.Join(moves, ", "))
 	for _, p := range r.Phases {
 		at := "never"
 		if p.At > 0 {

@@ -184,7 +184,7 @@ func (l *lab) watch(ctx context.Context, s stack, sites []*site, began time.Time
 			if clean {
 				at = time.Since(began)
 			}
-			record(site.name, "calls without an error", at)
+			record(site.name, "requests without an error", at)
 		})
 	}
 	wg.Wait()
@@ -194,7 +194,7 @@ func (l *lab) watch(ctx context.Context, s stack, sites []*site, began time.Time
 		}
 		return int(a.At - b.At)
 	})
-	r.Answers, r.Clean = last(r.Phases, "answered by "), last(r.Phases, "calls without an error")
+	r.Answers, r.Clean = last(r.Phases, "answered by "), last(r.Phases, "requests without an error")
 }
 
 // last is when the last phase of a kind was there; 0 when one never was.
@@ -323,7 +323,7 @@ func (s *site) round(ctx context.Context, sites []*site) (map[string]bool, error
 		why = r.String()
 	}
 	if failed > 0 {
-		return answered, fmt.Errorf("%d of %d calls failed: %s", failed, calls, why)
+		return answered, fmt.Errorf("%d of %d requests failed: %s", failed, calls, why)
 	}
 	return answered, nil
 }
