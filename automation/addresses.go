@@ -158,7 +158,7 @@ func collisions(p *plan.Plan, asked []claim, used []taken) []plan.Problem {
 			c.mend = freeSubnet(p, used)
 		}
 		problems = append(problems, plan.Problem{
-			Key: plan.Namespace + ":" + c.key, Reason: plan.Taken, Mend: c.mend,
+			Key: plan.Namespace + ":" + c.key, Reason: plan.Taken, Remedy: c.mend,
 			Detail: fmt.Sprintf("%s overlaps %s, which %s uses on this machine", c.prefix, used[i].prefix, used[i].by),
 		})
 	}

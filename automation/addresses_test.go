@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/mesh/topology"
 	"github.com/meshwright/meshwright/stacks/plan"
 )
 
@@ -51,9 +52,9 @@ eth0	FEA9FEA9	00000000	0005	0	0	0	FFFFFFFF	0	0	0
 func TestCollisions(t *testing.T) {
 	planned, err := plan.NewPlan("dev", &plan.Config{
 		Subnet: "10.200.0.0/20",
-		Clusters: []plan.Cluster{
-			{Name: "cluster1", Network: "network1"},
-			{Name: "cluster2", Network: "network2"},
+		Clusters: []plan.ClusterConfig{
+			{Cluster: topology.Cluster{Name: "cluster1", Network: "network1"}},
+			{Cluster: topology.Cluster{Name: "cluster2", Network: "network2"}},
 		},
 	})
 	if err != nil {
@@ -92,7 +93,7 @@ func TestCollisions(t *testing.T) {
 			var keys []string
 			for _, p := range collisions(planned, claims(planned, nil), c.used) {
 				keys = append(keys, p.Key)
-				if p.Reason != plan.Taken || !strings.Contains(p.Detail, c.used[0].by) || p.Mend == "" {
+				if p.Reason != plan.Taken || !strings.Contains(p.Detail, c.used[0].by) || p.Remedy == "" {
 					t.Errorf("%+v: want the user of the addresses and a mend", p)
 				}
 			}
@@ -105,7 +106,7 @@ func TestCollisions(t *testing.T) {
 
 // TestFreeSubnetIsFree: what the mend proposes is accepted.
 func TestFreeSubnetIsFree(t *testing.T) {
-	config := &plan.Config{Clusters: []plan.Cluster{{Name: "cluster1", Network: "n"}}}
+	config := &plan.Config{Clusters: []plan.ClusterConfig{{Cluster: topology.Cluster{Name: "cluster1", Network: "n"}}}}
 	for name, c := range map[string]struct{ used, want string }{
 		"nothing used":             {"", "10.192.0.0/20"},
 		"the beginning":            {"10.192.0.0/16", "10.193.0.0/20"},
@@ -194,7 +195,7 @@ func TestUpRefusesTakenAddresses(t *testing.T) {
 // TestWhatTheLabHolds is not compared, neither with its own network nor with what
 // came after it.
 func TestWhatTheLabHolds(t *testing.T) {
-	config := &plan.Config{Subnet: "10.200.0.0/20", Clusters: []plan.Cluster{{Name: "cluster1", Network: "n"}, {Name: "cluster2", Network: "n"}}}
+	config := &plan.Config{Subnet: "10.200.0.0/20", Clusters: []plan.ClusterConfig{{Cluster: topology.Cluster{Name: "cluster1", Network: "n"}}, {Cluster: topology.Cluster{Name: "cluster2", Network: "n"}}}}
 	planned, err := plan.NewPlan("dev", config)
 	if err != nil {
 		t.Fatal(err)

@@ -156,7 +156,7 @@ func TestThePlainCommandRefusesMisspeltSettings(t *testing.T) {
 	cli.Run(t, "config", "set", "--path", "meshwright:clusters[0].network", "network1")
 	cli.Run(t, "preview")
 	cli.Run(t, "config", "set", "--path", "meshwright:trafic.mode", "failover")
-	if out, _, err := cli.Try(t, "preview"); err == nil || !strings.Contains(out+err.Error(), "meshwright:trafic: there is no such setting") {
+	if out, _, err := cli.Try(t, "preview"); err == nil || !strings.Contains(out+err.Error(), "meshwright:trafic: unknown setting") {
 		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -10,7 +10,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
-	"github.com/meshwright/meshwright/components/sample"
+	"github.com/meshwright/meshwright/mesh/topology"
 	"github.com/meshwright/meshwright/stacks"
 )
 
@@ -21,7 +21,7 @@ type Outputs struct {
 	Clusters []Cluster
 	Sample   *stacks.SampleOutputs
 	// Traffic is the sample's rule with its defaults filled in; zero for mode none.
-	Traffic sample.Traffic
+	Traffic topology.Rule
 }
 
 // Cluster is one cluster of a lab that is up. It holds a kubeconfig, which is

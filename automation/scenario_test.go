@@ -266,7 +266,10 @@ func TestScenarioNeedsALab(t *testing.T) {
 
 func TestRules(t *testing.T) {
 	cluster := func(name, region string, versions ...string) Cluster {
-		return Cluster{stacks.ClusterOutputs{Name: name, Network: "n", ControlPlane: name, Region: region, HelloWorld: versions}}
+		return Cluster{stacks.ClusterOutputs{
+			Cluster:    topology.Cluster{Name: name, Network: "n", ControlPlane: name, Locality: topology.Locality{Region: region}},
+			HelloWorld: versions,
+		}}
 	}
 	two := []Cluster{cluster("c1", "a", "v1"), cluster("c2", "b", "v2")}
 	weights := map[string]map[string]int{"a": {"a": 80, "b": 20}, "b": {"b": 80, "a": 20}}
@@ -331,7 +334,7 @@ func TestDeleteNamespaces(t *testing.T) {
 			}))
 			defer server.Close()
 			o := &Outputs{Clusters: []Cluster{{stacks.ClusterOutputs{
-				Name: "c", Kubeconfig: strings.ReplaceAll(kubeconfig, "https://127.0.0.1:6443", server.URL),
+				Cluster: topology.Cluster{Name: "c"}, Kubeconfig: strings.ReplaceAll(kubeconfig, "https://127.0.0.1:6443", server.URL),
 			}}}}
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 			defer cancel()
@@ -344,7 +347,7 @@ func TestDeleteNamespaces(t *testing.T) {
 			}
 		})
 	}
-	if _, err := deleteNamespaces(t.Context(), &Outputs{Clusters: []Cluster{{stacks.ClusterOutputs{Name: "c", Kubeconfig: strings.ReplaceAll(kubeconfig, "6443", "1")}}}}, nil); err == nil {
+	if _, err := deleteNamespaces(t.Context(), &Outputs{Clusters: []Cluster{{stacks.ClusterOutputs{Cluster: topology.Cluster{Name: "c"}, Kubeconfig: strings.ReplaceAll(kubeconfig, "6443", "1")}}}}, nil); err == nil {
 		t.Error("a cluster that does not answer has nothing left")
 	}
 }

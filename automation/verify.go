@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"github.com/meshwright/meshwright/mesh"
-	"github.com/meshwright/meshwright/stacks/plan"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -21,10 +20,7 @@ func (o *Outputs) Targets() ([]mesh.Cluster, error) {
 			return nil, err
 		}
 		targets[i] = mesh.Cluster{
-			Cluster: topology.Cluster{
-				Name: c.Name, Network: c.Network, ControlPlane: c.ControlPlane,
-				Locality: topology.Locality{Region: c.Region, Zone: c.Zone, Subzone: c.Subzone},
-			},
+			Cluster:        c.Cluster,
 			Config:         config,
 			IngressAddress: c.IngressAddress, EastWestAddress: c.EastWestAddress, Nodes: c.Nodes,
 		}
@@ -56,25 +52,18 @@ func (o *Outputs) versions() map[string][]string {
 // and for the other mode what an empty declaration would mean. A rule is zero where
 // the lab has no two regions to spread requests over.
 func (o *Outputs) Rules() mesh.Rules {
-	return mesh.Rules{Distribute: o.rule(plan.TrafficDistribute), Failover: o.rule(plan.TrafficFailover)}
-}
-
-func (o *Outputs) rule(mode plan.TrafficMode) topology.Rule {
-	if o.Traffic.Mode == string(mode) {
-		return o.Traffic
+	var t topology.Topology
+	for _, c := range o.Clusters {
+		t = append(t, c.Cluster)
 	}
-	c := &plan.Config{Traffic: plan.Traffic{Mode: mode}}
-	for _, m := range o.Clusters {
-		c.Clusters = append(c.Clusters, plan.Cluster{
-			Name: m.Name, Network: m.Network, ControlPlane: m.ControlPlane,
-			Locality: plan.Locality{Region: m.Region, Zone: m.Zone, Subzone: m.Subzone}, HelloWorld: m.HelloWorld,
-		})
+	regions := t.Regions(func(i int) bool { return len(o.Clusters[i].HelloWorld) > 0 })
+	rule := func(mode string) topology.Rule {
+		if o.Traffic.Mode == mode {
+			return o.Traffic
+		}
+		return regions.Rule(mode, topology.ZeroLoss)
 	}
-	plan, err := plan.NewPlan(o.Lab, c)
-	if err != nil {
-		return topology.Rule{} // the regions do not suffice: all else was valid when the lab was made
-	}
-	return plan.Sample.Traffic
+	return mesh.Rules{Distribute: rule(topology.Distribute), Failover: rule(topology.Failover)}
 }
 
 // Verify checks the lab that is up. What to check is filled in from its

@@ -2,6 +2,7 @@ package stacks
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/pulumi/pulumi-command/sdk/go/command"
 	"github.com/pulumi/pulumi-tls/sdk/v5/go/tls"
@@ -14,13 +15,14 @@ import (
 	"github.com/meshwright/meshwright/components/peering"
 	"github.com/meshwright/meshwright/components/sample"
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/mesh/topology"
 	"github.com/meshwright/meshwright/stacks/plan"
 )
 
-// deploy composes the lab. What a step needs of an earlier one it names; all that
-// it does not name runs at the same time, in every cluster at once.
+// deploy composes the lab. A resource that needs another depends on it explicitly.
+// Everything else is created in parallel, in all clusters.
 func deploy(ctx *pulumi.Context, plan *Plan, set *artifacts.Set) error {
-	l := &lab{plan: plan, set: set, members: map[string]*member{}}
+	l := &lab{plan: plan, mesh: plan.Topology(), set: set, members: map[string]*member{}}
 	for _, step := range []struct {
 		name string
 		do   func(*pulumi.Context) error
@@ -32,10 +34,10 @@ func deploy(ctx *pulumi.Context, plan *Plan, set *artifacts.Set) error {
 		{"pod routes", l.routePods},
 		{"load balancers", l.each(l.installLoadBalancer)},
 		{"control planes", l.each(l.installControlPlane)},
-		{"peering", l.each(l.letOthersWatch)},
-		{"exposure", l.primaries(l.expose)},
-		{"gateways of primaries", l.primaries(l.installGateways)},
-		{"gateways of remotes", l.remotes(l.installGateways)},
+		{"peering", l.each(l.createRemoteSecrets)},
+		{"exposure", l.only(primaries, l.expose)},
+		{"gateways of primaries", l.only(primaries, l.installGateways)},
+		{"gateways of remotes", l.only(remotes, l.installGateways)},
 		{"sample", l.each(l.deploySample)},
 		{"outputs", l.export},
 	} {
@@ -49,6 +51,7 @@ func deploy(ctx *pulumi.Context, plan *Plan, set *artifacts.Set) error {
 // lab is what the steps of a deployment share.
 type lab struct {
 	plan *Plan
+	mesh topology.Topology
 	set  *artifacts.Set
 
 	tls     pulumi.ResourceOption
@@ -58,9 +61,9 @@ type lab struct {
 	members map[string]*member
 }
 
-// member is what the steps know of one cluster.
+// member is a planned cluster and the resources of it that later steps need.
 type member struct {
-	*plan.Member
+	*plan.Cluster
 
 	cluster      *cluster.Cluster
 	inside       pulumi.ResourceOption
@@ -75,43 +78,34 @@ type member struct {
 func (l *lab) each(do func(*pulumi.Context, *member) error) func(*pulumi.Context) error {
 	return func(ctx *pulumi.Context) error {
 		for i := range l.plan.Clusters {
-			if err := do(ctx, l.member(&l.plan.Clusters[i])); err != nil {
-				return fmt.Errorf("%s: %w", l.plan.Clusters[i].Name, err)
+			planned := &l.plan.Clusters[i]
+			if l.members[planned.Name] == nil {
+				l.members[planned.Name] = &member{Cluster: planned, remoteSecrets: map[string]*peering.RemoteSecret{}}
+			}
+			if err := do(ctx, l.members[planned.Name]); err != nil {
+				return fmt.Errorf("%s: %w", planned.Name, err)
 			}
 		}
 		return nil
 	}
 }
 
-func (l *lab) member(planned *plan.Member) *member {
-	if l.members[planned.Name] == nil {
-		l.members[planned.Name] = &member{Member: planned, remoteSecrets: map[string]*peering.RemoteSecret{}}
-	}
-	return l.members[planned.Name]
-}
+// primaries and remotes are the clusters that only runs a step for.
+const primaries, remotes = true, false
 
-// primaries and remotes run a step for some of the clusters: what a remote needs of
-// its primary has to be registered first, whatever the order of the configuration.
-func (l *lab) primaries(do func(*pulumi.Context, *member) error) func(*pulumi.Context) error {
+// only runs a step for the primaries or for the remotes: a primary's resources must be
+// registered before those of its remotes, in any order of the configuration.
+func (l *lab) only(primary bool, do func(*pulumi.Context, *member) error) func(*pulumi.Context) error {
 	return l.each(func(ctx *pulumi.Context, m *member) error {
-		if !m.Primary() {
+		if m.Primary() != primary {
 			return nil
 		}
 		return do(ctx, m)
 	})
 }
 
-func (l *lab) remotes(do func(*pulumi.Context, *member) error) func(*pulumi.Context) error {
-	return l.each(func(ctx *pulumi.Context, m *member) error {
-		if m.Primary() {
-			return nil
-		}
-		return do(ctx, m)
-	})
-}
-
-// startProviders makes the providers that belong to no cluster. Default providers
-// are switched off, so that nothing ever lands in a cluster of the user's.
+// startProviders creates the providers that belong to no cluster. Default providers
+// are disabled, so that nothing is ever deployed to one of the user's clusters.
 func (l *lab) startProviders(ctx *pulumi.Context) error {
 	certificates, err := tls.NewProvider(ctx, "tls", nil)
 	if err != nil {
@@ -156,10 +150,10 @@ func (l *lab) createCluster(ctx *pulumi.Context, m *member) (err error) {
 	return nil
 }
 
-// routePods joins the pods of clusters that share a network. A mesh without such
-// clusters needs no command provider, and gets none.
+// routePods connects the pods of clusters that share a network. A mesh without such
+// clusters needs no command provider.
 func (l *lab) routePods(ctx *pulumi.Context) error {
-	if !l.plan.Flat() {
+	if !l.mesh.Flat() {
 		return nil
 	}
 	provider, err := command.NewProvider(ctx, "command", nil)
@@ -167,15 +161,16 @@ func (l *lab) routePods(ctx *pulumi.Context) error {
 		return err
 	}
 	return l.each(func(ctx *pulumi.Context, m *member) error {
-		if len(m.FlatPeers) == 0 {
+		peers := l.mesh.Peers(m.Name)
+		if len(peers) == 0 {
 			return nil
 		}
 		args := &peering.PodRoutesArgs{PodSubnet: m.PodSubnet.String(), ClusterID: m.cluster.ID}
 		for _, n := range m.Nodes {
 			args.Nodes = append(args.Nodes, n.Name)
 		}
-		for _, name := range m.FlatPeers {
-			peer := l.plan.Member(name)
+		for _, name := range peers {
+			peer := l.plan.Cluster(name)
 			args.Peers = append(args.Peers, peering.Peer{Gateway: peer.Nodes[0].Name, PodSubnet: peer.PodSubnet.String()})
 		}
 		_, err := peering.NewPodRoutes(ctx, m.Name+"-routes-to-peers", args, pulumi.Provider(provider), m.cluster.GoesWith())
@@ -190,13 +185,13 @@ func (l *lab) installLoadBalancer(ctx *pulumi.Context, m *member) error {
 	return err
 }
 
-// installControlPlane gives a primary its istiod with a CA of its own, and points a
-// remote at its primary's.
+// installControlPlane installs istiod with an intermediate CA in a primary, and connects
+// a remote to its primary's istiod.
 func (l *lab) installControlPlane(ctx *pulumi.Context, m *member) error {
 	args := &istio.ControlPlaneArgs{
 		Mesh:          istio.Mesh{ID: l.plan.MeshID, Cluster: m.Name, Network: m.Network},
 		Artifacts:     l.set,
-		ServesRemotes: m.ServesRemotes,
+		ServesRemotes: len(l.mesh.Remotes(m.Name)) > 0,
 	}
 	if m.Primary() {
 		ca, err := meshca.NewIntermediateCA(ctx, m.Name+"-ca", &meshca.IntermediateCAArgs{
@@ -207,7 +202,7 @@ func (l *lab) installControlPlane(ctx *pulumi.Context, m *member) error {
 		}
 		args.CACerts = ca.CACerts()
 	} else {
-		primary := l.plan.Member(m.ControlPlane)
+		primary := l.plan.Cluster(m.ControlPlane)
 		args.Remote = &istio.RemoteArgs{ControlPlane: primary.Name, PilotAddress: primary.EastWestAddress.String()}
 	}
 	var err error
@@ -215,9 +210,10 @@ func (l *lab) installControlPlane(ctx *pulumi.Context, m *member) error {
 	return err
 }
 
-// letOthersWatch hands the cluster's reader's token to every primary that watches it.
-func (l *lab) letOthersWatch(ctx *pulumi.Context, m *member) error {
-	if len(m.WatchedBy) == 0 {
+// createRemoteSecrets gives each primary that watches the cluster a token for it.
+func (l *lab) createRemoteSecrets(ctx *pulumi.Context, m *member) error {
+	watchers := l.mesh.Watchers(m.Name)
+	if len(watchers) == 0 {
 		return nil
 	}
 	reader, err := peering.NewReader(ctx, m.Name+"-reader", &peering.ReaderArgs{},
@@ -225,9 +221,9 @@ func (l *lab) letOthersWatch(ctx *pulumi.Context, m *member) error {
 	if err != nil {
 		return err
 	}
-	for _, watcher := range m.WatchedBy {
-		// Not before the istiod chart has bound the reader to its role here: an
-		// istiod that is refused once waits long before it asks again.
+	for _, watcher := range watchers {
+		// The cluster's istiod chart binds the reader to its role. An istiod that is
+		// denied before that waits long until its next attempt.
 		w := l.members[watcher]
 		m.remoteSecrets[watcher], err = peering.NewRemoteSecret(ctx, watcher+"-watches-"+m.Name, &peering.RemoteSecretArgs{
 			Cluster: m.Name, Server: m.APIServer, Credentials: reader.Credentials,
@@ -239,30 +235,22 @@ func (l *lab) letOthersWatch(ctx *pulumi.Context, m *member) error {
 	return nil
 }
 
-// expose opens a primary's east-west gateways.
+// expose configures the east-west gateways of a primary and of its remotes, if any of
+// these clusters has one.
 func (l *lab) expose(ctx *pulumi.Context, m *member) (err error) {
-	if !l.hasEastWest(m) {
+	served := l.mesh.Remotes(m.Name)
+	if !slices.ContainsFunc(append(served, m.Name), l.mesh.EastWest) {
 		return nil
 	}
 	m.exposure, err = istio.NewExposure(ctx, m.Name+"-exposure", &istio.ExposureArgs{
-		Services: l.plan.Networks() > 1, Istiod: m.ServesRemotes,
+		Services: len(l.mesh.Networks()) > 1, Istiod: len(served) > 0,
 	}, m.inside, after(m.controlPlane.Base, m.controlPlane.Istiod))
 	return err
 }
 
-// hasEastWest says whether the primary or a remote of it has an east-west gateway.
-func (l *lab) hasEastWest(primary *member) bool {
-	for _, m := range l.plan.Clusters {
-		if m.ControlPlane == primary.Name && m.EastWest {
-			return true
-		}
-	}
-	return false
-}
-
-// injected is what pods of a cluster wait for, so that they are born with a proxy: a
-// primary's own istiod; for a remote, that its primary watches it and that the way
-// there, through the primary's east-west gateway, is open.
+// injected is what a cluster's pods depend on, so that they get a sidecar. In a primary
+// it is its istiod. In a remote, the primary must also hold the remote secret and expose
+// its istiod through its east-west gateway.
 func (l *lab) injected(m *member) pulumi.ResourceOption {
 	if m.Primary() {
 		return after(m.controlPlane.Istiod)
@@ -276,7 +264,7 @@ func (l *lab) installGateways(ctx *pulumi.Context, m *member) error {
 		Name: istio.IngressGateway, Address: m.IngressAddress.String(),
 		Injected: m.controlPlane.Injected, Artifacts: l.set,
 	}, m.inside, l.injected(m))
-	if err != nil || !m.EastWest {
+	if err != nil || !l.mesh.EastWest(m.Name) {
 		return err
 	}
 	m.eastWest, err = istio.NewGateway(ctx, m.Name+"-eastwest", &istio.GatewayArgs{
@@ -287,21 +275,21 @@ func (l *lab) installGateways(ctx *pulumi.Context, m *member) error {
 }
 
 func (l *lab) deploySample(ctx *pulumi.Context, m *member) error {
-	if l.plan.Sample == nil {
+	if l.plan.SampleNamespace == "" {
 		return nil
 	}
 	app, err := sample.NewHelloWorld(ctx, m.Name+"-sample", &sample.HelloWorldArgs{
-		Namespace: l.plan.Sample.Namespace, Versions: m.HelloWorld,
+		Namespace: l.plan.SampleNamespace, Versions: m.HelloWorld,
 		Injected: m.controlPlane.Injected, Artifacts: l.set,
 	}, m.inside, l.injected(m))
 	if err != nil || !m.Primary() {
 		return err
 	}
 	_, err = sample.NewRoutes(ctx, m.Name+"-routes", &sample.RoutesArgs{
-		Namespace: l.plan.Sample.Namespace, Traffic: l.plan.Sample.Traffic,
+		Namespace: l.plan.SampleNamespace, Traffic: l.plan.Traffic,
 	}, m.inside, after(m.controlPlane.Base, app.Namespace))
 	return err
 }
 
-// after makes a resource wait for others.
+// after makes a resource depend on others.
 func after(resources ...pulumi.Resource) pulumi.ResourceOption { return pulumi.DependsOn(resources) }

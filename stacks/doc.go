@@ -1,7 +1,7 @@
 // Package stacks is what a Meshwright stack deploys. Program reads the stack's
-// configuration, plans it (package topology) and composes the components; Outputs
-// is what it hands back.
+// configuration, plans it (package stacks/plan) and composes the components. Outputs
+// are the stack's outputs.
 //
-// The package holds the order of things and nothing else: each component knows how
-// its part is made, the plan knows what there is.
+// The package owns the order of the components. Each component knows how its part is
+// made; the plan knows what the lab consists of.
 package stacks

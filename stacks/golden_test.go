@@ -355,9 +355,9 @@ func TestMisspeltKeys(t *testing.T) {
 	for name, test := range map[string]struct{ configuration, refused string }{
 		"good":      {`{` + clusters + `,"meshwright:traffic":"{}"}`, ""},
 		"of others": {`{` + clusters + `,"other:trafic":"x","pulumi:tags":"{}"}`, ""},
-		"misspelt":  {`{` + clusters + `,"meshwright:trafic":"{}"}`, "meshwright:trafic: there is no such setting; known are clusters, "},
+		"misspelt":  {`{` + clusters + `,"meshwright:trafic":"{}"}`, "meshwright:trafic: unknown setting; known settings are clusters, "},
 		"beside a bad one, which hides it not": {
-			`{"meshwright:clsuters":"[]"}`, "meshwright:clsuters: there is no such setting",
+			`{"meshwright:clsuters":"[]"}`, "meshwright:clsuters: unknown setting",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,54 +1,50 @@
 package stacks
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
-	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/components/sample"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
-// Outputs is what a stack hands back.
+// Outputs are the outputs of a stack.
 type Outputs struct {
 	Lab    string `json:"lab"`
 	MeshID string `json:"meshID"`
 	// Clusters in the configuration's order.
 	Clusters []ClusterOutputs `json:"clusters"`
-	// Sample is nil when it is switched off.
+	// Sample is nil if the sample is off.
 	Sample *SampleOutputs `json:"sample,omitempty"`
 	// Traffic is the sample's rule with its defaults filled in; zero for mode none.
-	Traffic sample.Traffic `json:"traffic,omitzero"`
+	Traffic topology.Rule `json:"traffic,omitzero"`
 }
 
-// ClusterOutputs is what a stack hands back of one cluster.
+// ClusterOutputs are the outputs of one cluster.
 type ClusterOutputs struct {
-	Name     string `json:"name"`
+	topology.Cluster
 	KindName string `json:"kindName"`
-	Network  string `json:"network"`
-	// ControlPlane is the primary's name; the cluster's own if it is one.
-	ControlPlane string `json:"controlPlane"`
-	Region       string `json:"region,omitempty"`
-	Zone         string `json:"zone,omitempty"`
-	Subzone      string `json:"subzone,omitempty"`
 	// APIServer is the URL inside the lab's network.
 	APIServer string `json:"apiServer"`
 	// Kubeconfig is a secret; its context is the cluster's name.
 	Kubeconfig     string `json:"kubeconfig"`
 	IngressAddress string `json:"ingressAddress"`
-	// EastWestAddress is empty where no east-west gateway stands.
+	// EastWestAddress is empty if the cluster has no east-west gateway.
 	EastWestAddress string   `json:"eastWestAddress,omitempty"`
 	Nodes           []string `json:"nodes"`
-	// HelloWorld lists the sample's versions here.
+	// HelloWorld lists the versions of the sample in the cluster.
 	HelloWorld []string `json:"helloworld,omitempty"`
 	// Index is the cluster's place in the configuration.
 	Index int `json:"index"`
 }
 
-// SampleOutputs says where the sample is, for those who call it.
+// SampleOutputs say how to reach the sample.
 type SampleOutputs struct {
 	Namespace   string `json:"namespace"`
 	Service     string `json:"service"`
@@ -64,25 +60,25 @@ func (l *lab) export(ctx *pulumi.Context) error {
 	clusters := pulumi.Map{}
 	for i := range l.plan.Clusters {
 		m := l.members[l.plan.Clusters[i].Name]
-		clusters[m.Name] = m.outputs(i)
+		clusters[m.Name] = m.outputs(i, l.mesh.EastWest(m.Name))
 	}
 	ctx.Export("clusters", clusters)
-	if l.plan.Sample != nil {
+	if l.plan.SampleNamespace != "" {
 		ctx.Export("sample", pulumi.Map{
-			"namespace":   pulumi.String(l.plan.Sample.Namespace),
+			"namespace":   pulumi.String(l.plan.SampleNamespace),
 			"service":     pulumi.String(sample.Service),
 			"port":        pulumi.Int(sample.Port),
 			"path":        pulumi.String(sample.Path),
 			"clientLabel": pulumi.String(sample.ClientLabel),
 		})
-		if rule := l.plan.Sample.Traffic; rule.Regional() {
-			ctx.Export("traffic", trafficOutput(rule))
+		if l.plan.Traffic.Regional() {
+			ctx.Export("traffic", trafficOutput(l.plan.Traffic))
 		}
 	}
 	return nil
 }
 
-func trafficOutput(t sample.Traffic) pulumi.Map {
+func trafficOutput(t topology.Rule) pulumi.Map {
 	out := pulumi.Map{"mode": pulumi.String(t.Mode), "profile": pulumi.String(t.Profile)}
 	weights := pulumi.Map{}
 	for from, to := range t.Weights {
@@ -100,7 +96,7 @@ func trafficOutput(t sample.Traffic) pulumi.Map {
 	return out
 }
 
-func (m *member) outputs(index int) pulumi.Map {
+func (m *member) outputs(index int, eastWest bool) pulumi.Map {
 	out := pulumi.Map{
 		"index":          pulumi.Int(index),
 		"name":           pulumi.String(m.Name),
@@ -113,32 +109,27 @@ func (m *member) outputs(index int) pulumi.Map {
 		"nodes":          m.cluster.NodeNames,
 		"helloworld":     pulumi.ToStringArray(m.HelloWorld),
 	}
-	if m.EastWest {
+	if eastWest {
 		out["eastWestAddress"] = pulumi.String(m.EastWestAddress.String())
 	}
-	for key, value := range map[string]string{
-		"region": m.Locality.Region, "zone": m.Locality.Zone, "subzone": m.Locality.Subzone,
-	} {
-		if value != "" {
-			out[key] = pulumi.String(value)
+	if m.Locality != (topology.Locality{}) {
+		out["locality"] = pulumi.StringMap{
+			"region": pulumi.String(m.Region), "zone": pulumi.String(m.Zone), "subzone": pulumi.String(m.Subzone),
 		}
 	}
 	return out
 }
 
-// DecodeOutputs reads a stack's outputs as the Automation API or
-// `pulumi stack output --json --show-secrets` give them: plain values by name.
-// A stack that is not up has none, which is an error.
+// DecodeOutputs reads a stack's outputs as plain values by name, the form of the
+// Automation API and of `pulumi stack output --json --show-secrets`. It is an error if
+// there are none, because the stack is not up.
 func DecodeOutputs(values map[string]any) (*Outputs, error) {
 	if _, ok := values["clusters"]; !ok {
 		return nil, errors.New("the stack has no outputs")
 	}
 	var raw struct {
-		Lab      string                    `json:"lab"`
-		MeshID   string                    `json:"meshID"`
+		Outputs
 		Clusters map[string]ClusterOutputs `json:"clusters"`
-		Sample   *SampleOutputs            `json:"sample"`
-		Traffic  sample.Traffic            `json:"traffic"`
 	}
 	text, err := json.Marshal(values)
 	if err != nil {
@@ -147,15 +138,9 @@ func DecodeOutputs(values map[string]any) (*Outputs, error) {
 	if err := json.Unmarshal(text, &raw); err != nil {
 		return nil, fmt.Errorf("stack outputs are of another version: %w", err)
 	}
-	out := &Outputs{Lab: raw.Lab, MeshID: raw.MeshID, Sample: raw.Sample, Traffic: raw.Traffic}
-	for _, c := range raw.Clusters {
-		out.Clusters = append(out.Clusters, c)
-	}
-	slices.SortFunc(out.Clusters, func(a, b ClusterOutputs) int {
-		if a.Index != b.Index {
-			return a.Index - b.Index
-		}
-		return strings.Compare(a.Name, b.Name)
+	out := raw.Outputs
+	out.Clusters = slices.SortedFunc(maps.Values(raw.Clusters), func(a, b ClusterOutputs) int {
+		return cmp.Or(cmp.Compare(a.Index, b.Index), cmp.Compare(a.Name, b.Name))
 	})
-	return out, nil
+	return &out, nil
 }

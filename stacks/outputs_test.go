@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/meshwright/meshwright/components/sample"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 // exportsOf decodes what the program hands to the engine.
@@ -40,17 +40,17 @@ func TestTrafficIsExported(t *testing.T) {
 	for name, test := range map[string]struct {
 		traffic string
 		more    string // clusters
-		want    sample.Traffic
+		want    topology.Rule
 	}{
-		"none": {`{"mode":"none"}`, "", sample.Traffic{}},
-		"distribute": {`{"mode":"distribute","profile":"article"}`, "", sample.Traffic{
+		"none": {`{"mode":"none"}`, "", topology.Rule{}},
+		"distribute": {`{"mode":"distribute","profile":"article"}`, "", topology.Rule{
 			Mode: "distribute", Profile: "article",
 			Weights: map[string]map[string]int{"region1": {"region1": 80, "region2": 20}, "region2": {"region1": 20, "region2": 80}},
 		}},
-		"failover": {`{"mode":"failover"}`, "", sample.Traffic{
+		"failover": {`{"mode":"failover"}`, "", topology.Rule{
 			Mode: "failover", Profile: "zero-loss", Failover: map[string]string{"region1": "region2", "region2": "region1"},
 		}},
-		"failover from two localities": {`{"mode":"failover"}`, `,{"name":"c","network":"c","locality":{"region":"region2","zone":"z"}}`, sample.Traffic{
+		"failover from two localities": {`{"mode":"failover"}`, `,{"name":"c","network":"c","locality":{"region":"region2","zone":"z"}}`, topology.Rule{
 			Mode: "failover", Profile: "zero-loss", Failover: map[string]string{"region1": "region2", "region2": "region1"}, Localities: 2,
 		}},
 	} {
@@ -73,14 +73,20 @@ func TestOutputsAreWhatTheProgramExports(t *testing.T) {
 		Sample: &SampleOutputs{Namespace: "sample", Service: "helloworld", Port: 5000, Path: "/hello", ClientLabel: "app=sleep"},
 		Clusters: []ClusterOutputs{
 			{
-				Name: "cluster1", KindName: "lab-cluster1", Network: "network1", ControlPlane: "cluster1",
-				Region: "region1", Zone: "zone1", Subzone: "subzone1", APIServer: "https://lab-cluster1-control-plane:6443",
+				Cluster: topology.Cluster{
+					Name: "cluster1", Network: "network1", ControlPlane: "cluster1",
+					Locality: topology.Locality{Region: "region1", Zone: "zone1", Subzone: "subzone1"},
+				},
+				KindName: "lab-cluster1", APIServer: "https://lab-cluster1-control-plane:6443",
 				Kubeconfig: leak + "cluster1-kind", IngressAddress: "10.207.72.1", EastWestAddress: "10.207.72.2",
 				Nodes: []string{"lab-cluster1-control-plane"}, HelloWorld: []string{"v2"}, Index: 0,
 			},
 			{
-				Name: "cluster2", KindName: "lab-cluster2", Network: "network2", ControlPlane: "cluster2",
-				Region: "region2", Zone: "zone2", Subzone: "subzone2", APIServer: "https://lab-cluster2-control-plane:6443",
+				Cluster: topology.Cluster{
+					Name: "cluster2", Network: "network2", ControlPlane: "cluster2",
+					Locality: topology.Locality{Region: "region2", Zone: "zone2", Subzone: "subzone2"},
+				},
+				KindName: "lab-cluster2", APIServer: "https://lab-cluster2-control-plane:6443",
 				Kubeconfig: leak + "cluster2-kind", IngressAddress: "10.207.72.33", EastWestAddress: "10.207.72.34",
 				Nodes: []string{"lab-cluster2-control-plane"}, HelloWorld: []string{"v1"}, Index: 1,
 			},

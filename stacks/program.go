@@ -18,7 +18,7 @@ import (
 	"github.com/meshwright/meshwright/stacks/plan"
 )
 
-// Config is a stack's configuration; Plan is what becomes of it.
+// Config is a stack's configuration, and Plan the plan of its lab.
 type (
 	Config = plan.Config
 	Plan   = plan.Plan
@@ -46,8 +46,8 @@ func run(ctx *pulumi.Context, set *artifacts.Set) error {
 	return deploy(ctx, plan, set)
 }
 
-// Load reads the configuration of the stack and validates it. An error names the
-// key and the mend.
+// Load reads the stack's configuration and validates it. An error contains the key and
+// the remedy.
 func Load(ctx *pulumi.Context) (*Config, error) {
 	if err := checkKeys(os.Getenv(pulumi.EnvConfig)); err != nil {
 		return nil, err
@@ -62,9 +62,9 @@ func Load(ctx *pulumi.Context) (*Config, error) {
 	return c, c.Validate(ctx.Stack())
 }
 
-// checkKeys looks at the keys of the configuration as the engine hands it to a
-// program that it starts: pulumi.Context does not list them. In a program that runs
-// inside its driver's process there is none, and the driver has checked them.
+// checkKeys checks the keys of the configuration that the engine passes in the
+// environment to a program that it starts: pulumi.Context does not list them. A program
+// that runs inside its driver's process has none, and the driver checks them.
 func checkKeys(configuration string) error {
 	if configuration == "" {
 		return nil
@@ -79,7 +79,7 @@ func checkKeys(configuration string) error {
 // NewPlan plans a configuration for a lab of that name.
 func NewPlan(lab string, c *Config) (*Plan, error) { return plan.NewPlan(lab, c) }
 
-// load plans the stack's configuration. A lab is a stack: they share the name.
+// load plans the stack's configuration. The lab has the stack's name.
 func load(ctx *pulumi.Context) (*Plan, error) {
 	c, err := Load(ctx)
 	if err != nil {
@@ -88,9 +88,9 @@ func load(ctx *pulumi.Context) (*Plan, error) {
 	return NewPlan(ctx.Stack(), c)
 }
 
-// Simulated is the environment variable that says, when it is not empty, that
-// nothing is going to be made: images are named by the digests that the project's
-// lock file has, else by tag, and no registry is asked what a tag means today.
+// Simulated is the environment variable that is set when nothing will be created:
+// images then have the digests of the project's lock file, else tags, and no registry
+// is asked.
 const Simulated = "MESHWRIGHT_SIMULATED"
 
 func artifactsOf(ctx *pulumi.Context, plan *Plan) (*artifacts.Set, error) {
@@ -104,7 +104,7 @@ func artifactsOf(ctx *pulumi.Context, plan *Plan) (*artifacts.Set, error) {
 			err = imagelock.Charts(ctx.Context(), set, file, imagelock.Archive)
 		}
 		if err != nil && ctx.DryRun() && !errors.Is(err, imagelock.ErrChanged) {
-			// A preview needs no registry: it then names by tag what is not locked.
+			// A preview needs no registry: images that are not locked keep their tags.
 			known, knownErr := imagelock.Known(file)
 			return known, errors.Join(knownErr, ctx.Log.Warn(err.Error(), nil))
 		}

@@ -8,24 +8,25 @@ import (
 
 	"github.com/meshwright/meshwright/components/artifacts"
 	"github.com/meshwright/meshwright/components/sample"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
-// Scenario is a second sample beside the lab's own, in a namespace of its own: what
-// a timed check measures. It always has a load generator.
+// Scenario is a second sample in a namespace of its own, which a timed check measures.
+// It always has a load generator.
 type Scenario struct {
 	Name      string
 	Namespace string
-	// Labels of the namespaces, by which what is left over is recognised.
+	// Labels of the namespaces, which identify what a crashed run left.
 	Labels map[string]string
-	// Host is what the sample answers to on the ingress gateways.
+	// Host is the sample's host on the ingress gateways.
 	Host      string
-	Traffic   sample.Traffic
+	Traffic   topology.Rule
 	MTLS      string
 	Outsiders bool
 }
 
-// ScenarioProgram deploys a scenario on the clusters of a lab that is up: versions
-// and primaries are the lab's. All that it makes goes with the namespaces.
+// ScenarioProgram deploys a scenario on the clusters of a lab that is up, with the
+// lab's versions and primaries. All its resources are deleted with the namespaces.
 func ScenarioProgram(set *artifacts.Set, clusters []ClusterOutputs, s Scenario) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
 		for _, c := range clusters {
@@ -41,7 +42,7 @@ func (s Scenario) deploy(ctx *pulumi.Context, set *artifacts.Set, c ClusterOutpu
 	provider, err := kubernetes.NewProvider(ctx, c.Name+"-kubernetes", &kubernetes.ProviderArgs{
 		Kubeconfig: pulumi.ToSecret(pulumi.String(c.Kubeconfig)).(pulumi.StringOutput),
 		Context:    pulumi.String(c.Name),
-		// A cluster that has gone took its part of the scenario along.
+		// A deleted cluster took its part of the scenario with it.
 		DeleteUnreachable: pulumi.Bool(true),
 	})
 	if err != nil {
@@ -52,7 +53,7 @@ func (s Scenario) deploy(ctx *pulumi.Context, set *artifacts.Set, c ClusterOutpu
 		Namespace: s.Namespace, NamespaceLabels: s.Labels, Versions: c.HelloWorld, Artifacts: set,
 		Load: true, Outsiders: s.Outsiders, GoesWithNamespace: true,
 	}, inside)
-	if err != nil || c.ControlPlane != c.Name {
+	if err != nil || !c.Primary() {
 		return err
 	}
 	_, err = sample.NewRoutes(ctx, c.Name+"-routes", &sample.RoutesArgs{

@@ -4,19 +4,19 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/meshwright/meshwright/components/sample"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 // TestScenario deploys beside a primary with one version and its remote with none.
 func TestScenario(t *testing.T) {
 	clusters := []ClusterOutputs{
-		{Name: "cluster1", ControlPlane: "cluster1", HelloWorld: []string{"v1"}, Kubeconfig: leak + "1"},
-		{Name: "cluster2", ControlPlane: "cluster1", Kubeconfig: leak + "2"},
+		{Cluster: topology.Cluster{Name: "cluster1", ControlPlane: "cluster1"}, HelloWorld: []string{"v1"}, Kubeconfig: leak + "1"},
+		{Cluster: topology.Cluster{Name: "cluster2", ControlPlane: "cluster1"}, Kubeconfig: leak + "2"},
 	}
 	r := graphFrom(t, ScenarioProgram(testArtifacts(), clusters, Scenario{
 		Name: "failover", Namespace: "meshwright-failover", Labels: map[string]string{"scenario": "failover"},
 		Host: "failover.example", MTLS: "STRICT", Outsiders: true,
-		Traffic: sample.Traffic{Mode: sample.ModeFailover, Profile: sample.ProfileArticle, Failover: map[string]string{"a": "b"}},
+		Traffic: topology.Rule{Mode: topology.Failover, Profile: topology.Article, Failover: map[string]string{"a": "b"}},
 	}), nil)
 	compareGraph(t, "scenario", r)
 	if len(r.plain) > 0 {

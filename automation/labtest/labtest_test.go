@@ -18,6 +18,7 @@ import (
 
 	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/mesh/collect"
+	"github.com/meshwright/meshwright/mesh/topology"
 	"github.com/meshwright/meshwright/stacks"
 	"github.com/meshwright/meshwright/verify"
 )
@@ -58,7 +59,7 @@ func (d *fakeDriver) Up(ctx context.Context, _ ...automation.UpOption) (*automat
 		return nil, d.up
 	}
 	return &automation.UpResult{Outputs: &automation.Outputs{Lab: d.name, Clusters: []automation.Cluster{
-		{ClusterOutputs: stacks.ClusterOutputs{Name: "cluster1", Kubeconfig: kubeconfig}},
+		{ClusterOutputs: stacks.ClusterOutputs{Cluster: topology.Cluster{Name: "cluster1"}, Kubeconfig: kubeconfig}},
 	}}}, nil
 }
 

@@ -3,10 +3,11 @@ package plan
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"net/netip"
 )
 
-// MaxClusters is how many clusters the default pod and service subnets are for.
+// MaxClusters is the number of clusters that the default subnets have room for.
 const MaxClusters = 64
 
 // poolBits is the prefix length of one cluster's slice of load-balancer addresses.
@@ -18,9 +19,19 @@ type AddressRange struct{ First, Last netip.Addr }
 // String is MetalLB's notation, "first-last".
 func (r AddressRange) String() string { return fmt.Sprintf("%s-%s", r.First, r.Last) }
 
-// Contains says whether the address is in the range.
+// Contains reports whether the address is in the range.
 func (r AddressRange) Contains(a netip.Addr) bool {
 	return r.First.Compare(a) <= 0 && a.Compare(r.Last) <= 0
+}
+
+// labSubnet is the configured subnet, or one of the 512 /20s of 10.192.0.0/11
+// chosen by the lab's name: two labs on one machine seldom collide, and a lab has the
+// same addresses on every machine.
+func labSubnet(lab, configured string) netip.Prefix {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(lab)) // never fails, by its documentation
+	n := h.Sum32() % 512
+	return prefixOr(configured, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(192 + n/16), byte(n % 16 * 16), 0}), 20))
 }
 
 // defaultPodSubnet is 10.10.0.0/16 for the first cluster, 10.11.0.0/16 for the next.
@@ -39,12 +50,12 @@ func halves(p netip.Prefix) (lower, upper netip.Prefix) {
 	return netip.PrefixFrom(p.Addr(), bits), netip.PrefixFrom(offset(p.Addr(), 1<<(32-bits)), bits)
 }
 
-// pools is how many clusters' slices the upper half of a subnet holds.
+// pools is the number of slices in the upper half of a subnet.
 func pools(subnet netip.Prefix) int { return 1 << (poolBits - subnet.Bits() - 1) }
 
-// poolSlice is the i-th cluster's slice of the subnet's upper half, without its
-// first and last address: the last of the last slice is the network's broadcast
-// address, and leaving out both from each keeps the slices alike.
+// poolSlice is the i-th cluster's slice of the subnet's upper half, without its first
+// and last address: the last address of the last slice is the network's broadcast
+// address, and all slices have the same size.
 func poolSlice(subnet netip.Prefix, i int) AddressRange {
 	const size = 1 << (32 - poolBits)
 	_, upper := halves(subnet)
@@ -59,7 +70,7 @@ func offset(a netip.Addr, n uint32) netip.Addr {
 	return netip.AddrFrom4(out)
 }
 
-// prefixOr parses text that validation has passed; empty text means the default.
+// prefixOr parses text that is valid or empty. Empty text means the default.
 func prefixOr(text string, otherwise netip.Prefix) netip.Prefix {
 	if p, err := netip.ParsePrefix(text); err == nil {
 		return p

@@ -9,9 +9,11 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
-// Defaults of what a configuration leaves out.
+// Defaults of a configuration.
 const (
 	DefaultMeshID          = "mesh1"
 	DefaultSampleNamespace = "sample"
@@ -20,9 +22,9 @@ const (
 
 // Config is a stack's configuration, the keys of the namespace "meshwright".
 type Config struct {
-	// Clusters of the mesh, in the order in which addresses are handed out:
-	// append new ones, so that those that run keep theirs.
-	Clusters []Cluster `json:"clusters" jsonschema:"minItems=1,maxItems=64"`
+	// Clusters of the mesh. Their order decides their addresses: append new clusters,
+	// so that the others keep theirs.
+	Clusters []ClusterConfig `json:"clusters" jsonschema:"minItems=1,maxItems=64"`
 	// MeshID names the mesh; one for all clusters. Default "mesh1".
 	MeshID string `json:"meshID,omitempty"`
 	// Subnet is the lab's Docker network as a CIDR of /16 to /24. By default a
@@ -36,33 +38,17 @@ type Config struct {
 	Traffic Traffic `json:"traffic,omitempty"`
 }
 
-// Cluster is one member of the mesh.
-type Cluster struct {
-	// Name is Istio's name for the cluster and its kubeconfig context.
-	Name string `json:"name" jsonschema:"maxLength=40"`
-	// Network is the flat network that the cluster's pods are on. Clusters that
-	// name the same one reach each other's pods directly.
-	Network string `json:"network"`
-	// ControlPlane is the cluster whose istiod serves this one: its own name,
-	// the default, makes it a primary; another primary's name makes it a remote.
-	ControlPlane string `json:"controlPlane,omitempty"`
-	// Locality labels the cluster's nodes.
-	Locality Locality `json:"locality,omitempty"`
-	// Workers is the number of nodes beside the control plane. Default 0: the
-	// control plane runs the workloads.
+// ClusterConfig is the configuration of one cluster of the mesh.
+type ClusterConfig struct {
+	topology.Cluster
+	// Workers is the number of nodes besides the control plane node. Default 0: the
+	// control plane node runs the workloads.
 	Workers int `json:"workers,omitempty" jsonschema:"minimum=0,maximum=16"`
-	// PodSubnet and ServiceSubnet are CIDRs; by default the plan picks them.
+	// PodSubnet and ServiceSubnet are CIDRs. By default the plan chooses them.
 	PodSubnet     string `json:"podSubnet,omitempty"`
 	ServiceSubnet string `json:"serviceSubnet,omitempty"`
-	// HelloWorld lists the versions of the sample that run here; none is fine.
+	// HelloWorld lists the versions of the sample that run in the cluster, if any.
 	HelloWorld []string `json:"helloworld,omitempty"`
-}
-
-// Locality is where a cluster stands, for regional load balancing.
-type Locality struct {
-	Region  string `json:"region,omitempty"`
-	Zone    string `json:"zone,omitempty"`
-	Subzone string `json:"subzone,omitempty"`
 }
 
 // Sample configures the helloworld application.
@@ -73,14 +59,14 @@ type Sample struct {
 	Namespace string `json:"namespace,omitempty"`
 }
 
-// On says whether the sample is deployed.
+// On reports whether the sample is deployed.
 func (s Sample) On() bool { return s.Enabled == nil || *s.Enabled }
 
 // Namespace of the configuration's keys.
 const Namespace = "meshwright"
 
-// CheckKeys refuses keys of the namespace that are no settings: a misspelt one would
-// be dropped without a word. Keys are NAMESPACE:KEY; those of others are ignored.
+// CheckKeys returns an error for each key of the namespace that is not a setting.
+// Keys have the form NAMESPACE:KEY; those of other namespaces are ignored.
 func CheckKeys(keys []string) error {
 	t := reflect.TypeFor[Config]()
 	var known []string
@@ -91,19 +77,19 @@ func CheckKeys(keys []string) error {
 	var errs []error
 	for _, key := range slices.Sorted(slices.Values(keys)) {
 		if name, ours := strings.CutPrefix(key, Namespace+":"); ours && !slices.Contains(known, name) {
-			errs = append(errs, fmt.Errorf("%s: there is no such setting; known are %s", key, strings.Join(known, ", ")))
+			errs = append(errs, fmt.Errorf("%s: unknown setting; known settings are %s", key, strings.Join(known, ", ")))
 		}
 	}
 	return errors.Join(errs...)
 }
 
-// Lookup gives the raw value of a key of the namespace: JSON for structured
-// values, the bare text for plain ones.
+// Lookup returns the raw value of a key of the namespace: JSON for structured
+// values, the text itself for strings.
 type Lookup func(key string) (value string, ok bool)
 
-// Decode reads a configuration key by key and fills in the defaults. Misspelled
-// fields inside a value are errors that name the key. The result still has to be
-// validated: see Config.Validate.
+// Decode reads a configuration key by key and fills in the defaults. An unknown field
+// inside a value is an error that contains the key. Decode does not validate the
+// values: see Config.Validate.
 func Decode(get Lookup) (*Config, error) {
 	var c Config
 	var errs []error
@@ -145,8 +131,8 @@ func strict(data []byte, into any) error {
 	return nil
 }
 
-// withDefaults is a copy of c with everything filled in that has a fixed default.
-// What the plan derives (subnets) stays empty.
+// withDefaults returns a copy of c with the fixed defaults filled in. Subnets, which
+// the plan derives, stay empty.
 func (c *Config) withDefaults() *Config {
 	out := *c
 	out.Clusters = slices.Clone(c.Clusters)
@@ -166,4 +152,17 @@ func (c *Config) withDefaults() *Config {
 		}
 	}
 	return &out
+}
+
+func (c *Config) topology() topology.Topology {
+	var t topology.Topology
+	for _, cluster := range c.Clusters {
+		t = append(t, cluster.Cluster)
+	}
+	return t
+}
+
+// regions are the regions of the clusters and those in which the sample runs.
+func (c *Config) regions() topology.Regions {
+	return c.topology().Regions(func(i int) bool { return len(c.Clusters[i].HelloWorld) > 0 })
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"pgregory.net/rapid"
+
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 // netipCompare lets cmp look at addresses, whose fields are private.
@@ -18,9 +20,9 @@ var addrCompare = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 
 // article is the source article's example.
 func article() *Config {
-	return &Config{Clusters: []Cluster{
-		{Name: "cluster1", Network: "network1", Locality: Locality{"region1", "zone1", "subzone1"}, HelloWorld: []string{"v2"}},
-		{Name: "cluster2", Network: "network2", Locality: Locality{"region2", "zone2", "subzone2"}, HelloWorld: []string{"v1"}},
+	return &Config{Clusters: []ClusterConfig{
+		{Cluster: topology.Cluster{Name: "cluster1", Network: "network1", Locality: topology.Locality{Region: "region1", Zone: "zone1", Subzone: "subzone1"}}, HelloWorld: []string{"v2"}},
+		{Cluster: topology.Cluster{Name: "cluster2", Network: "network2", Locality: topology.Locality{Region: "region2", Zone: "zone2", Subzone: "subzone2"}}, HelloWorld: []string{"v1"}},
 	}}
 }
 
@@ -33,28 +35,34 @@ func TestPlanOfTheArticle(t *testing.T) {
 	want := &Plan{
 		Lab: "dev", MeshID: "mesh1", Artifacts: "registry",
 		Subnet: prefix("10.219.192.0/20"), NodeRange: prefix("10.219.192.0/21"),
-		Sample: &SamplePlan{Namespace: "sample"},
-		Clusters: []Member{
+		SampleNamespace: "sample",
+		Clusters: []Cluster{
 			{
-				Name: "cluster1", KindName: "dev-cluster1", Network: "network1", ControlPlane: "cluster1",
-				Locality:  Locality{"region1", "zone1", "subzone1"},
+				Cluster: topology.Cluster{
+					Name: "cluster1", Network: "network1", ControlPlane: "cluster1",
+					Locality: topology.Locality{Region: "region1", Zone: "zone1", Subzone: "subzone1"},
+				},
+				KindName:  "dev-cluster1",
 				PodSubnet: prefix("10.10.0.0/16"), ServiceSubnet: prefix("10.110.0.0/16"),
 				AddressPool:    AddressRange{addr("10.219.200.1"), addr("10.219.200.30")},
 				IngressAddress: addr("10.219.200.1"), EastWestAddress: addr("10.219.200.2"),
-				APIServer: "https://dev-cluster1-control-plane:6443",
-				EastWest:  true, WatchedBy: []string{"cluster2"}, HelloWorld: []string{"v2"},
+				APIServer:  "https://dev-cluster1-control-plane:6443",
+				HelloWorld: []string{"v2"},
 				Nodes: []Node{{Name: "dev-cluster1-control-plane", Role: "control-plane", Labels: map[string]string{
 					"topology.kubernetes.io/region": "region1", "topology.kubernetes.io/zone": "zone1", "topology.istio.io/subzone": "subzone1",
 				}}},
 			},
 			{
-				Name: "cluster2", KindName: "dev-cluster2", Network: "network2", ControlPlane: "cluster2",
-				Locality:  Locality{"region2", "zone2", "subzone2"},
+				Cluster: topology.Cluster{
+					Name: "cluster2", Network: "network2", ControlPlane: "cluster2",
+					Locality: topology.Locality{Region: "region2", Zone: "zone2", Subzone: "subzone2"},
+				},
+				KindName:  "dev-cluster2",
 				PodSubnet: prefix("10.11.0.0/16"), ServiceSubnet: prefix("10.111.0.0/16"),
 				AddressPool:    AddressRange{addr("10.219.200.33"), addr("10.219.200.62")},
 				IngressAddress: addr("10.219.200.33"), EastWestAddress: addr("10.219.200.34"),
-				APIServer: "https://dev-cluster2-control-plane:6443",
-				EastWest:  true, WatchedBy: []string{"cluster1"}, HelloWorld: []string{"v1"},
+				APIServer:  "https://dev-cluster2-control-plane:6443",
+				HelloWorld: []string{"v1"},
 				Nodes: []Node{{Name: "dev-cluster2-control-plane", Role: "control-plane", Labels: map[string]string{
 					"topology.kubernetes.io/region": "region2", "topology.kubernetes.io/zone": "zone2", "topology.istio.io/subzone": "subzone2",
 				}}},
@@ -63,61 +71,6 @@ func TestPlanOfTheArticle(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got, netipCompare, addrCompare); diff != "" {
 		t.Error(diff)
-	}
-}
-
-// TestModels is what tells the four models apart.
-func TestModels(t *testing.T) {
-	type facts struct {
-		EastWest, ServesRemotes bool
-		WatchedBy, FlatPeers    []string
-	}
-	cluster := func(name, network, controlPlane string) Cluster {
-		return Cluster{Name: name, Network: network, ControlPlane: controlPlane}
-	}
-	for name, test := range map[string]struct {
-		clusters []Cluster
-		want     []facts
-	}{
-		"non-flat, multiple control planes": {
-			[]Cluster{cluster("a", "n1", ""), cluster("b", "n2", "")},
-			[]facts{{EastWest: true, WatchedBy: []string{"b"}}, {EastWest: true, WatchedBy: []string{"a"}}},
-		},
-		"flat, multiple control planes": {
-			[]Cluster{cluster("a", "n", ""), cluster("b", "n", "")},
-			[]facts{{WatchedBy: []string{"b"}, FlatPeers: []string{"b"}}, {WatchedBy: []string{"a"}, FlatPeers: []string{"a"}}},
-		},
-		"non-flat, single control plane": {
-			[]Cluster{cluster("a", "n1", ""), cluster("b", "n2", "a")},
-			[]facts{{EastWest: true, ServesRemotes: true}, {EastWest: true, WatchedBy: []string{"a"}}},
-		},
-		"flat, single control plane": {
-			[]Cluster{cluster("a", "n", ""), cluster("b", "n", "a")},
-			[]facts{{EastWest: true, ServesRemotes: true, FlatPeers: []string{"b"}}, {WatchedBy: []string{"a"}, FlatPeers: []string{"a"}}},
-		},
-		"two primaries on one network, a remote on another": {
-			[]Cluster{cluster("r", "n2", "b"), cluster("a", "n1", ""), cluster("b", "n1", "")},
-			[]facts{
-				{EastWest: true, WatchedBy: []string{"a", "b"}},
-				{EastWest: true, WatchedBy: []string{"b"}, FlatPeers: []string{"b"}},
-				{EastWest: true, ServesRemotes: true, WatchedBy: []string{"a"}, FlatPeers: []string{"a"}},
-			},
-		},
-		"one cluster": {[]Cluster{cluster("a", "n", "")}, []facts{{}}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			p, err := NewPlan("lab", &Config{Clusters: test.clusters})
-			if err != nil {
-				t.Fatal(err)
-			}
-			var got []facts
-			for _, m := range p.Clusters {
-				got = append(got, facts{m.EastWest, m.ServesRemotes, m.WatchedBy, m.FlatPeers})
-			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Error(diff)
-			}
-		})
 	}
 }
 
@@ -136,9 +89,11 @@ func drawLab(t *rapid.T, max int) (lab string, c *Config) {
 	}
 	c = &Config{}
 	for i := range n {
-		cluster := Cluster{
-			Name:    fmt.Sprintf("c%d", i),
-			Network: rapid.SampledFrom([]string{"n1", "n2", "n3"}).Draw(t, "network"),
+		cluster := ClusterConfig{
+			Cluster: topology.Cluster{
+				Name:    fmt.Sprintf("c%d", i),
+				Network: rapid.SampledFrom([]string{"n1", "n2", "n3"}).Draw(t, "network"),
+			},
 			Workers: rapid.IntRange(0, 3).Draw(t, "workers"),
 		}
 		if !primary[i] {
@@ -235,25 +190,27 @@ func TestEveryClusterIsWatchedByTheControlPlanesItNeeds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range p.Clusters {
-			own := p.Member(m.ControlPlane)
+		mesh := p.Topology()
+		for _, c := range mesh {
+			own := p.Cluster(c.ControlPlane)
 			if own == nil || !own.Primary() {
-				t.Fatalf("%s is served by %q, no primary", m.Name, m.ControlPlane)
+				t.Fatalf("%s is served by %q, no primary", c.Name, c.ControlPlane)
 			}
-			if !m.Primary() && (!slices.Contains(m.WatchedBy, own.Name) || !own.ServesRemotes || !own.EastWest) {
-				t.Fatalf("remote %s: its primary must watch it and be reachable", m.Name)
+			watchers, peers := mesh.Watchers(c.Name), mesh.Peers(c.Name)
+			if !c.Primary() && (!slices.Contains(watchers, own.Name) || !slices.Contains(mesh.Remotes(own.Name), c.Name) || !mesh.EastWest(own.Name)) {
+				t.Fatalf("remote %s: its primary must watch it and be reachable", c.Name)
 			}
-			for _, other := range p.Clusters {
-				watches := slices.Contains(m.WatchedBy, other.Name)
-				if should := other.Primary() && other.Name != m.Name; watches != should {
-					t.Fatalf("%s watches %s: %t, want %t", other.Name, m.Name, watches, should)
+			for _, other := range mesh {
+				watches := slices.Contains(watchers, other.Name)
+				if should := other.Primary() && other.Name != c.Name; watches != should {
+					t.Fatalf("%s watches %s: %t, want %t", other.Name, c.Name, watches, should)
 				}
-				if other.Network != m.Network && (!m.EastWest || !other.EastWest) {
-					t.Fatalf("%s and %s are on two networks with no gateway between", m.Name, other.Name)
+				if other.Network != c.Network && (!mesh.EastWest(c.Name) || !mesh.EastWest(other.Name)) {
+					t.Fatalf("%s and %s are on two networks with no gateway between", c.Name, other.Name)
 				}
-				flat := slices.Contains(m.FlatPeers, other.Name)
-				if should := other.Network == m.Network && other.Name != m.Name; flat != should {
-					t.Fatalf("%s routes to %s: %t, want %t", m.Name, other.Name, flat, should)
+				flat := slices.Contains(peers, other.Name)
+				if should := other.Network == c.Network && other.Name != c.Name; flat != should {
+					t.Fatalf("%s routes to %s: %t, want %t", c.Name, other.Name, flat, should)
 				}
 			}
 		}
@@ -281,8 +238,8 @@ func TestPlanIsAFunction(t *testing.T) {
 	})
 }
 
-// TestAppendingMovesNothing: a cluster that is added last leaves the others' plan alone
-// but for whom they know.
+// TestAppendingMovesNothing: a cluster that is added last does not change the others'
+// plan.
 func TestAppendingMovesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		lab, c := drawLab(t, MaxClusters-1)
@@ -290,7 +247,7 @@ func TestAppendingMovesNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c.Clusters = append(c.Clusters, Cluster{Name: "added", Network: "n1"})
+		c.Clusters = append(c.Clusters, ClusterConfig{Cluster: topology.Cluster{Name: "added", Network: "n1"}})
 		after, err := NewPlan(lab, c)
 		var invalid *InvalidError
 		if errors.As(err, &invalid) && !slices.ContainsFunc(invalid.Problems, func(p Problem) bool { return p.Reason != Overlap && p.Reason != TooSmall }) {
@@ -300,9 +257,7 @@ func TestAppendingMovesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, m := range before.Clusters {
-			now := after.Clusters[i]
-			now.WatchedBy, now.FlatPeers, now.EastWest = m.WatchedBy, m.FlatPeers, m.EastWest
-			if diff := cmp.Diff(m, now, netipCompare, addrCompare); diff != "" {
+			if diff := cmp.Diff(m, after.Clusters[i], netipCompare, addrCompare); diff != "" {
 				t.Fatal(diff)
 			}
 		}

@@ -23,8 +23,10 @@ const schemaFile = "../../docs/stack.schema.json"
 func schema(t *testing.T) []byte {
 	t.Helper()
 	r := &jsonschema.Reflector{DoNotReference: true, Anonymous: true}
-	if err := r.AddGoComments("github.com/meshwright/meshwright/stacks/plan", "."); err != nil {
-		t.Fatal(err)
+	for _, dir := range []string{".", "../../mesh/topology"} {
+		if err := r.AddGoComments("github.com/meshwright/meshwright/stacks/plan", dir); err != nil {
+			t.Fatal(err)
+		}
 	}
 	fields := r.Reflect(&Config{})
 	properties := map[string]any{}

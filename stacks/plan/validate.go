@@ -6,9 +6,11 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
-// Reason is a kind of mistake, for programs to tell them apart.
+// Reason is the kind of a Problem.
 type Reason string
 
 // The reasons.
@@ -23,22 +25,22 @@ const (
 	NotPrimary  Reason = "not a primary"
 	Overlap     Reason = "overlap"
 	Reserved    Reason = "reserved"
-	Taken       Reason = "taken" // by something else on the machine
+	Taken       Reason = "taken" // by something else on this machine
 	OutOfBounds Reason = "out of bounds"
 	NoEffect    Reason = "no effect"
 	ToItself    Reason = "to itself"
 )
 
-// Problem is one mistake in a configuration.
+// Problem is one error in a configuration.
 type Problem struct {
 	// Key is the configuration key, such as "meshwright:clusters[1].network".
 	Key    string
 	Reason Reason
-	// Detail says what is wrong, Mend what to write instead.
-	Detail, Mend string
+	// Detail says what is wrong, Remedy what to write instead.
+	Detail, Remedy string
 }
 
-func (p Problem) String() string { return fmt.Sprintf("%s: %s; %s", p.Key, p.Detail, p.Mend) }
+func (p Problem) String() string { return fmt.Sprintf("%s: %s; %s", p.Key, p.Detail, p.Remedy) }
 
 // InvalidError lists everything wrong with a configuration.
 type InvalidError struct{ Problems []Problem }
@@ -51,15 +53,14 @@ func (e *InvalidError) Error() string {
 	return "the stack's configuration cannot be deployed:\n  " + strings.Join(lines, "\n  ")
 }
 
-// Limits of names: a DNS label, which is also what Docker takes as a host name.
 const (
-	labelMax   = 63
+	labelMax   = 63 // characters of a DNS label, which Docker accepts as a host name
 	workersMax = 16
 )
 
 var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
 
-// versions of the sample for which every set of artifacts has an image.
+// versions of the sample that every set of artifacts has an image for.
 var versions = []string{"v1", "v2"}
 
 // reserved namespaces belong to the lab's own components.
@@ -77,8 +78,8 @@ var special = []struct {
 	{netip.MustParsePrefix("240.0.0.0/4"), "reserved"},
 }
 
-// Validate reports every mistake as an *InvalidError, or nil. It looks at the
-// configuration alone: what the machine already uses is the driver's to check.
+// Validate returns an *InvalidError with every problem, or nil. It reads the
+// configuration only: the driver checks the addresses that this machine uses.
 func (c *Config) Validate(lab string) error {
 	v := &validator{lab: lab, config: c.withDefaults()}
 	v.top()
@@ -102,18 +103,18 @@ type validator struct {
 	problems []Problem
 }
 
-func (v *validator) add(key string, reason Reason, mend, detail string, args ...any) {
+func (v *validator) add(key string, reason Reason, remedy, detail string, args ...any) {
 	v.problems = append(v.problems, Problem{
-		Key: Namespace + ":" + key, Reason: reason, Detail: fmt.Sprintf(detail, args...), Mend: mend,
+		Key: Namespace + ":" + key, Reason: reason, Detail: fmt.Sprintf(detail, args...), Remedy: remedy,
 	})
 }
 
 func (v *validator) label(key, value, what string) bool {
 	switch {
 	case value == "":
-		v.add(key, Missing, "give "+what, "%s is missing", what)
+		v.add(key, Missing, "set "+what, "%s is missing", what)
 	case !label.MatchString(value):
-		v.add(key, Malformed, "use lower-case letters, digits and inner hyphens", "%q is no valid name", value)
+		v.add(key, Malformed, "use lower-case letters, digits and inner hyphens", "%q is not a valid name", value)
 	case len(value) > labelMax:
 		v.add(key, TooLong, "use 63 characters or fewer", "%q has %d characters", value, len(value))
 	default:
@@ -122,13 +123,13 @@ func (v *validator) label(key, value, what string) bool {
 	return false
 }
 
-// top checks what is not inside a cluster.
+// top checks the keys other than clusters and traffic.
 func (v *validator) top() {
 	c := v.config
 	if !label.MatchString(v.lab) {
 		v.problems = append(v.problems, Problem{
-			Key: "stack name", Reason: Malformed, Detail: fmt.Sprintf("%q cannot name a lab", v.lab),
-			Mend: "use lower-case letters, digits and inner hyphens: it becomes part of host names",
+			Key: "stack name", Reason: Malformed, Detail: fmt.Sprintf("%q is not a valid name for a lab", v.lab),
+			Remedy: "use lower-case letters, digits and inner hyphens: it becomes part of host names",
 		})
 	}
 	switch n := len(c.Clusters); {
@@ -144,7 +145,7 @@ func (v *validator) top() {
 		}
 	}
 	if c.Artifacts != "airgap" && c.Artifacts != "registry" {
-		v.add("artifacts", Unknown, "use airgap or registry", "%q is no source of artifacts", c.Artifacts)
+		v.add("artifacts", Unknown, "use airgap or registry", "%q is not a source of artifacts", c.Artifacts)
 	}
 	if v.label("sample.namespace", c.Sample.Namespace, "a namespace") && slices.Contains(reserved, c.Sample.Namespace) {
 		v.add("sample.namespace", Reserved, "use another, such as sample", "%q belongs to the cluster", c.Sample.Namespace)
@@ -190,33 +191,33 @@ func (v *validator) clusterName(i int, key string) {
 		v.add(key, TooLong, fmt.Sprintf("shorten the cluster's or the lab's name by %d", len(node)-labelMax),
 			"its node %q has %d characters, a host name has at most %d", node, len(node), labelMax)
 	}
-	first := slices.IndexFunc(v.config.Clusters, func(c Cluster) bool { return c.Name == name })
+	first := slices.IndexFunc(v.config.Clusters, func(c ClusterConfig) bool { return c.Name == name })
 	if first < i {
-		v.add(key, Duplicate, "give each cluster a name of its own", "%q is also clusters[%d]", name, first)
+		v.add(key, Duplicate, "use a unique name for each cluster", "%q is also clusters[%d]", name, first)
 	}
 }
 
-func (v *validator) controlPlane(key string, c Cluster) {
-	if c.ControlPlane == c.Name {
+func (v *validator) controlPlane(key string, c ClusterConfig) {
+	if c.Primary() {
 		return
 	}
-	i := slices.IndexFunc(v.config.Clusters, func(o Cluster) bool { return o.Name == c.ControlPlane })
+	i := slices.IndexFunc(v.config.Clusters, func(o ClusterConfig) bool { return o.Name == c.ControlPlane })
 	if i < 0 {
-		v.add(key, Unknown, "name a cluster of this stack, or leave it out", "there is no cluster %q", c.ControlPlane)
+		v.add(key, Unknown, "use the name of a cluster of this stack, or leave it out", "there is no cluster %q", c.ControlPlane)
 		return
 	}
-	if p := v.config.Clusters[i]; p.ControlPlane != p.Name {
-		v.add(key, NotPrimary, fmt.Sprintf("name %q, or make %q its own control plane", p.ControlPlane, p.Name),
+	if p := v.config.Clusters[i]; !p.Primary() {
+		v.add(key, NotPrimary, fmt.Sprintf("use %q, or make %q its own control plane", p.ControlPlane, p.Name),
 			"%q is itself a remote of %q", p.Name, p.ControlPlane)
 	}
 }
 
-func (v *validator) locality(key string, l Locality) {
+func (v *validator) locality(key string, l topology.Locality) {
 	if l.Zone != "" && l.Region == "" {
-		v.add(key+".region", Missing, "name the region", "zone %q is in no region", l.Zone)
+		v.add(key+".region", Missing, "set the region", "zone %q is in no region", l.Zone)
 	}
 	if l.Subzone != "" && l.Zone == "" {
-		v.add(key+".zone", Missing, "name the zone", "subzone %q is in no zone", l.Subzone)
+		v.add(key+".zone", Missing, "set the zone", "subzone %q is in no zone", l.Subzone)
 	}
 	for _, part := range []struct{ field, value string }{{".region", l.Region}, {".zone", l.Zone}, {".subzone", l.Subzone}} {
 		if part.value != "" {
@@ -230,9 +231,9 @@ func (v *validator) prefix(key, text string, min, max int) (netip.Prefix, bool) 
 	p, err := netip.ParsePrefix(text)
 	switch {
 	case err != nil || !p.Addr().Is4():
-		v.add(key, Malformed, "write an IPv4 CIDR such as 10.20.0.0/16", "%q is none", text)
+		v.add(key, Malformed, "use an IPv4 CIDR such as 10.20.0.0/16", "%q is not an IPv4 CIDR", text)
 	case p != p.Masked():
-		v.add(key, Malformed, fmt.Sprintf("write %s", p.Masked()), "%s has bits beyond its prefix", p)
+		v.add(key, Malformed, fmt.Sprintf("use %s", p.Masked()), "%s has bits beyond its prefix", p)
 	case p.Bits() > max:
 		v.add(key, TooSmall, fmt.Sprintf("use a prefix of /%d to /%d", min, max), "%s is too small", p)
 	case p.Bits() < min:
@@ -249,9 +250,8 @@ func (v *validator) prefix(key, text string, min, max int) (netip.Prefix, bool) 
 	return netip.Prefix{}, false
 }
 
-// addresses checks that no two ranges that meet anywhere overlap: those of one
-// cluster, those of clusters on one network (their pods talk directly), and each
-// cluster's with the Docker network that all nodes are on.
+// addresses checks that ranges do not overlap within one cluster, among clusters on
+// one network, whose pods connect directly, and with the Docker network of the nodes.
 func (v *validator) addresses() {
 	type taken struct {
 		key     string

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 // found is a problem as tests look at it.
@@ -24,8 +26,8 @@ func expectProblems(t *testing.T, lab string, c *Config, want []found) {
 	if errors.As(err, &invalid) {
 		for _, p := range invalid.Problems {
 			got = append(got, found{p.Key, p.Reason})
-			if p.Detail == "" || p.Mend == "" || !strings.Contains(err.Error(), p.Mend) {
-				t.Errorf("%s: no mend in %q", p.Key, err)
+			if p.Detail == "" || p.Remedy == "" || !strings.Contains(err.Error(), p.Remedy) {
+				t.Errorf("%s: no remedy in %q", p.Key, err)
 			}
 		}
 	} else if err != nil {
@@ -61,7 +63,7 @@ func TestBadConfigurations(t *testing.T) {
 		"remote of a remote": {
 			edit: func(c *Config) {
 				c.Clusters[1].ControlPlane = "cluster1"
-				c.Clusters = append(c.Clusters, Cluster{Name: "cluster3", Network: "network1", ControlPlane: "cluster2"})
+				c.Clusters = append(c.Clusters, ClusterConfig{Cluster: topology.Cluster{Name: "cluster3", Network: "network1", ControlPlane: "cluster2"}})
 			},
 			want: []found{{"meshwright:clusters[2].controlPlane", NotPrimary}},
 		},
@@ -134,7 +136,7 @@ func TestBadConfigurations(t *testing.T) {
 func many(c *Config, n int) {
 	c.Clusters = nil
 	for i := range n {
-		c.Clusters = append(c.Clusters, Cluster{Name: fmt.Sprintf("c%d", i), Network: "n"})
+		c.Clusters = append(c.Clusters, ClusterConfig{Cluster: topology.Cluster{Name: fmt.Sprintf("c%d", i), Network: "n"}})
 	}
 }
 
@@ -156,13 +158,13 @@ func TestDecode(t *testing.T) {
 		}
 		off := false
 		want := &Config{
-			Clusters: []Cluster{
-				{Name: "a", Network: "n", ControlPlane: "a", Workers: 1, Locality: Locality{Region: "r"}, HelloWorld: []string{"v1"}},
-				{Name: "b", Network: "n", ControlPlane: "a"},
+			Clusters: []ClusterConfig{
+				{Cluster: topology.Cluster{Name: "a", Network: "n", ControlPlane: "a", Locality: topology.Locality{Region: "r"}}, Workers: 1, HelloWorld: []string{"v1"}},
+				{Cluster: topology.Cluster{Name: "b", Network: "n", ControlPlane: "a"}},
 			},
 			MeshID: "m", Subnet: "10.200.0.0/20", Artifacts: "airgap",
 			Sample: Sample{Enabled: &off, Namespace: "sample"}, Traffic: Traffic{
-				Mode: TrafficDistribute, Profile: ProfileZeroLoss,
+				Mode: topology.Distribute, Profile: topology.ZeroLoss,
 				Weights: []RegionWeights{{From: "r", To: map[string]int{"r": 60, "s": 40}}},
 			},
 		}
