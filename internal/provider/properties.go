@@ -169,13 +169,6 @@ func Text(v resource.PropertyValue) string {
 	return ""
 }
 
-// Within says whether a path, as Decode returns those of unknown values, is a
-// property's or leads into it.
-func Within(path, property string) bool {
-	rest, ok := strings.CutPrefix(path, property)
-	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
-}
-
 // Unknown is the value of an output that is known after the update only.
 func Unknown() resource.PropertyValue {
 	return resource.MakeComputed(resource.NewStringProperty(""))
