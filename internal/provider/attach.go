@@ -29,9 +29,7 @@ type Option func(*Attachment)
 
 // WithLogger sends what is not an operation's own error to log: stacks of
 // panics and refused peers. Without it they are dropped.
-func WithLogger(log *slog.Logger) Option {
-	return func(a *Attachment) { a.log = log }
-}
+func WithLogger(log *slog.Logger) Option { return func(a *Attachment) { a.log = log } }
 
 // Attachment is a set of providers that this process serves.
 type Attachment struct {
@@ -107,7 +105,7 @@ func (a *Attachment) Close() error {
 	}
 	a.cancel()
 	for _, s := range open {
-		_ = s.conn.Close()
+		_ = s.Close()
 	}
 	done := make(chan struct{})
 	go func() { a.wg.Wait(); close(done) }()
@@ -142,11 +140,11 @@ func (a *Attachment) accept(name string, lis net.Listener, factory Factory) {
 // serve serves one connection with one provider until either end closes it,
 // then cancels the provider's operations and waits for them.
 func (a *Attachment) serve(name string, conn net.Conn, factory Factory) {
-	s := &session{conn: conn, gone: make(chan struct{})}
+	s := newSession(conn)
+	defer s.Close()
 	a.mu.Lock()
 	if a.closed {
 		a.mu.Unlock()
-		_ = conn.Close()
 		return
 	}
 	a.sessions[s] = struct{}{}
@@ -159,7 +157,6 @@ func (a *Attachment) serve(name string, conn net.Conn, factory Factory) {
 
 	var p plugin.Provider
 	if err := a.guard(name, "New", func() { p = factory() }); err != nil {
-		_ = conn.Close()
 		return
 	}
 	signal := sync.OnceFunc(func() {
@@ -184,44 +181,30 @@ func (a *Attachment) guard(name, method string, f func()) (err error) {
 	return nil
 }
 
-// session is one accepted connection in the form of a listener that yields it
-// once, and closes with it: a gRPC server of its own serves it.
+// session is one accepted connection, and the listener that yields it once to a gRPC
+// server of its own. Both close together.
 type session struct {
-	conn net.Conn
-	once sync.Once
-	gone chan struct{}
+	net.Conn
+	next  chan net.Conn
+	close func() error
+}
 
-	mu       sync.Mutex
-	accepted bool
+func newSession(conn net.Conn) *session {
+	s := &session{Conn: conn, next: make(chan net.Conn, 1)}
+	s.next <- s
+	s.close = sync.OnceValue(func() error {
+		close(s.next)
+		return conn.Close()
+	})
+	return s
 }
 
 func (s *session) Accept() (net.Conn, error) {
-	s.mu.Lock()
-	first := !s.accepted
-	s.accepted = true
-	s.mu.Unlock()
-	if first {
-		return &sessionConn{Conn: s.conn, session: s}, nil
+	if conn, ok := <-s.next; ok {
+		return conn, nil
 	}
-	<-s.gone
 	return nil, net.ErrClosed
 }
 
-func (s *session) Close() error {
-	s.once.Do(func() { close(s.gone) })
-	return nil
-}
-
-func (s *session) Addr() net.Addr { return s.conn.LocalAddr() }
-
-// sessionConn ends its session when the transport closes it.
-type sessionConn struct {
-	net.Conn
-	session *session
-}
-
-func (c *sessionConn) Close() error {
-	err := c.Conn.Close()
-	_ = c.session.Close()
-	return err
-}
+func (s *session) Close() error   { return s.close() }
+func (s *session) Addr() net.Addr { return s.LocalAddr() }

@@ -162,7 +162,7 @@ func TestAttachKeepsSecretsAndUnknowns(t *testing.T) {
 	}
 }
 
-func TestServerMendsTheSDKsServer(t *testing.T) {
+func TestServerCompletesTheSDKsServer(t *testing.T) {
 	a := attach(t, t.Context(), newToys())
 	c, _ := dial(t, a.Port("toy"))
 	if _, err := c.Attach(t.Context(), &pulumirpc.PluginAttach{Address: "127.0.0.1:1"}); err != nil {

@@ -6,17 +6,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
 	"os/signal"
 	"strings"
 	"syscall"
 	"time"
 
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/connectivity"
-	"google.golang.org/grpc/credentials/insecure"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/util/rpcutil"
 )
+
+// engineCheck is how often a plugin process looks whether its engine is alive.
+const engineCheck = time.Second
 
 // Main serves one provider as a plugin process: it prints its port on standard
 // output and serves until the engine whose address is in the arguments goes, or
@@ -33,16 +33,19 @@ func serveMain(ctx context.Context, name string, f Factory, args []string, stdou
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(stdout, "%d\n", a.Port(name)); err != nil {
-		_ = a.Close()
-		return fmt.Errorf("tell the engine the port: %w", err)
+	if _, err := fmt.Fprintln(stdout, a.Port(name)); err != nil {
+		return errors.Join(fmt.Errorf("tell the engine the port: %w", err), a.Close())
 	}
-	// Without an engine it serves whoever attaches, until it is told to end.
+	ctx, ended := context.WithCancel(ctx)
+	defer ended()
+	// An engine that ends properly stops its plugins; one that was killed would leave
+	// them behind. Without an engine it serves until it is told to end.
 	if engine := engineAddress(args); engine != "" {
-		watchEngine(ctx, engine)
-	} else {
-		<-ctx.Done()
+		if err := rpcutil.Healthcheck(ctx, engine, engineCheck, ended); err != nil {
+			return errors.Join(fmt.Errorf("engine address %q: %w", engine, err), a.Close())
+		}
 	}
+	<-ctx.Done()
 	return a.Close()
 }
 
@@ -59,43 +62,4 @@ func engineAddress(args []string) string {
 		}
 	}
 	return address
-}
-
-// watchEngine returns when the engine at address cannot be reached any more, or
-// ctx ends. An engine that ends properly stops its plugins; one that was killed
-// would leave them behind.
-func watchEngine(ctx context.Context, address string) {
-	conn, err := grpc.NewClient(address,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
-		grpc.WithIdleTimeout(0)) // idleness must not look like the engine's end
-	if err != nil {
-		<-ctx.Done()
-		return
-	}
-	defer conn.Close()
-	conn.Connect()
-	for {
-		state := conn.GetState()
-		switch state {
-		case connectivity.TransientFailure:
-			if refused(address) {
-				return
-			}
-		case connectivity.Idle:
-			conn.Connect()
-		}
-		if !conn.WaitForStateChange(ctx, state) {
-			return
-		}
-	}
-}
-
-// refused says whether nobody listens at address. A busy machine may also fail
-// to connect in time, and that is not the engine's end.
-func refused(address string) bool {
-	conn, err := net.DialTimeout("tcp", address, 10*time.Second)
-	if err == nil {
-		_ = conn.Close()
-	}
-	return errors.Is(err, syscall.ECONNREFUSED)
 }

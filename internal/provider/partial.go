@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -17,14 +18,12 @@ import (
 // plain error would lose the resource.
 func PartialFailure(id resource.ID, outputs, inputs resource.PropertyMap, reasons ...string) error {
 	opts := plugin.MarshalOptions{KeepUnknowns: true, KeepSecrets: true, KeepResources: true, PropagateNil: true}
-	rpcOutputs, err := plugin.MarshalProperties(outputs, opts)
-	if err != nil {
-		return fmt.Errorf("%s; its outputs cannot be recorded: %w", strings.Join(reasons, "; "), err)
+	why := strings.Join(reasons, "; ")
+	rpcOutputs, outputsErr := plugin.MarshalProperties(outputs, opts)
+	rpcInputs, inputsErr := plugin.MarshalProperties(inputs, opts)
+	if err := errors.Join(outputsErr, inputsErr); err != nil {
+		return fmt.Errorf("%s; its inputs and outputs cannot be recorded: %w", why, err)
 	}
-	rpcInputs, err := plugin.MarshalProperties(inputs, opts)
-	if err != nil {
-		return fmt.Errorf("%s; its inputs cannot be recorded: %w", strings.Join(reasons, "; "), err)
-	}
-	return rpcerror.WithDetails(rpcerror.New(codes.Unknown, strings.Join(reasons, "; ")),
+	return rpcerror.WithDetails(rpcerror.New(codes.Unknown, why),
 		&pulumirpc.ErrorResourceInitFailed{Id: string(id), Properties: rpcOutputs, Inputs: rpcInputs, Reasons: reasons})
 }

@@ -2,12 +2,13 @@ package provider
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/binary"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -15,62 +16,35 @@ import (
 // errNoSocket says that a table of sockets does not hold the one looked for.
 var errNoSocket = errors.New("no such socket in the kernel's table")
 
-// socketUID finds in a table of /proc/net/tcp's or /proc/net/tcp6's form the
+// socketUID finds in a table of the form of /proc/net/tcp or /proc/net/tcp6 the
 // socket with the given local and remote address, and returns its owner.
-// The form is that of proc_pid_net(5): addresses are the kernel's 32-bit words
-// in the byte order of the machine, in hexadecimal.
 func socketUID(table io.Reader, local, remote netip.AddrPort) (int, error) {
 	scan := bufio.NewScanner(table)
 	for scan.Scan() {
 		f := strings.Fields(scan.Text())
-		if len(f) < 8 || !strings.HasSuffix(f[0], ":") {
-			continue
+		if len(f) >= 8 && slices.Contains(procAddrs(local), f[1]) && slices.Contains(procAddrs(remote), f[2]) {
+			return strconv.Atoi(f[7])
 		}
-		l, err := parseProcAddr(f[1])
-		if err != nil || l != local {
-			continue
-		}
-		if r, err := parseProcAddr(f[2]); err != nil || r != remote {
-			continue
-		}
-		uid, err := strconv.Atoi(f[7])
-		if err != nil {
-			return 0, fmt.Errorf("owner of the socket %s: %w", local, err)
-		}
-		return uid, nil
 	}
-	if err := scan.Err(); err != nil {
-		return 0, err
-	}
-	return 0, errNoSocket
+	return 0, cmp.Or(scan.Err(), errNoSocket)
 }
 
-// parseProcAddr reads "0100007F:1F90". An IPv4 address mapped into IPv6 comes
-// out as the IPv4 address.
-func parseProcAddr(s string) (netip.AddrPort, error) {
-	host, port, ok := strings.Cut(s, ":")
-	if !ok {
-		return netip.AddrPort{}, fmt.Errorf("%q is no address", s)
+// procAddrs returns an address as tables of IPv4 sockets, such as "0100007F:1F90", and
+// of IPv6 sockets have it, where an IPv4 address is mapped into IPv6. The form is that
+// of proc_pid_net(5): 32-bit words in the byte order of the machine, in hexadecimal.
+func procAddrs(a netip.AddrPort) []string {
+	v6 := a.Addr().As16()
+	forms := [][]byte{v6[:]}
+	if a.Addr().Is4() {
+		forms = append(forms, v6[12:])
 	}
-	raw, err := hex.DecodeString(host)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	if littleEndian {
-		for i := 0; i+4 <= len(raw); i += 4 {
-			raw[i], raw[i+1], raw[i+2], raw[i+3] = raw[i+3], raw[i+2], raw[i+1], raw[i]
+	var out []string
+	for _, ip := range forms {
+		s := ""
+		for ; len(ip) > 0; ip = ip[4:] {
+			s += fmt.Sprintf("%08X", binary.NativeEndian.Uint32(ip))
 		}
+		out = append(out, fmt.Sprintf("%s:%04X", s, a.Port()))
 	}
-	addr, ok := netip.AddrFromSlice(raw)
-	if !ok {
-		return netip.AddrPort{}, fmt.Errorf("%q is no address", s)
-	}
-	n, err := strconv.ParseUint(port, 16, 16)
-	if err != nil {
-		return netip.AddrPort{}, err
-	}
-	return netip.AddrPortFrom(addr.Unmap(), uint16(n)), nil
+	return out
 }
-
-// littleEndian is the byte order of this machine.
-var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1

@@ -11,14 +11,7 @@ import (
 // checkPeer refuses a loopback connection whose other end belongs to another
 // user. A peer that cannot be found is refused too.
 func checkPeer(conn net.Conn) error {
-	peer, err := netip.ParseAddrPort(conn.RemoteAddr().String())
-	if err != nil {
-		return fmt.Errorf("address of the peer: %w", err)
-	}
-	own, err := netip.ParseAddrPort(conn.LocalAddr().String())
-	if err != nil {
-		return fmt.Errorf("own address: %w", err)
-	}
+	peer, own := address(conn.RemoteAddr()), address(conn.LocalAddr())
 	// A client may reach 127.0.0.1 through an IPv6 socket.
 	for _, table := range []string{"/proc/self/net/tcp", "/proc/self/net/tcp6"} {
 		uid, err := peerUID(table, peer, own)
@@ -43,4 +36,12 @@ func peerUID(table string, peer, own netip.AddrPort) (int, error) {
 	}
 	defer f.Close()
 	return socketUID(f, peer, own)
+}
+
+func address(a net.Addr) netip.AddrPort {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.AddrPort{}
+	}
+	return netip.AddrPortFrom(tcp.AddrPort().Addr().Unmap(), tcp.AddrPort().Port())
 }

@@ -1,6 +1,7 @@
 package provider
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ const procTable = `  sl  local_address rem_address   st tx_queue rx_queue tr tm-
 `
 
 func TestSocketUID(t *testing.T) {
-	if !littleEndian {
+	if binary.NativeEndian.Uint16([]byte{1, 0}) != 1 {
 		t.Skip("the table is a little-endian machine's")
 	}
 	server := netip.MustParseAddrPort("127.0.0.1:8080")

@@ -2,10 +2,10 @@ package provider
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -19,9 +19,9 @@ import (
 // error, as is a value of another type.
 func Decode(m resource.PropertyMap, into any) (unknown []string, err error) {
 	p := plainer{}
-	object, err := p.object(m, "")
-	if err != nil {
-		return nil, err
+	object := p.object(PlainMap(m), "")
+	if p.err != nil {
+		return nil, p.err
 	}
 	raw, err := json.Marshal(object)
 	if err != nil {
@@ -41,57 +41,45 @@ func Decode(m resource.PropertyMap, into any) (unknown []string, err error) {
 	return p.unknown, nil
 }
 
-type plainer struct{ unknown []string }
+// plainer turns plain values into what encoding/json takes.
+type plainer struct {
+	unknown []string // paths
+	err     error
+}
 
-func (p *plainer) object(m resource.PropertyMap, path string) (map[string]any, error) {
+func (p *plainer) object(m resource.PropertyMap, path string) map[string]any {
 	out := map[string]any{}
-	for _, k := range slices.Sorted(maps.Keys(m)) {
-		if internal(k) {
+	for _, k := range m.StableKeys() {
+		if internal(k) || m[k].IsNull() {
 			continue
 		}
-		at := string(k)
-		if path != "" {
-			at = path + "." + at
-		}
-		v, ok, err := p.value(m[k], at)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
+		at := strings.TrimPrefix(path+"."+string(k), ".")
+		if v := p.value(m[k], at); v != nil {
 			out[string(k)] = v
 		}
 	}
-	return out, nil
+	return out
 }
 
-func (p *plainer) value(v resource.PropertyValue, path string) (out any, known bool, err error) {
+// value returns nil for an unknown value.
+func (p *plainer) value(v resource.PropertyValue, path string) any {
 	switch {
-	case v.IsSecret():
-		return p.value(v.SecretValue().Element, path)
-	case v.IsOutput() && v.OutputValue().Known:
-		return p.value(v.OutputValue().Element, path)
-	case v.IsComputed() || v.IsOutput():
+	case v.IsComputed():
 		p.unknown = append(p.unknown, path)
-		return nil, false, nil
-	case v.IsNull():
-		return nil, false, nil
+		return nil
 	case v.IsArray():
 		items := []any{}
 		for i, e := range v.ArrayValue() {
-			item, _, err := p.value(e, fmt.Sprintf("%s[%d]", path, i))
-			if err != nil {
-				return nil, false, err
-			}
-			items = append(items, item)
+			items = append(items, p.value(e, fmt.Sprintf("%s[%d]", path, i)))
 		}
-		return items, true, nil
+		return items
 	case v.IsObject():
-		object, err := p.object(v.ObjectValue(), path)
-		return object, true, err
-	case v.IsBool(), v.IsNumber(), v.IsString():
-		return v.V, true, nil
+		return p.object(v.ObjectValue(), path)
+	case v.IsBool(), v.IsNumber(), v.IsString(), v.IsNull():
+		return v.V
 	}
-	return nil, false, fmt.Errorf("property %q: a value of type %s is not supported here", path, v.TypeString())
+	p.err = cmp.Or(p.err, fmt.Errorf("property %q: a value of type %s is not supported here", path, v.TypeString()))
+	return nil
 }
 
 // Encode is the way back: the property map of a struct with json tags.
@@ -126,16 +114,13 @@ func Diff(olds, news resource.PropertyMap, replaces func(resource.PropertyKey) b
 		key := resource.PropertyKey(topLevel([]string{path})[0])
 		if replaces(key) {
 			result.DetailedDiff[path] = d.ToReplace()
-			if !slices.Contains(result.ReplaceKeys, key) {
-				result.ReplaceKeys = append(result.ReplaceKeys, key)
-			}
+			result.ReplaceKeys = append(result.ReplaceKeys, key)
 		}
-		if !slices.Contains(result.ChangedKeys, key) {
-			result.ChangedKeys = append(result.ChangedKeys, key)
-		}
+		result.ChangedKeys = append(result.ChangedKeys, key)
 	}
 	slices.Sort(result.ChangedKeys)
 	slices.Sort(result.ReplaceKeys)
+	result.ChangedKeys, result.ReplaceKeys = slices.Compact(result.ChangedKeys), slices.Compact(result.ReplaceKeys)
 	return result
 }
 
@@ -182,13 +167,6 @@ func Text(v resource.PropertyValue) string {
 		return v.StringValue()
 	}
 	return ""
-}
-
-// Within says whether a path, as Decode returns those of unknown values, is a
-// property's or leads into it.
-func Within(path, property string) bool {
-	rest, ok := strings.CutPrefix(path, property)
-	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
 }
 
 // Unknown is the value of an output that is known after the update only.

@@ -35,17 +35,17 @@ func NewServer(p plugin.Provider) pulumirpc.ResourceProviderServer {
 
 func (s *server) Diff(ctx context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
 	res, err := s.ResourceProviderServer.Diff(ctx, req)
-	return mendDiff(res), err
+	return completeDiff(res), err
 }
 
 func (s *server) DiffConfig(ctx context.Context, req *pulumirpc.DiffRequest) (*pulumirpc.DiffResponse, error) {
 	res, err := s.ResourceProviderServer.DiffConfig(ctx, req)
-	return mendDiff(res), err
+	return completeDiff(res), err
 }
 
-// mendDiff sets what the SDK's server loses of a detailed diff: that there is
+// completeDiff sets what the SDK's server loses of a detailed diff: that there is
 // one, that a deletion replaces, and the top-level names beside the paths.
-func mendDiff(res *pulumirpc.DiffResponse) *pulumirpc.DiffResponse {
+func completeDiff(res *pulumirpc.DiffResponse) *pulumirpc.DiffResponse {
 	if res == nil || len(res.GetDetailedDiff()) == 0 {
 		return res
 	}

@@ -31,6 +31,7 @@ func out(r *pt.Resource, key string) string {
 }
 
 func TestLife(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	c := pt.Serve(t, New)
 	inputs := pt.Obj(
@@ -80,6 +81,7 @@ func TestLife(t *testing.T) {
 }
 
 func TestTriggersReplace(t *testing.T) {
+	t.Parallel()
 	c := pt.Serve(t, New)
 	r := c.MustCreate(urn, pt.Obj("create", "true", "triggers", pt.Arr("a", 1.0, pt.Obj("k", "v"))))
 	news := pt.Obj("create", "true", "triggers", pt.Arr("a", 2.0, pt.Obj("k", "v")), "addPreviousOutputInEnv", true)
@@ -89,6 +91,7 @@ func TestTriggersReplace(t *testing.T) {
 }
 
 func TestUpdateWithoutACommand(t *testing.T) {
+	t.Parallel()
 	c := pt.Serve(t, New)
 	tests := map[string]struct {
 		create, update any // nil leaves it out
@@ -117,6 +120,7 @@ func TestUpdateWithoutACommand(t *testing.T) {
 }
 
 func TestPreviousOutputCanBeLeftOut(t *testing.T) {
+	t.Parallel()
 	c := pt.Serve(t, New)
 	inputs := pt.Obj("create", "echo one", "update", "echo [$PULUMI_COMMAND_STDOUT]", "addPreviousOutputInEnv", false)
 	r, err := c.Update(t.Context(), c.MustCreate(urn, inputs), inputs)
@@ -126,6 +130,7 @@ func TestPreviousOutputCanBeLeftOut(t *testing.T) {
 }
 
 func TestInterpreter(t *testing.T) {
+	t.Parallel()
 	c := pt.Serve(t, New)
 	r := c.MustCreate(urn, pt.Obj("create", "a  b", "interpreter", pt.Arr("/bin/echo", "-n", "x")))
 	if out(r, "stdout") != "x a  b" {
@@ -134,6 +139,7 @@ func TestInterpreter(t *testing.T) {
 }
 
 func TestSecretsStaySecret(t *testing.T) {
+	t.Parallel()
 	c := pt.Serve(t, New)
 	const canary = "canary-7f3a"
 	inputs := pt.Obj("create", "echo $S", "environment", pt.Obj("S", pt.Secret(canary)))
@@ -157,6 +163,7 @@ func TestSecretsStaySecret(t *testing.T) {
 }
 
 func TestFailureShowsTheOutput(t *testing.T) {
+	t.Parallel()
 	c := pt.Serve(t, New)
 	_, err := c.Create(t.Context(), urn, pt.Obj("create", "echo to stdout; echo to stderr >&2; exit 4"))
 	for _, want := range []string{"exit status 4", "to stdout", "to stderr"} {
@@ -167,6 +174,7 @@ func TestFailureShowsTheOutput(t *testing.T) {
 }
 
 func TestCancellationKillsTheWholeGroup(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	c := pt.Serve(t, New)
 	failed := make(chan error)
@@ -203,6 +211,7 @@ func TestCancellationKillsTheWholeGroup(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		in   resource.PropertyMap
 		want string
@@ -229,6 +238,7 @@ func TestCheck(t *testing.T) {
 // TestParity holds the twin to the SDK's source: every input is read or refused by
 // name, every output is set, and what replaces, is filled in or secret is the same.
 func TestParity(t *testing.T) {
+	t.Parallel()
 	sdk := pt.ReadSource(t, "github.com/pulumi/pulumi-command/sdk/go/command/local")
 	if sdk.Version != "v"+Version {
 		t.Errorf("the SDK is %s, the twin is of %s", sdk.Version, Version)

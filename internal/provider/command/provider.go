@@ -10,7 +10,10 @@
 package command
 
 import (
+	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 
@@ -62,75 +65,83 @@ func check(typ tokens.Type) error {
 	return nil
 }
 
-// decode reads inputs or a state. Outputs that are no inputs are left aside, and
-// triggers, which are of any type, assets included: a command never sees them.
-func decode(m resource.PropertyMap) (args, []string, error) {
+// withoutOutputs leaves out of inputs or a state what is not decoded: outputs that are no
+// inputs, and triggers, which are of any type, assets included.
+func withoutOutputs(m resource.PropertyMap) resource.PropertyMap {
 	inputs := m.Copy()
 	for _, key := range []resource.PropertyKey{"stdout", "stderr", "triggers"} {
 		delete(inputs, key)
 	}
-	var a args
-	unknown, err := provider.Decode(inputs, &a)
-	return a, unknown, err
+	return inputs
 }
 
 func (t *twin) Check(_ context.Context, req plugin.CheckRequest) (plugin.CheckResponse, error) {
 	if err := check(req.Type); err != nil {
 		return plugin.CheckResponse{}, err
 	}
-	a, _, err := decode(req.News)
-	if err != nil {
-		return plugin.CheckResponse{Failures: []plugin.CheckFailure{{Reason: err.Error()}}}, nil
-	}
-	var failures []plugin.CheckFailure
-	for property, paths := range map[resource.PropertyKey][]string{"assetPaths": a.AssetPaths, "archivePaths": a.ArchivePaths} {
-		if len(paths) > 0 {
-			failures = append(failures, plugin.CheckFailure{Property: property, Reason: "the embedded command provider does not return files; the official plugin does"})
-		}
-	}
-	if a.Logging != nil && !slices.Contains(loggings, *a.Logging) {
-		failures = append(failures, plugin.CheckFailure{Property: "logging", Reason: fmt.Sprintf("%q is none of %v", *a.Logging, loggings)})
-	}
 	inputs := req.News.Copy()
 	if v, ok := inputs["addPreviousOutputInEnv"]; !ok || v.IsNull() {
 		inputs["addPreviousOutputInEnv"] = resource.NewBoolProperty(true)
 	}
-	return plugin.CheckResponse{Properties: inputs, Failures: failures}, nil
+	var a args
+	res := provider.CheckInputs(withoutOutputs(req.News), &a, func(c *provider.Checker) {
+		for property, paths := range map[string][]string{"assetPaths": a.AssetPaths, "archivePaths": a.ArchivePaths} {
+			if len(paths) > 0 {
+				c.Fail(property, "the embedded command provider does not return files; the official plugin does")
+			}
+		}
+		if a.Logging != nil && !slices.Contains(loggings, *a.Logging) {
+			c.Fail("logging", "%q is none of %v", *a.Logging, loggings)
+		}
+	})
+	if res.Properties != nil {
+		res.Properties = inputs
+	}
+	return res, nil
 }
 
 func (t *twin) Diff(_ context.Context, req plugin.DiffRequest) (plugin.DiffResponse, error) {
-	if err := check(req.Type); err != nil {
-		return plugin.DiffResponse{}, err
-	}
 	return provider.Diff(req.OldInputs, req.NewInputs, func(k resource.PropertyKey) bool { return k == "triggers" }), nil
 }
 
 func (t *twin) Create(ctx context.Context, req plugin.CreateRequest) (plugin.CreateResponse, error) {
-	if err := check(req.Type); err != nil {
-		return plugin.CreateResponse{}, err
-	}
-	outputs := req.Properties.Copy()
-	if req.Preview {
-		return plugin.CreateResponse{Properties: set(outputs, provider.Unknown(), provider.Unknown())}, nil
-	}
-	a, unknown, err := decode(req.Properties)
-	if err != nil {
-		return plugin.CreateResponse{}, err
-	}
-	if len(unknown) > 0 {
-		return plugin.CreateResponse{}, fmt.Errorf("%s: unknown inputs: %v", req.URN.Name(), unknown)
+	outputs, err := t.apply(ctx, req.URN, req.Properties, output{}, req.Preview, req.Timeout,
+		func(a args) *string { return a.Create })
+	if err != nil || req.Preview {
+		return plugin.CreateResponse{Properties: outputs}, err
 	}
 	id, err := resource.NewUniqueHex(req.URN.Name(), 8, 0)
-	if err != nil {
-		return plugin.CreateResponse{}, err
+	return plugin.CreateResponse{ID: resource.ID(id), Properties: outputs}, err
+}
+
+func (t *twin) Update(ctx context.Context, req plugin.UpdateRequest) (plugin.UpdateResponse, error) {
+	outputs, err := t.apply(ctx, req.URN, req.NewInputs, previous(req.OldOutputs), req.Preview, req.Timeout,
+		func(a args) *string { return cmp.Or(a.Update, a.Create) })
+	return plugin.UpdateResponse{Properties: outputs}, err
+}
+
+// apply runs the command that choose returns, if any, and returns the outputs. Without
+// a command what the last one wrote stays.
+func (t *twin) apply(ctx context.Context, urn resource.URN, inputs resource.PropertyMap, last output, preview bool, seconds float64,
+	choose func(args) *string,
+) (resource.PropertyMap, error) {
+	if preview {
+		return set(inputs.Copy(), output{provider.Unknown(), provider.Unknown()}), nil
 	}
-	var out output
-	if a.Create != nil {
-		if out, err = t.run(ctx, req.URN, *a.Create, a, output{}, req.Properties, req.Timeout); err != nil {
-			return plugin.CreateResponse{}, err
+	var a args
+	unknown, err := provider.Decode(withoutOutputs(inputs), &a)
+	if err != nil {
+		return nil, err
+	}
+	if len(unknown) > 0 {
+		return nil, fmt.Errorf("%s: unknown inputs: %v", urn.Name(), unknown)
+	}
+	if command := choose(a); command != nil {
+		if last, err = t.run(ctx, urn, *command, a, last, inputs, seconds); err != nil {
+			return nil, err
 		}
 	}
-	return plugin.CreateResponse{ID: resource.ID(id), Properties: set(outputs, out.stdout, out.stderr)}, nil
+	return set(inputs.Copy(), last), nil
 }
 
 // Read has nothing to look at: what a command did, it does not say.
@@ -144,43 +155,15 @@ func (t *twin) Read(_ context.Context, req plugin.ReadRequest) (plugin.ReadRespo
 	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: req.Inputs, Outputs: req.State}}, nil
 }
 
-func (t *twin) Update(ctx context.Context, req plugin.UpdateRequest) (plugin.UpdateResponse, error) {
-	if err := check(req.Type); err != nil {
-		return plugin.UpdateResponse{}, err
-	}
-	outputs := req.NewInputs.Copy()
-	if req.Preview {
-		return plugin.UpdateResponse{Properties: set(outputs, provider.Unknown(), provider.Unknown())}, nil
-	}
-	a, unknown, err := decode(req.NewInputs)
-	if err != nil {
-		return plugin.UpdateResponse{}, err
-	}
-	if len(unknown) > 0 {
-		return plugin.UpdateResponse{}, fmt.Errorf("%s: unknown inputs: %v", req.URN.Name(), unknown)
-	}
-	command := a.Create
-	if a.Update != nil {
-		command = a.Update
-	}
-	out := previous(req.OldOutputs)
-	if command != nil {
-		if out, err = t.run(ctx, req.URN, *command, a, out, req.NewInputs, req.Timeout); err != nil {
-			return plugin.UpdateResponse{}, err
-		}
-	}
-	return plugin.UpdateResponse{Properties: set(outputs, out.stdout, out.stderr)}, nil
-}
-
 func (t *twin) Delete(ctx context.Context, req plugin.DeleteRequest) (plugin.DeleteResponse, error) {
 	if err := check(req.Type); err != nil {
 		return plugin.DeleteResponse{}, err
 	}
-	a, _, err := decode(req.Inputs)
-	if err != nil || a.Delete == nil {
+	var a args
+	if _, err := provider.Decode(withoutOutputs(req.Inputs), &a); err != nil || a.Delete == nil {
 		return plugin.DeleteResponse{}, err
 	}
-	_, err = t.run(ctx, req.URN, *a.Delete, a, previous(req.Outputs), req.Outputs, req.Timeout)
+	_, err := t.run(ctx, req.URN, *a.Delete, a, previous(req.Outputs), req.Outputs, req.Timeout)
 	return plugin.DeleteResponse{}, err
 }
 
@@ -193,9 +176,9 @@ func previous(outputs resource.PropertyMap) output {
 }
 
 // set adds what a command wrote to its outputs, secret if an input is.
-func set(outputs resource.PropertyMap, stdout, stderr resource.PropertyValue) resource.PropertyMap {
+func set(outputs resource.PropertyMap, out output) resource.PropertyMap {
 	secret := outputs.ContainsSecrets()
-	for k, v := range map[resource.PropertyKey]resource.PropertyValue{"stdout": stdout, "stderr": stderr} {
+	for k, v := range map[resource.PropertyKey]resource.PropertyValue{"stdout": out.stdout, "stderr": out.stderr} {
 		if v.V == nil {
 			v = resource.NewStringProperty("")
 		}
@@ -205,4 +188,15 @@ func set(outputs resource.PropertyMap, stdout, stderr resource.PropertyValue) re
 		outputs[k] = v
 	}
 	return outputs
+}
+
+// NewSimulated returns a provider for one connection that runs nothing. The outputs of
+// what it creates are empty.
+func NewSimulated() plugin.Provider {
+	return provider.Simulated(New(), func(req plugin.CreateRequest, res *plugin.CreateResponse) error {
+		sum := sha256.Sum256([]byte(req.URN))
+		res.ID = resource.ID(req.URN.Name() + hex.EncodeToString(sum[:4]))
+		set(res.Properties, output{})
+		return nil
+	})
 }

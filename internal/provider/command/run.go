@@ -70,11 +70,10 @@ func (t *twin) run(ctx context.Context, urn resource.URN, line string, a args, b
 	}
 	var stdout, stderr, both bytes.Buffer
 	var mu sync.Mutex // orders both, which two goroutines write
-	status := func(line string) { t.Status(ctx, urn, line) }
 	streams := func(buf *bytes.Buffer, logged bool) io.Writer {
 		writers := []io.Writer{buf, &locked{&mu, &both}}
 		if logged {
-			writers = append(writers, &lines{emit: status})
+			writers = append(writers, &provider.LineWriter{Line: func(line string) { t.Status(ctx, urn, line) }})
 		}
 		return io.MultiWriter(writers...)
 	}
@@ -112,22 +111,4 @@ func (l *locked) Write(p []byte) (int, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.w.Write(p)
-}
-
-// lines hands on complete lines.
-type lines struct {
-	rest []byte
-	emit func(string)
-}
-
-func (l *lines) Write(p []byte) (int, error) {
-	l.rest = append(l.rest, p...)
-	for {
-		line, rest, ok := bytes.Cut(l.rest, []byte("\n"))
-		if !ok {
-			return len(p), nil
-		}
-		l.emit(string(line))
-		l.rest = rest
-	}
 }

@@ -2,6 +2,7 @@ package kind
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -52,58 +53,54 @@ const maxName = 50
 
 var validName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]*$`)
 
-func checkCluster(news resource.PropertyMap) (plugin.CheckResponse, error) {
+func checkCluster(_ context.Context, req plugin.CheckRequest) (plugin.CheckResponse, error) {
 	var in cluster
-	unknown, err := provider.Decode(news, &in)
-	if err != nil {
-		return plugin.CheckResponse{Failures: failures(err)}, nil
-	}
-	c := checker{unknown: unknown}
-	c.need(validName.MatchString(in.Name) && len(in.Name) <= maxName, "name",
-		"%q is no name for a cluster: up to %d lower-case letters, digits, dots and hyphens", in.Name, maxName)
-	c.need(in.Lab != "", "lab", "a cluster needs the name of the lab that it belongs to")
-	c.need(in.Network != "", "network", "a cluster needs a Docker network")
-	c.need(in.Image != "", "image", "a cluster needs a node image")
-	c.need(in.Wait >= 0, "wait", "%d is no number of seconds", in.Wait)
-	for _, s := range []struct{ property, cidr string }{{"podSubnet", in.PodSubnet}, {"serviceSubnet", in.ServiceSubnet}} {
-		prefix, err := netip.ParsePrefix(s.cidr)
-		c.need(s.cidr == "" || err == nil && prefix == prefix.Masked(), s.property, "%q is not a subnet such as 10.10.0.0/16", s.cidr)
-	}
-	checkNodes(&c, in.Nodes)
-	return plugin.CheckResponse{Properties: news, Failures: c.failures}, nil
+	return provider.CheckInputs(req.News, &in, func(c *provider.Checker) {
+		c.Need(validName.MatchString(in.Name) && len(in.Name) <= maxName, "name",
+			"%q is no name for a cluster: up to %d lower-case letters, digits, dots and hyphens", in.Name, maxName)
+		c.Need(in.Lab != "", "lab", "a cluster needs the name of the lab that it belongs to")
+		c.Need(in.Network != "", "network", "a cluster needs a Docker network")
+		c.Need(in.Image != "", "image", "a cluster needs a node image")
+		c.Need(in.Wait >= 0, "wait", "%d is no number of seconds", in.Wait)
+		for _, s := range []struct{ property, cidr string }{{"podSubnet", in.PodSubnet}, {"serviceSubnet", in.ServiceSubnet}} {
+			prefix, err := netip.ParsePrefix(s.cidr)
+			c.Need(s.cidr == "" || err == nil && prefix == prefix.Masked(), s.property, "%q is not a subnet such as 10.10.0.0/16", s.cidr)
+		}
+		checkNodes(c, in.Nodes)
+	}), nil
 }
 
-func checkNodes(c *checker, nodes []node) {
-	planes := 0
+func checkNodes(c *provider.Checker, nodes []node) {
+	controlPlanes := 0
 	for i, n := range nodes {
 		at := fmt.Sprintf("nodes[%d]", i)
-		c.need(n.Role == "" || n.Role == controlPlane || n.Role == worker, at+".role", "%q is no role: use %s or %s", n.Role, controlPlane, worker)
+		c.Need(n.Role == "" || n.Role == controlPlane || n.Role == worker, at+".role", "%q is no role: use %s or %s", n.Role, controlPlane, worker)
 		if n.Role != worker {
-			planes++
+			controlPlanes++
 		}
 		for _, k := range slices.Sorted(maps.Keys(n.Labels)) {
 			errs := append(validation.IsQualifiedName(k), validation.IsValidLabelValue(n.Labels[k])...)
-			c.need(len(errs) == 0, at+".labels", "%s=%s is no label: %v", k, n.Labels[k], errs)
+			c.Need(len(errs) == 0, at+".labels", "%s=%s is no label: %v", k, n.Labels[k], errs)
 		}
 	}
 	// More than one needs kind's load balancer, an image of its own.
-	c.need(len(nodes) == 0 || planes == 1, "nodes", "a cluster has one %s node, not %d", controlPlane, planes)
+	c.Need(len(nodes) == 0 || controlPlanes == 1, "nodes", "a cluster has one %s node, not %d", controlPlane, controlPlanes)
 }
 
-// diffCluster: labels, the wait and the context's name change in place.
-func diffCluster(olds, news resource.PropertyMap) plugin.DiffResponse {
-	d := provider.Diff(olds, news, func(k resource.PropertyKey) bool {
+// diffCluster changes labels, the wait and the context's name in place.
+func diffCluster(_ context.Context, req plugin.DiffRequest) (plugin.DiffResponse, error) {
+	d := provider.Diff(req.OldInputs, req.NewInputs, func(k resource.PropertyKey) bool {
 		switch k {
 		case "wait", "context":
 			return false
 		case "nodes":
-			return !sameShape(olds, news)
+			return !sameShape(req.OldInputs, req.NewInputs)
 		}
 		return true
 	})
 	// Names and ports of the old cluster are the new one's too.
 	d.DeleteBeforeReplace = true
-	return d
+	return d, nil
 }
 
 // sameShape says whether the nodes differ in their labels at most.
@@ -111,17 +108,15 @@ func sameShape(olds, news resource.PropertyMap) bool {
 	var o, n cluster
 	_, oldErr := provider.Decode(olds, &o)
 	unknown, newErr := provider.Decode(news, &n)
-	c := checker{unknown: unknown}
 	if oldErr != nil || newErr != nil || slices.Contains(unknown, "nodes") {
 		return false
 	}
 	for i := range n.Nodes {
-		if c.isUnknown(fmt.Sprintf("nodes[%d].role", i)) {
+		if provider.IsUnknown(unknown, fmt.Sprintf("nodes[%d].role", i)) {
 			return false
 		}
 	}
-	role := func(n node) string { return cmp.Or(n.Role, controlPlane) }
-	return slices.EqualFunc(o.withDefaults().Nodes, n.withDefaults().Nodes, func(a, b node) bool { return role(a) == role(b) })
+	return slices.EqualFunc(o.withDefaults().Nodes, n.withDefaults().Nodes, func(a, b node) bool { return a.Role == b.Role })
 }
 
 // withDefaults fills in what the inputs may leave out.
@@ -155,27 +150,26 @@ func (c cluster) nodeNames() []string {
 // controlPlane is the name of the container that runs the API server.
 func (c cluster) controlPlane() string { return c.Name + "-" + controlPlane }
 
+// server is the API server as seen from the lab's Docker network.
+func (c cluster) server() string { return "https://" + c.controlPlane() + ":6443" }
+
 // planned returns the outputs that are known before the cluster exists, and
 // marks the rest unknown.
 func planned(inputs resource.PropertyMap, c cluster, unknown []string) resource.PropertyMap {
 	out := inputs.Copy()
 	out["kubeconfig"] = resource.MakeSecret(provider.Unknown())
-	out["clusterID"] = provider.Unknown()
-	out["server"] = provider.Unknown()
-	out["nodeNames"] = provider.Unknown()
-	u := checker{unknown: unknown}
-	if _, ok := inputs["context"]; !ok {
-		out["context"] = provider.Unknown()
+	out["clusterID"], out["server"], out["nodeNames"] = provider.Unknown(), provider.Unknown(), provider.Unknown()
+	named := !provider.IsUnknown(unknown, "name")
+	if named {
+		out["server"] = resource.NewStringProperty(c.server())
 	}
-	if u.isUnknown("name") {
-		return out
-	}
-	out["server"] = resource.NewStringProperty("https://" + c.controlPlane() + ":6443")
-	if _, ok := inputs["context"]; !ok {
-		out["context"] = resource.NewStringProperty(c.Name)
-	}
-	if !slices.Contains(unknown, "nodes") {
+	if named && !slices.Contains(unknown, "nodes") {
 		out["nodeNames"] = stringArray(c.nodeNames())
+	}
+	if _, ok := inputs["context"]; !ok && named {
+		out["context"] = resource.NewStringProperty(c.Name)
+	} else if !ok {
+		out["context"] = provider.Unknown()
 	}
 	return out
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/util/retry"
 
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/provider"
@@ -184,15 +186,6 @@ func (t *tail) String() string { return "  " + strings.Join(t.lines, "\n  ") }
 // removeNodes removes containers with their anonymous volumes. It tries again
 // when another removal of the same is under way, or Docker calls one busy.
 func removeNodes(ctx context.Context, d daemon, nodes []docker.Container) error {
-	var err error
-	for range removeTries {
-		if err = d.Remove(ctx, ids(nodes)...); err == nil || ctx.Err() != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(retryPause):
-		}
-	}
-	return err
+	return retry.OnError(wait.Backoff{Steps: removeTries, Duration: retryPause}, func(error) bool { return ctx.Err() == nil },
+		func() error { return d.Remove(ctx, ids(nodes)...) })
 }

@@ -84,22 +84,12 @@ func ownNodes(ctx context.Context, d daemon, o *owner, in cluster) ([]docker.Con
 	if err != nil {
 		return nil, err
 	}
-	var nodes []docker.Container
-	for _, c := range found {
-		reason, err := o.ownsNode(ctx, d, c, in.Network)
-		if errors.Is(err, errGone) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		if reason != nil {
-			return nil, fmt.Errorf("there is a container %q, and it is not a node of the lab %q: %w; it was left as it is: "+
-				"choose another name for the lab or the cluster, or remove it yourself: kind delete cluster --name %s", c.Name, in.Lab, reason, in.Name)
-		}
-		nodes = append(nodes, c)
+	own, others, err := o.divide(ctx, d, found, in.Network)
+	if err == nil && len(others) > 0 {
+		return nil, fmt.Errorf("there is a container %q, and it is not a node of the lab %q: %w; it was left as it is: "+
+			"choose another name for the lab or the cluster, or remove it yourself: kind delete cluster --name %s", others[0].name, in.Lab, others[0].reason, in.Name)
 	}
-	return nodes, nil
+	return own, err
 }
 
 // clusterContainers returns every container with the cluster's label or with
@@ -140,7 +130,7 @@ func (t *twin) describe(ctx context.Context, d daemon, nodes []docker.Container,
 	outputs["kubeconfig"] = resource.MakeSecret(resource.NewStringProperty(config))
 	outputs["clusterID"] = resource.NewStringProperty(plane.ID)
 	outputs["context"] = resource.NewStringProperty(in.Context)
-	outputs["server"] = resource.NewStringProperty("https://" + in.controlPlane() + ":6443")
+	outputs["server"] = resource.NewStringProperty(in.server())
 	outputs["nodeNames"] = stringArray(in.nodeNames())
 	return nil
 }
@@ -218,7 +208,7 @@ func (t *twin) updateCluster(ctx context.Context, req plugin.UpdateRequest) (plu
 		return plugin.UpdateResponse{}, err
 	}
 	if isAnother(req.OldOutputs, nodes, news) {
-		return plugin.UpdateResponse{}, fmt.Errorf("kind cluster %s has been made anew by another; run again with a refresh", news.Name)
+		return plugin.UpdateResponse{}, fmt.Errorf("kind cluster %s was recreated by another; run again with a refresh", news.Name)
 	}
 	found := byName(nodes)
 	names := news.nodeNames()
@@ -243,27 +233,27 @@ func (t *twin) updateCluster(ctx context.Context, req plugin.UpdateRequest) (plu
 	return plugin.UpdateResponse{Properties: outputs}, nil
 }
 
-func (t *twin) deleteCluster(ctx context.Context, req plugin.DeleteRequest) error {
+func (t *twin) deleteCluster(ctx context.Context, req plugin.DeleteRequest) (res plugin.DeleteResponse, err error) {
 	var in cluster
 	if _, err := provider.Decode(req.Inputs, &in); err != nil {
-		return err
+		return res, err
 	}
 	d, err := t.docker(ctx)
 	if err != nil {
-		return err
+		return res, err
 	}
 	nodes, err := clusterContainers(ctx, d, in)
 	if err != nil || len(nodes) == 0 {
-		return err
+		return res, err
 	}
 	o, err := readOwner(t.labDir(in.Lab), in.Lab)
 	if err != nil {
-		return fmt.Errorf("kind cluster %s is not deleted: %w; if it is of no use: kind delete cluster --name %s", in.Name, err, in.Name)
+		return res, fmt.Errorf("kind cluster %s is not deleted: %w; if it is of no use: kind delete cluster --name %s", in.Name, err, in.Name)
 	}
 	if nodes, err = ownNodes(ctx, d, o, in); err != nil || isAnother(req.Outputs, nodes, in) {
-		return err
+		return res, err
 	}
-	return removeNodes(ctx, d, nodes)
+	return res, removeNodes(ctx, d, nodes)
 }
 
 // isAnother says that the cluster is not the one of the outputs but one that was

@@ -33,27 +33,19 @@ func (t *twin) readCluster(ctx context.Context, req plugin.ReadRequest) (plugin.
 	if err != nil && !errors.Is(err, errNoOwner) {
 		return plugin.ReadResponse{}, err
 	}
-	found := byName(nodes)
-	for name, c := range found {
-		if o == nil {
-			delete(found, name)
-			continue
-		}
-		reason, err := o.ownsNode(ctx, d, c, in.Network)
-		if errors.Is(err, errGone) {
-			delete(found, name)
-			continue
-		}
-		if err != nil {
+	var own []docker.Container
+	if o != nil { // without an owner nothing is this lab's
+		var others []stranger
+		if own, others, err = o.divide(ctx, d, nodes, in.Network); err != nil {
 			return plugin.ReadResponse{}, err
 		}
-		if reason != nil { // another took the name after ours was deleted
-			t.Log(ctx, provider.Warning, req.URN, fmt.Sprintf("container %s is not this lab's: %v", name, reason))
-			delete(found, name)
+		for _, other := range others { // another took the name after ours was deleted
+			t.Log(ctx, provider.Warning, req.URN, fmt.Sprintf("container %s is not this lab's: %v", other.name, other.reason))
 		}
 	}
+	found := byName(own)
 	plane, ok := found[in.controlPlane()]
-	if !ok || isAnother(req.State, nodes, in) {
+	if !ok || isAnother(req.State, own, in) {
 		return plugin.ReadResponse{}, nil // gone
 	}
 	inputs, outputs := req.Inputs.Copy(), req.State.Copy()
@@ -67,7 +59,7 @@ func (t *twin) readCluster(ctx context.Context, req plugin.ReadRequest) (plugin.
 		inputs["nodes"], outputs["nodes"] = encoded["nodes"], encoded["nodes"]
 	}
 	if plane.State.Running {
-		if err := t.describe(ctx, d, nodes, in.withDefaults(), outputs); err != nil {
+		if err := t.describe(ctx, d, own, in.withDefaults(), outputs); err != nil {
 			return plugin.ReadResponse{}, err
 		}
 	} else {

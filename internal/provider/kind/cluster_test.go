@@ -43,6 +43,7 @@ func lab(t *testing.T) (*bench, *pt.Resource) {
 }
 
 func TestClusterLife(t *testing.T) {
+	t.Parallel()
 	b, _ := lab(t)
 	r := b.client.MustCreate(clusterURN, clusterInputs("region", "r1", "gone", "x"))
 
@@ -122,6 +123,7 @@ func TestClusterLife(t *testing.T) {
 }
 
 func TestClusterReplacement(t *testing.T) {
+	t.Parallel()
 	b, _ := lab(t)
 	r := b.client.MustCreate(clusterURN, clusterInputs())
 	tests := map[string]struct {
@@ -156,6 +158,7 @@ func TestClusterReplacement(t *testing.T) {
 }
 
 func TestClusterPreview(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	b.kind = func(context.Context, job) error { t.Error("a preview ran kind"); return nil }
 	tests := map[string]struct {
@@ -196,6 +199,7 @@ func TestClusterPreview(t *testing.T) {
 }
 
 func TestClusterCheck(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		change resource.PropertyMap
 		want   string // part of the only failure; empty: none
@@ -230,6 +234,7 @@ func TestClusterCheck(t *testing.T) {
 }
 
 func TestForeignIsRefusedAndLeft(t *testing.T) {
+	t.Parallel()
 	ownerDir := func(b *bench) string { return filepath.Join(b.labDir("lab"), "owner") }
 	tests := map[string]func(b *bench){
 		"kind's own cluster of that name": func(b *bench) {
@@ -276,6 +281,7 @@ func TestForeignIsRefusedAndLeft(t *testing.T) {
 }
 
 func TestHalfMadeClusterIsRemovedFirst(t *testing.T) {
+	t.Parallel()
 	b, _ := lab(t)
 	b.addNode("lab-c1", "lab-c1-control-plane", "lab-net", filepath.Join(b.labDir("lab"), "owner"), nil)
 	old := b.containers[0].ID
@@ -286,6 +292,7 @@ func TestHalfMadeClusterIsRemovedFirst(t *testing.T) {
 }
 
 func TestNodeThatVanishesIsNoForeigner(t *testing.T) {
+	t.Parallel()
 	b, _ := lab(t)
 	b.addNode("lab-c1", "lab-c1-control-plane", "lab-net", filepath.Join(b.labDir("lab"), "owner"), nil)
 	b.vanishing = true
@@ -300,6 +307,7 @@ func TestNodeThatVanishesIsNoForeigner(t *testing.T) {
 }
 
 func TestFailedCreateLeavesNothing(t *testing.T) {
+	t.Parallel()
 	b, _ := lab(t)
 	b.kind = func(_ context.Context, j job) error {
 		b.bringUp(t, j)
@@ -332,6 +340,7 @@ func (b *bench) cancelledCreate(running <-chan struct{}) (took time.Duration, er
 }
 
 func TestCancelledCreateLeavesNothing(t *testing.T) {
+	t.Parallel()
 	b, _ := lab(t)
 	running := make(chan struct{})
 	b.kind = func(ctx context.Context, j job) error {
@@ -354,6 +363,7 @@ func TestCancelledCreateLeavesNothing(t *testing.T) {
 
 // A docker command that is killed leaves the daemon with its request.
 func TestNodeThatComesLateIsRemoved(t *testing.T) {
+	t.Parallel()
 	b, _ := lab(t)
 	b.coming = map[string]bool{"lab-c1-control-plane": true}
 	running := make(chan struct{})
@@ -374,6 +384,7 @@ func TestNodeThatComesLateIsRemoved(t *testing.T) {
 
 // Two choose one port at once; a run that was killed leaves nobody to wait for its node.
 func TestWhatPassesIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	for _, words := range []string{
 		"Bind for 127.0.0.1:40001 failed: port is already allocated.",
 		`ERROR: node(s) already exist for a cluster with the name "lab-c1"`,
@@ -397,6 +408,7 @@ func TestWhatPassesIsTriedAgain(t *testing.T) {
 }
 
 func TestNotReadyIsKeptWithItsLastState(t *testing.T) {
+	t.Parallel()
 	b, _ := lab(t)
 	b.notReady = true
 	inputs := clusterInputs()
@@ -419,6 +431,7 @@ func TestNotReadyIsKeptWithItsLastState(t *testing.T) {
 }
 
 func TestMissingImageNamesTheKit(t *testing.T) {
+	t.Parallel()
 	b, _ := lab(t)
 	inputs := clusterInputs()
 	inputs["image"] = resource.NewStringProperty("meshwright/node:v1-abc")
@@ -428,6 +441,7 @@ func TestMissingImageNamesTheKit(t *testing.T) {
 }
 
 func TestBusyRemovalIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	b, _ := lab(t)
 	r := b.client.MustCreate(clusterURN, clusterInputs())
 	b.busy = 1

@@ -48,10 +48,15 @@ func rewriteKubeconfig(raw []byte, server, name string) (string, error) {
 	if current == nil || in.Clusters[current.Cluster] == nil || in.AuthInfos[current.AuthInfo] == nil {
 		return "", errors.New("kubeconfig of the node: it has no current context")
 	}
+	cluster := in.Clusters[current.Cluster]
+	cluster.Server = server
+	return oneContext(name, cluster, in.AuthInfos[current.AuthInfo])
+}
+
+// oneContext returns a kubeconfig in which everything is named name.
+func oneContext(name string, cluster *api.Cluster, user *api.AuthInfo) (string, error) {
 	out := api.NewConfig()
-	out.Clusters[name] = in.Clusters[current.Cluster]
-	out.Clusters[name].Server = server
-	out.AuthInfos[name] = in.AuthInfos[current.AuthInfo]
+	out.Clusters[name], out.AuthInfos[name] = cluster, user
 	out.Contexts[name] = &api.Context{Cluster: name, AuthInfo: name}
 	out.CurrentContext = name
 	text, err := clientcmd.Write(*out)

@@ -63,12 +63,8 @@ func setLabels(ctx context.Context, d daemon, plane, node, container string, old
 	if _, err := kubectl(ctx, d, plane, append([]string{"--request-timeout=30s", "label", "--overwrite", "node", node}, args...)...); err != nil {
 		return fmt.Errorf("label node %s: %w", node, err)
 	}
-	pairs := []string{}
-	for _, k := range slices.Sorted(maps.Keys(news)) {
-		pairs = append(pairs, k+"="+news[k])
-	}
 	// Label keys and values hold none of the characters that sed or the quotes give a meaning.
-	script := fmt.Sprintf(`s|--node-labels=[^ "]*|--node-labels=%s|`, strings.Join(pairs, ","))
+	script := fmt.Sprintf(`s|--node-labels=[^ "]*|--node-labels=%s|`, strings.Join(labelArgs(nil, news), ","))
 	if _, err := d.Output(ctx, container, "sed", "-i", script, "/var/lib/kubelet/kubeadm-flags.env"); err != nil {
 		return fmt.Errorf("labels in the kubelet's flags of node %s: %w", node, err)
 	}

@@ -1,6 +1,7 @@
 package kind
 
 import (
+	"context"
 	"net/netip"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -18,31 +19,27 @@ type network struct {
 	IPRange string `json:"ipRange,omitempty"` // CIDR within Subnet from which nodes get addresses; empty: all of it
 }
 
-func checkNetwork(news resource.PropertyMap) (plugin.CheckResponse, error) {
+func checkNetwork(_ context.Context, req plugin.CheckRequest) (plugin.CheckResponse, error) {
 	var n network
-	unknown, err := provider.Decode(news, &n)
-	if err != nil {
-		return plugin.CheckResponse{Failures: failures(err)}, nil
-	}
-	c := checker{unknown: unknown}
-	c.need(n.Name != "", "name", "a network needs a name")
-	c.need(n.Lab != "", "lab", "a network needs the name of the lab that it belongs to")
-	subnet, err := netip.ParsePrefix(n.Subnet)
-	c.need(err == nil && subnet == subnet.Masked() && subnet.Addr().Is4(), "subnet", "%q is not an IPv4 subnet such as 10.192.0.0/20", n.Subnet)
-	if n.IPRange != "" && err == nil {
-		ipRange, err := netip.ParsePrefix(n.IPRange)
-		c.need(err == nil && subnet.Contains(ipRange.Addr()) && ipRange.Bits() >= subnet.Bits(), "ipRange",
-			"%q is not a range within the subnet %s", n.IPRange, n.Subnet)
-	}
-	return plugin.CheckResponse{Properties: news, Failures: c.failures}, nil
+	return provider.CheckInputs(req.News, &n, func(c *provider.Checker) {
+		c.Need(n.Name != "", "name", "a network needs a name")
+		c.Need(n.Lab != "", "lab", "a network needs the name of the lab that it belongs to")
+		subnet, err := netip.ParsePrefix(n.Subnet)
+		c.Need(err == nil && subnet == subnet.Masked() && subnet.Addr().Is4(), "subnet", "%q is not an IPv4 subnet such as 10.192.0.0/20", n.Subnet)
+		if n.IPRange != "" && err == nil {
+			ipRange, err := netip.ParsePrefix(n.IPRange)
+			c.Need(err == nil && subnet.Contains(ipRange.Addr()) && ipRange.Bits() >= subnet.Bits(), "ipRange",
+				"%q is not a range within the subnet %s", n.IPRange, n.Subnet)
+		}
+	}), nil
 }
 
-// diffNetwork: Docker changes nothing of a network, so every change replaces
-// it, and its address range must be free before the next one is made.
-func diffNetwork(olds, news resource.PropertyMap) plugin.DiffResponse {
-	d := provider.Diff(olds, news, func(resource.PropertyKey) bool { return true })
+// diffNetwork replaces the network at every change, since Docker changes nothing of a
+// network. The old one goes first: its address range must be free.
+func diffNetwork(_ context.Context, req plugin.DiffRequest) (plugin.DiffResponse, error) {
+	d := provider.Diff(req.OldInputs, req.NewInputs, func(resource.PropertyKey) bool { return true })
 	d.DeleteBeforeReplace = true
-	return d
+	return d, nil
 }
 
 // gateway is the first address of the subnet, which Docker would take itself

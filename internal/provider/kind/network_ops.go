@@ -53,8 +53,8 @@ func (t *twin) createNetwork(ctx context.Context, req plugin.CreateRequest) (plu
 }
 
 // ensureNetwork makes the network. One of ours that an interrupted run left is
-// taken over when it is as wanted, and made anew otherwise; not one of another
-// state's.
+// taken over when it is as wanted, and recreated otherwise. One of another state is
+// refused.
 func (t *twin) ensureNetwork(ctx context.Context, d daemon, o *owner, s State, n network, gateway string) (string, error) {
 	found, err := findNetwork(ctx, d, n.Name)
 	if err != nil {
@@ -99,16 +99,10 @@ func sameAddresses(found *docker.Network, n network, gateway string) bool {
 // answers to the beginning of an ID.
 func findNetwork(ctx context.Context, d daemon, name string) (*docker.Network, error) {
 	n, err := d.Network(ctx, name)
-	if errors.Is(err, docker.ErrNotFound) {
+	if errors.Is(err, docker.ErrNotFound) || err == nil && n.Name != name && n.ID != name {
 		return nil, nil
 	}
-	if err != nil {
-		return nil, err
-	}
-	if n.Name != name && n.ID != name {
-		return nil, nil
-	}
-	return n, nil
+	return n, err
 }
 
 func (t *twin) readNetwork(ctx context.Context, req plugin.ReadRequest) (plugin.ReadResponse, error) {
@@ -143,27 +137,27 @@ func (t *twin) readNetwork(ctx context.Context, req plugin.ReadRequest) (plugin.
 	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: resource.ID(found.ID), Inputs: inputs, Outputs: outputs}}, nil
 }
 
-func (t *twin) deleteNetwork(ctx context.Context, req plugin.DeleteRequest) error {
+func (t *twin) deleteNetwork(ctx context.Context, req plugin.DeleteRequest) (res plugin.DeleteResponse, err error) {
 	var n network
 	if _, err := provider.Decode(req.Inputs, &n); err != nil {
-		return err
+		return res, err
 	}
 	d, err := t.docker(ctx)
 	if err != nil {
-		return err
+		return res, err
 	}
 	found, err := findNetwork(ctx, d, string(req.ID))
 	if err != nil || found == nil {
-		return err
+		return res, err
 	}
 	o, err := readOwner(t.labDir(n.Lab), n.Lab)
 	if err == nil {
 		err = o.ownsNetwork(found)
 	}
 	if err != nil {
-		return fmt.Errorf("the Docker network %q is not removed: %w; if it is of no use: docker network rm %s", n.Name, err, n.Name)
+		return res, fmt.Errorf("the Docker network %q is not removed: %w; if it is of no use: docker network rm %s", n.Name, err, n.Name)
 	}
-	return t.removeNetwork(ctx, d, o, found)
+	return res, t.removeNetwork(ctx, d, o, found)
 }
 
 // removeNetwork removes one of our networks and first, with it, the nodes of
@@ -174,27 +168,19 @@ func (t *twin) removeNetwork(ctx context.Context, d daemon, o *owner, n *docker.
 	if err != nil {
 		return err
 	}
-	var ours []docker.Container
-	var others []string
-	for _, c := range on {
-		reason, err := o.ownsNode(ctx, d, c, n.Name)
-		if errors.Is(err, errGone) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if reason != nil {
-			others = append(others, c.Name)
-			continue
-		}
-		ours = append(ours, c)
+	own, others, err := o.divide(ctx, d, on, n.Name)
+	if err != nil {
+		return err
 	}
 	if len(others) > 0 {
+		var names []string
+		for _, other := range others {
+			names = append(names, other.name)
+		}
 		return fmt.Errorf("the Docker network %s has containers on it that are not this lab's: %s; disconnect them first: docker network disconnect %s NAME",
-			n.Name, strings.Join(others, ", "), n.Name)
+			n.Name, strings.Join(names, ", "), n.Name)
 	}
-	if err := removeNodes(ctx, d, ours); err != nil {
+	if err := removeNodes(ctx, d, own); err != nil {
 		return err
 	}
 	return d.RemoveNetwork(ctx, n.ID)

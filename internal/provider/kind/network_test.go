@@ -15,6 +15,7 @@ import (
 )
 
 func TestNetworkLife(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	if got := b.client.Preview(networkURN, networkInputs())["gateway"]; got.StringValue() != "10.192.0.1" {
 		t.Errorf("gateway in the preview = %v", got)
@@ -50,6 +51,7 @@ func TestNetworkLife(t *testing.T) {
 }
 
 func TestNetworkOfAnInterruptedRunIsTakenOver(t *testing.T) {
+	t.Parallel()
 	b := newBench(t)
 	first := b.client.MustCreate(networkURN, networkInputs())
 	again := b.client.MustCreate(networkURN, networkInputs())
@@ -65,6 +67,7 @@ func TestNetworkOfAnInterruptedRunIsTakenOver(t *testing.T) {
 }
 
 func TestForeignNetworkIsRefusedAndLeft(t *testing.T) {
+	t.Parallel()
 	tests := map[string]map[string]string{
 		"no labels":     nil,
 		"another lab":   {mark.LabLabel: "other", mark.OwnerLabel: "x"},
@@ -91,6 +94,7 @@ func TestForeignNetworkIsRefusedAndLeft(t *testing.T) {
 // TestNetworkTakesHalfMadeClustersWithIt: after a crash in a cluster's create no
 // state knows of its nodes, and the network is all that destroy deletes.
 func TestNetworkTakesHalfMadeClustersWithIt(t *testing.T) {
+	t.Parallel()
 	b, r := lab(t)
 	b.addNode("lab-c1", "lab-c1-control-plane", "lab-net", filepath.Join(b.labDir("lab"), "owner"), nil)
 	b.addNode("other", "other-control-plane", "kind", "", nil)
@@ -106,6 +110,7 @@ func TestNetworkTakesHalfMadeClustersWithIt(t *testing.T) {
 }
 
 func TestNetworkWithAForeignContainerStays(t *testing.T) {
+	t.Parallel()
 	b, r := lab(t)
 	b.addNode("lab-c1", "lab-c1-control-plane", "lab-net", filepath.Join(b.labDir("lab"), "owner"), nil)
 	b.addNode("guest", "guest", "lab-net", "", nil)
@@ -118,6 +123,7 @@ func TestNetworkWithAForeignContainerStays(t *testing.T) {
 }
 
 func TestTakenAddressesNameTheSetting(t *testing.T) {
+	t.Parallel()
 	b, _ := lab(t)
 	other := networkInputs()
 	other["name"] = resource.NewStringProperty("second")
@@ -127,6 +133,7 @@ func TestTakenAddressesNameTheSetting(t *testing.T) {
 }
 
 func TestNetworkCheck(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		change resource.PropertyMap
 		want   string

@@ -9,6 +9,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/docker/mark"
@@ -123,20 +125,39 @@ func (o *owner) ownsNode(ctx context.Context, d daemon, c docker.Container, netw
 	return o.matchesContent(ctx, d, c)
 }
 
+// stranger is a container that is not the lab's, and why.
+type stranger struct {
+	name   string
+	reason error
+}
+
+// divide tells the lab's nodes on the named network from other containers. What was
+// removed meanwhile is in neither.
+func (o *owner) divide(ctx context.Context, d daemon, containers []docker.Container, network string) (own []docker.Container, others []stranger, err error) {
+	for _, c := range containers {
+		switch reason, err := o.ownsNode(ctx, d, c, network); {
+		case errors.Is(err, errGone):
+		case err != nil:
+			return nil, nil, err
+		case reason != nil:
+			others = append(others, stranger{c.Name, reason})
+		default:
+			own = append(own, c)
+		}
+	}
+	return own, others, nil
+}
+
 // hasMount looks for the owner directory among the container's mounts. Docker
 // Desktop shows host paths under /host_mnt.
 func (o *owner) hasMount(c docker.Container) bool {
-	for _, m := range c.Mounts {
-		if m.Destination == mark.OwnerMount && m.Type == "bind" && !m.RW &&
-			(m.Source == o.dir || m.Source == "/host_mnt"+o.dir) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(c.Mounts, func(m docker.Mount) bool {
+		return m.Destination == mark.OwnerMount && m.Type == "bind" && !m.RW && strings.TrimPrefix(m.Source, "/host_mnt") == o.dir
+	})
 }
 
 // matchesContent compares the owner file as the container sees it: a directory
-// that was made anew is another one under the same path.
+// that was recreated is another one under the same path.
 func (o *owner) matchesContent(ctx context.Context, d daemon, c docker.Container) (reason, err error) {
 	dir, err := os.MkdirTemp("", "meshwright-owner-")
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 // is read, every output set, secret is what they say, and a change replaces unless
 // they say otherwise.
 func TestParity(t *testing.T) {
+	t.Parallel()
 	sdk := pt.ReadSource(t, "github.com/meshwright/meshwright/components/cluster", "resources.go")
 	b, made := lab(t)
 	patched := clusterInputs("a", "b")

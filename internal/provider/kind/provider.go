@@ -1,15 +1,14 @@
 package kind
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"path/filepath"
-	"slices"
 	"sync"
 
 	"github.com/blang/semver"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 
@@ -71,12 +70,9 @@ func New(o Options) plugin.Provider {
 	t := &twin{
 		Base:    provider.Base{Package: "meshwright", Version: semver.MustParse(Version)},
 		options: o,
-		log:     o.Log,
+		log:     cmp.Or(o.Log, slog.New(slog.DiscardHandler)),
 		find:    func(ctx context.Context) (daemon, error) { return docker.Find(ctx) },
 		run:     runHere,
-	}
-	if t.log == nil {
-		t.log = slog.New(slog.DiscardHandler)
 	}
 	if o.Executable != "" {
 		t.run = runChild(o.Executable)
@@ -106,97 +102,40 @@ func (t *twin) labDir(lab string) string {
 	return filepath.Join(t.options.StateDir, "labs", lab)
 }
 
-func unknownType(typ tokens.Type) error {
-	return fmt.Errorf("the meshwright provider has no resource type %s", typ)
+// serve runs as an operation what serves a resource type. A network has nothing to
+// update, which nil says.
+func serve[Req, Res any](ctx context.Context, t *twin, typ tokens.Type, req Req, network, cluster func(context.Context, Req) (Res, error)) (res Res, err error) {
+	ctx, done := t.Operation(ctx)
+	defer done()
+	switch {
+	case typ == networkType && network != nil:
+		return network(ctx, req)
+	case typ == clusterType:
+		return cluster(ctx, req)
+	}
+	return res, fmt.Errorf("the meshwright provider has no resource type %s", typ)
 }
 
-func (t *twin) Check(_ context.Context, req plugin.CheckRequest) (plugin.CheckResponse, error) {
-	switch req.Type {
-	case networkType:
-		return checkNetwork(req.News)
-	case clusterType:
-		return checkCluster(req.News)
-	}
-	return plugin.CheckResponse{}, unknownType(req.Type)
+func (t *twin) Check(ctx context.Context, req plugin.CheckRequest) (plugin.CheckResponse, error) {
+	return serve(ctx, t, req.Type, req, checkNetwork, checkCluster)
 }
 
-func (t *twin) Diff(_ context.Context, req plugin.DiffRequest) (plugin.DiffResponse, error) {
-	switch req.Type {
-	case networkType:
-		return diffNetwork(req.OldInputs, req.NewInputs), nil
-	case clusterType:
-		return diffCluster(req.OldInputs, req.NewInputs), nil
-	}
-	return plugin.DiffResponse{}, unknownType(req.Type)
+func (t *twin) Diff(ctx context.Context, req plugin.DiffRequest) (plugin.DiffResponse, error) {
+	return serve(ctx, t, req.Type, req, diffNetwork, diffCluster)
 }
 
 func (t *twin) Create(ctx context.Context, req plugin.CreateRequest) (plugin.CreateResponse, error) {
-	ctx, done := t.Operation(ctx)
-	defer done()
-	switch req.Type {
-	case networkType:
-		return t.createNetwork(ctx, req)
-	case clusterType:
-		return t.createCluster(ctx, req)
-	}
-	return plugin.CreateResponse{}, unknownType(req.Type)
+	return serve(ctx, t, req.Type, req, t.createNetwork, t.createCluster)
 }
 
 func (t *twin) Read(ctx context.Context, req plugin.ReadRequest) (plugin.ReadResponse, error) {
-	ctx, done := t.Operation(ctx)
-	defer done()
-	switch req.Type {
-	case networkType:
-		return t.readNetwork(ctx, req)
-	case clusterType:
-		return t.readCluster(ctx, req)
-	}
-	return plugin.ReadResponse{}, unknownType(req.Type)
+	return serve(ctx, t, req.Type, req, t.readNetwork, t.readCluster)
 }
 
 func (t *twin) Update(ctx context.Context, req plugin.UpdateRequest) (plugin.UpdateResponse, error) {
-	ctx, done := t.Operation(ctx)
-	defer done()
-	if req.Type == clusterType { // a network has nothing to update
-		return t.updateCluster(ctx, req)
-	}
-	return plugin.UpdateResponse{}, unknownType(req.Type)
+	return serve(ctx, t, req.Type, req, nil, t.updateCluster)
 }
 
 func (t *twin) Delete(ctx context.Context, req plugin.DeleteRequest) (plugin.DeleteResponse, error) {
-	ctx, done := t.Operation(ctx)
-	defer done()
-	switch req.Type {
-	case networkType:
-		return plugin.DeleteResponse{}, t.deleteNetwork(ctx, req)
-	case clusterType:
-		return plugin.DeleteResponse{}, t.deleteCluster(ctx, req)
-	}
-	return plugin.DeleteResponse{}, unknownType(req.Type)
-}
-
-// failures turns the error of a check into what the engine shows at the resource.
-func failures(err error) []plugin.CheckFailure {
-	return []plugin.CheckFailure{{Reason: err.Error()}}
-}
-
-// checker collects what is wrong with a resource's inputs.
-type checker struct {
-	unknown  []string
-	failures []plugin.CheckFailure
-}
-
-// need records a failure of a property unless ok, or unless its value is not
-// known yet.
-func (c *checker) need(ok bool, property, format string, args ...any) {
-	if ok || c.isUnknown(property) {
-		return
-	}
-	c.failures = append(c.failures, plugin.CheckFailure{
-		Property: resource.PropertyKey(property), Reason: fmt.Sprintf(format, args...),
-	})
-}
-
-func (c *checker) isUnknown(property string) bool {
-	return slices.ContainsFunc(c.unknown, func(path string) bool { return provider.Within(path, property) })
+	return serve(ctx, t, req.Type, req, t.deleteNetwork, t.deleteCluster)
 }

@@ -1,7 +1,7 @@
 package kind
 
 import (
-	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/internal/process"
+	"github.com/meshwright/meshwright/internal/provider"
 )
 
 // networkVariable is how kind is told its Docker network.
@@ -54,14 +55,14 @@ func runChild(executable string) runner {
 		cmd.Args[0] = "meshwright"
 		cmd.Env = append(environ(), j.env...)
 		cmd.Stdin = r
-		out := &lineWriter{line: j.line}
+		out := j.writer()
 		cmd.Stdout, cmd.Stderr = out, out
 		cmd.WaitDelay = 3 * time.Second
 		go func() { _, _ = w.Write(append(input, '\n')) }()
 		// SIGTERM lets the child take its group with it.
 		err = process.Run(cmd, syscall.SIGTERM)
 		_ = r.Close()
-		out.flush()
+		out.Flush()
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
@@ -103,7 +104,6 @@ func runHere(ctx context.Context, j job) error {
 			return err
 		}
 	}
-	out := &lineWriter{line: j.line}
 	done := make(chan error, 1)
 	go func() {
 		defer func() { // nothing else would keep the panic from ending the process
@@ -111,29 +111,21 @@ func runHere(ctx context.Context, j job) error {
 				done <- fmt.Errorf("kind panicked: %v\n%s", v, debug.Stack())
 			}
 		}()
-		done <- create(j.spec, lineLogger{out})
+		done <- create(j.spec, lineLogger{j.writer()})
 	}()
+	select {
+	case err := <-done:
+		return cmp.Or(context.Cause(ctx), err)
+	case <-ctx.Done():
+	}
 	for {
+		j.abort()
 		select {
-		case err := <-done:
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			return err
-		case <-tickAfter(ctx):
-			j.abort()
+		case <-done:
+			return context.Cause(ctx)
+		case <-time.After(500 * time.Millisecond):
 		}
 	}
-}
-
-// tickAfter fires again and again once ctx has ended.
-func tickAfter(ctx context.Context) <-chan time.Time {
-	if ctx.Err() != nil {
-		return time.After(500 * time.Millisecond)
-	}
-	c := make(chan time.Time, 1)
-	context.AfterFunc(ctx, func() { c <- time.Now() })
-	return c
 }
 
 func restore(name string) func() {
@@ -147,36 +139,11 @@ func restore(name string) func() {
 	}
 }
 
-// lineWriter cuts what is written into lines.
-type lineWriter struct {
-	mu   sync.Mutex
-	rest []byte
-	line func(string)
-}
-
-func (w *lineWriter) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.rest = append(w.rest, p...)
-	for {
-		line, rest, whole := bytes.Cut(w.rest, []byte{'\n'})
-		if !whole {
-			return len(p), nil
+// writer passes each line that is written to it on, without blanks around it.
+func (j job) writer() *provider.LineWriter {
+	return &provider.LineWriter{Line: func(s string) {
+		if s = strings.TrimSpace(s); s != "" {
+			j.line(s)
 		}
-		w.emit(line)
-		w.rest = rest
-	}
-}
-
-func (w *lineWriter) flush() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.emit(w.rest)
-	w.rest = nil
-}
-
-func (w *lineWriter) emit(b []byte) {
-	if s := strings.TrimSpace(string(b)); s != "" {
-		w.line(s)
-	}
+	}}
 }

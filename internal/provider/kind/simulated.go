@@ -9,7 +9,6 @@ import (
 	"github.com/blang/semver"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
-	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/meshwright/meshwright/internal/provider"
@@ -34,21 +33,12 @@ func NewSimulated() plugin.Provider {
 		if _, err := provider.Decode(req.Properties, &in); err != nil {
 			return err
 		}
-		kubeconfig, err := simulatedKubeconfig(in.withDefaults(), id)
+		// It has the form of a kubeconfig and leads nowhere.
+		kubeconfig, err := oneContext(in.withDefaults().Context,
+			&api.Cluster{Server: "https://" + in.controlPlane() + ".simulated.invalid:6443"}, &api.AuthInfo{Token: "simulated-" + id})
 		res.ID = resource.ID(in.Name)
 		res.Properties["clusterID"] = resource.NewStringProperty(id)
 		res.Properties["kubeconfig"] = resource.MakeSecret(resource.NewStringProperty(kubeconfig))
 		return err
 	})
-}
-
-// simulatedKubeconfig has the form of a kubeconfig and leads nowhere.
-func simulatedKubeconfig(in cluster, id string) (string, error) {
-	out := api.NewConfig()
-	out.Clusters[in.Context] = &api.Cluster{Server: "https://" + in.controlPlane() + ".simulated.invalid:6443"}
-	out.AuthInfos[in.Context] = &api.AuthInfo{Token: "simulated-" + id}
-	out.Contexts[in.Context] = &api.Context{Cluster: in.Context, AuthInfo: in.Context}
-	out.CurrentContext = in.Context
-	text, err := clientcmd.Write(*out)
-	return string(text), err
 }

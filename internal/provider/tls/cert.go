@@ -22,6 +22,8 @@ import (
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
+
+	"github.com/meshwright/meshwright/internal/provider"
 )
 
 var keyUsages = map[string]x509.KeyUsage{
@@ -103,19 +105,11 @@ type names struct {
 	URIs        []string `json:"uris"`
 }
 
-func (n names) check(known func(string) bool) map[string]string {
-	wrong := map[string]string{}
-	if known("ipAddresses") {
-		if _, err := n.ips(); err != nil {
-			wrong["ipAddresses"] = err.Error()
-		}
-	}
-	if known("uris") {
-		if _, err := n.uris(); err != nil {
-			wrong["uris"] = err.Error()
-		}
-	}
-	return wrong
+func (n names) check(c *provider.Checker) {
+	_, err := n.ips()
+	c.Need(err == nil, "ipAddresses", "%v", err)
+	_, err = n.uris()
+	c.Need(err == nil, "uris", "%v", err)
 }
 
 func (n names) ips() ([]net.IP, error) {
@@ -142,6 +136,16 @@ func (n names) uris() ([]*url.URL, error) {
 	return out, nil
 }
 
+// template is a certificate of these names.
+func (n names) template() (*x509.Certificate, error) {
+	ips, err := n.ips()
+	if err != nil {
+		return nil, err
+	}
+	uris, err := n.uris()
+	return &x509.Certificate{Subject: n.Subject.name(), DNSNames: n.DNSNames, IPAddresses: ips, URIs: uris}, err
+}
+
 // validity is what every certificate is told about its use and time.
 type validity struct {
 	AllowedUses         []string `json:"allowedUses"`
@@ -152,27 +156,18 @@ type validity struct {
 	ValidityPeriodHours int      `json:"validityPeriodHours"`
 }
 
-func (v validity) check(known func(string) bool) map[string]string {
-	wrong := map[string]string{}
+func (v validity) check(c *provider.Checker) {
+	all := slices.Sorted(maps.Keys(keyUsages))
+	all = append(all, slices.Collect(maps.Keys(extKeyUsages))...)
+	slices.Sort(all)
 	for i, use := range v.AllowedUses {
-		_, plain := keyUsages[use]
-		_, extended := extKeyUsages[use]
-		if !plain && !extended && known(fmt.Sprintf("allowedUses[%d]", i)) {
-			all := append(slices.Collect(maps.Keys(keyUsages)), slices.Collect(maps.Keys(extKeyUsages))...)
-			slices.Sort(all)
-			wrong["allowedUses"] = fmt.Sprintf("%q is none of %s", use, strings.Join(all, ", "))
+		if !slices.Contains(all, use) && !c.Unknown(fmt.Sprintf("allowedUses[%d]", i)) {
+			c.Fail("allowedUses", "%q is none of %s", use, strings.Join(all, ", "))
 		}
 	}
-	if v.EarlyRenewalHours < 0 {
-		wrong["earlyRenewalHours"] = "it cannot be negative"
-	}
-	if v.ValidityPeriodHours < 0 {
-		wrong["validityPeriodHours"] = "it cannot be negative"
-	}
-	if v.MaxPathLength != nil && *v.MaxPathLength < -1 {
-		wrong["maxPathLength"] = "it cannot be below -1, which sets no limit"
-	}
-	return wrong
+	c.Need(v.EarlyRenewalHours >= 0, "earlyRenewalHours", "it cannot be negative")
+	c.Need(v.ValidityPeriodHours >= 0, "validityPeriodHours", "it cannot be negative")
+	c.Need(v.MaxPathLength == nil || *v.MaxPathLength >= -1, "maxPathLength", "it cannot be below -1, which sets no limit")
 }
 
 // issue signs the template and returns the certificate's ID, its serial number,
@@ -206,18 +201,10 @@ func (v validity) issue(now time.Time, template, parent *x509.Certificate, publi
 	if err != nil {
 		return "", nil, err
 	}
-	start, err := template.NotBefore.MarshalText()
-	if err != nil {
-		return "", nil, err
-	}
-	end, err := template.NotAfter.MarshalText()
-	if err != nil {
-		return "", nil, err
-	}
 	return serial.String(), resource.PropertyMap{
-		"certPem":           str(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))),
-		"validityStartTime": str(string(start)),
-		"validityEndTime":   str(string(end)),
+		"certPem":           pemText("CERTIFICATE", der),
+		"validityStartTime": str(template.NotBefore.Format(time.RFC3339Nano)),
+		"validityEndTime":   str(template.NotAfter.Format(time.RFC3339Nano)),
 	}, nil
 }
 
@@ -244,12 +231,6 @@ func keyID(public crypto.PublicKey) ([]byte, error) {
 	return sum[:], nil
 }
 
-// both joins two findings.
-func both(a, b map[string]string) map[string]string {
-	maps.Copy(a, b)
-	return a
-}
-
 type selfSignedCert struct {
 	names
 	validity
@@ -257,36 +238,31 @@ type selfSignedCert struct {
 	SetAuthorityKeyID bool   `json:"setAuthorityKeyId"`
 }
 
-func (c *selfSignedCert) check(known func(string) bool) map[string]string {
-	wrong := both(c.names.check(known), c.validity.check(known))
-	if c.IsCA && c.Subject.empty() && known("subject") {
-		wrong["subject"] = "a certificate authority must have at least one distinguished name"
-	}
-	return wrong
+func (s *selfSignedCert) check(c *provider.Checker) {
+	s.names.check(c)
+	s.validity.check(c)
+	c.Need(!s.IsCA || !s.Subject.empty(), "subject", "a certificate authority must have at least one distinguished name")
 }
 
-func (c *selfSignedCert) make(now time.Time) (string, resource.PropertyMap, error) {
-	key, algorithm, err := parseKey(c.PrivateKeyPem)
+func (s *selfSignedCert) make(now time.Time) (string, resource.PropertyMap, error) {
+	key, algorithm, err := parseKey(s.PrivateKeyPem)
 	if err != nil {
 		return "", nil, err
 	}
-	template := &x509.Certificate{Subject: c.Subject.name(), DNSNames: c.DNSNames}
-	if template.IPAddresses, err = c.ips(); err != nil {
+	template, err := s.template()
+	if err != nil {
 		return "", nil, err
 	}
-	if template.URIs, err = c.uris(); err != nil {
-		return "", nil, err
-	}
-	if c.SetAuthorityKeyID {
+	if s.SetAuthorityKeyID {
 		// Its own key signs it, so both identifiers are one, and it needs the first.
-		if !c.IsCA && !c.SetSubjectKeyID {
+		if !s.IsCA && !s.SetSubjectKeyID {
 			return "", nil, errors.New("setAuthorityKeyId needs setSubjectKeyId or isCaCertificate")
 		}
 		if template.AuthorityKeyId, err = keyID(key.Public()); err != nil {
 			return "", nil, err
 		}
 	}
-	id, out, err := c.issue(now, template, template, key.Public(), key)
+	id, out, err := s.issue(now, template, template, key.Public(), key)
 	if err != nil {
 		return "", nil, err
 	}
@@ -304,20 +280,18 @@ func (c *certRequest) make(time.Time) (string, resource.PropertyMap, error) {
 	if err != nil {
 		return "", nil, err
 	}
-	template := &x509.CertificateRequest{Subject: c.Subject.name(), DNSNames: c.DNSNames}
-	if template.IPAddresses, err = c.ips(); err != nil {
+	t, err := c.template()
+	if err != nil {
 		return "", nil, err
 	}
-	if template.URIs, err = c.uris(); err != nil {
-		return "", nil, err
-	}
-	der, err := x509.CreateCertificateRequest(rand.Reader, template, key)
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{
+		Subject: t.Subject, DNSNames: t.DNSNames, IPAddresses: t.IPAddresses, URIs: t.URIs,
+	}, key)
 	if err != nil {
 		return "", nil, err
 	}
 	return sha1Hex(der), resource.PropertyMap{
-		"certRequestPem": str(string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE REQUEST", Bytes: der}))),
-		"keyAlgorithm":   str(algorithm),
+		"certRequestPem": pemText("CERTIFICATE REQUEST", der), "keyAlgorithm": str(algorithm),
 	}, nil
 }
 

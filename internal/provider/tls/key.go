@@ -20,6 +20,8 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"golang.org/x/crypto/ssh"
+
+	"github.com/meshwright/meshwright/internal/provider"
 )
 
 type privateKey struct {
@@ -32,48 +34,51 @@ var curves = map[string]elliptic.Curve{
 	"P224": elliptic.P224(), "P256": elliptic.P256(), "P384": elliptic.P384(), "P521": elliptic.P521(),
 }
 
-func (k *privateKey) check(known func(string) bool) map[string]string {
-	wrong := map[string]string{}
-	if known("algorithm") && !slices.Contains([]string{"RSA", "ECDSA", "ED25519"}, k.Algorithm) {
-		wrong["algorithm"] = fmt.Sprintf("%q is none of RSA, ECDSA, ED25519", k.Algorithm)
-	}
-	if _, ok := curves[k.EcdsaCurve]; k.EcdsaCurve != "" && !ok {
-		wrong["ecdsaCurve"] = fmt.Sprintf("%q is none of %s", k.EcdsaCurve, strings.Join(slices.Sorted(maps.Keys(curves)), ", "))
-	}
-	return wrong
+func (k *privateKey) check(c *provider.Checker) {
+	c.Need(slices.Contains([]string{"RSA", "ECDSA", "ED25519"}, k.Algorithm), "algorithm", "%q is none of RSA, ECDSA, ED25519", k.Algorithm)
+	c.Need(k.EcdsaCurve == "" || curves[k.EcdsaCurve] != nil, "ecdsaCurve",
+		"%q is none of %s", k.EcdsaCurve, strings.Join(slices.Sorted(maps.Keys(curves)), ", "))
 }
 
-func (k *privateKey) generate() (crypto.Signer, *pem.Block, error) {
+func (k *privateKey) generate() (crypto.Signer, error) {
 	switch k.Algorithm {
 	case "RSA":
-		key, err := rsa.GenerateKey(rand.Reader, k.RsaBits)
-		if err != nil {
-			return nil, nil, err
-		}
-		return key, &pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}, nil
+		return rsa.GenerateKey(rand.Reader, k.RsaBits)
 	case "ECDSA":
-		key, err := ecdsa.GenerateKey(curves[k.EcdsaCurve], rand.Reader)
-		if err != nil {
-			return nil, nil, err
-		}
-		der, err := x509.MarshalECPrivateKey(key)
-		return key, &pem.Block{Type: "EC PRIVATE KEY", Bytes: der}, err
-	default:
-		_, key, err := ed25519.GenerateKey(rand.Reader)
-		if err != nil {
-			return nil, nil, err
-		}
-		der, err := x509.MarshalPKCS8PrivateKey(key)
-		return key, &pem.Block{Type: "PRIVATE KEY", Bytes: der}, err
+		return ecdsa.GenerateKey(curves[k.EcdsaCurve], rand.Reader)
 	}
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	return key, err
+}
+
+// encode returns the key as PKCS #8 and in the form that its algorithm has, in PEM.
+func encode(key crypto.Signer) (pkcs8, own resource.PropertyValue, err error) {
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return pkcs8, own, err
+	}
+	pkcs8 = pemText("PRIVATE KEY", der)
+	own = pkcs8
+	switch key := key.(type) {
+	case *rsa.PrivateKey:
+		own = pemText("RSA PRIVATE KEY", x509.MarshalPKCS1PrivateKey(key))
+	case *ecdsa.PrivateKey:
+		der, err = x509.MarshalECPrivateKey(key)
+		own = pemText("EC PRIVATE KEY", der)
+	}
+	return pkcs8, own, err
+}
+
+func pemText(typ string, der []byte) resource.PropertyValue {
+	return str(string(pem.EncodeToMemory(&pem.Block{Type: typ, Bytes: der})))
 }
 
 func (k *privateKey) make(time.Time) (string, resource.PropertyMap, error) {
-	key, block, err := k.generate()
+	key, err := k.generate()
 	if err != nil {
 		return "", nil, fmt.Errorf("generate a %s key: %w", k.Algorithm, err)
 	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	pkcs8, own, err := encode(key)
 	if err != nil {
 		return "", nil, err
 	}
@@ -82,9 +87,7 @@ func (k *privateKey) make(time.Time) (string, resource.PropertyMap, error) {
 		return "", nil, err
 	}
 	out := resource.PropertyMap{
-		"privateKeyPem":      str(string(pem.EncodeToMemory(block))),
-		"privateKeyPemPkcs8": str(string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))),
-		"publicKeyPem":       str(string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}))),
+		"privateKeyPem": own, "privateKeyPemPkcs8": pkcs8, "publicKeyPem": pemText("PUBLIC KEY", public),
 		// OpenSSH has no P224: these stay empty then.
 		"privateKeyOpenssh": str(""), "publicKeyOpenssh": str(""),
 		"publicKeyFingerprintMd5": str(""), "publicKeyFingerprintSha256": str(""),

@@ -17,6 +17,7 @@ import (
 )
 
 func TestPrivateKey(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		inputs   resource.PropertyMap
 		pemType  string

@@ -20,6 +20,7 @@ var documentedDefault = regexp.MustCompile("\\(default: `(.*?)`\\)")
 // TestParity holds the twin to the SDK's source: every input that it has is read,
 // every output is set, and what it requires, hides and fills in is the same.
 func TestParity(t *testing.T) {
+	t.Parallel()
 	sdk := pt.ReadSource(t, "github.com/pulumi/pulumi-tls/sdk/v5/go/tls")
 	if sdk.Version != "v"+Version {
 		t.Errorf("the SDK is %s, the twin is of %s", sdk.Version, Version)

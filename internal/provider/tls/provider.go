@@ -10,9 +10,10 @@ package tls
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -41,9 +42,7 @@ func newTwin(now func() time.Time) *twin {
 
 // args are the inputs of one resource type.
 type args interface {
-	// check returns what is wrong, by property. Fields that are unknown yet have
-	// their zero value; known says of a property whether it is known.
-	check(known func(property string) bool) map[string]string
+	check(c *provider.Checker)
 	// make makes the resource at the time now: its ID and computed outputs.
 	make(now time.Time) (id string, computed resource.PropertyMap, err error)
 }
@@ -51,50 +50,50 @@ type args interface {
 // kind is a resource type.
 type kind struct {
 	args     func() args
-	required []string
-	defaults resource.PropertyMap // outputs of inputs that are not set
-	computed []string             // outputs that are unknown in a preview
-	secrets  []string             // outputs that are secret
-	expires  bool                 // has validityEndTime and readyForRenewal
+	required []resource.PropertyKey
+	defaults resource.PropertyMap   // outputs of inputs that are not set
+	computed []resource.PropertyKey // outputs that are unknown in a preview
+	secrets  []resource.PropertyKey // outputs that are secret
+	expires  bool                   // has validityEndTime and readyForRenewal
 }
 
 var kinds = map[tokens.Type]kind{
 	"tls:index/privateKey:PrivateKey": {
 		args:     func() args { return &privateKey{} },
-		required: []string{"algorithm"},
+		required: []resource.PropertyKey{"algorithm"},
 		defaults: resource.PropertyMap{"ecdsaCurve": str("P224"), "rsaBits": resource.NewNumberProperty(2048)},
-		computed: []string{
+		computed: []resource.PropertyKey{
 			"privateKeyOpenssh", "privateKeyPem", "privateKeyPemPkcs8",
 			"publicKeyFingerprintMd5", "publicKeyFingerprintSha256", "publicKeyOpenssh", "publicKeyPem",
 		},
-		secrets: []string{"privateKeyOpenssh", "privateKeyPem", "privateKeyPemPkcs8"},
+		secrets: []resource.PropertyKey{"privateKeyOpenssh", "privateKeyPem", "privateKeyPemPkcs8"},
 	},
 	"tls:index/certRequest:CertRequest": {
 		args:     func() args { return &certRequest{} },
-		required: []string{"privateKeyPem"},
-		computed: []string{"certRequestPem", "keyAlgorithm"},
-		secrets:  []string{"privateKeyPem"},
+		required: []resource.PropertyKey{"privateKeyPem"},
+		computed: []resource.PropertyKey{"certRequestPem", "keyAlgorithm"},
+		secrets:  []resource.PropertyKey{"privateKeyPem"},
 	},
 	"tls:index/selfSignedCert:SelfSignedCert": {
 		args:     func() args { return &selfSignedCert{} },
-		required: []string{"allowedUses", "privateKeyPem", "validityPeriodHours"},
+		required: []resource.PropertyKey{"allowedUses", "privateKeyPem", "validityPeriodHours"},
 		defaults: resource.PropertyMap{
 			"earlyRenewalHours": resource.NewNumberProperty(0), "isCaCertificate": no, "maxPathLength": unlimited,
 			"setAuthorityKeyId": no, "setSubjectKeyId": no, "readyForRenewal": no,
 		},
-		computed: []string{"certPem", "keyAlgorithm", "validityEndTime", "validityStartTime"},
-		secrets:  []string{"privateKeyPem"},
+		computed: []resource.PropertyKey{"certPem", "keyAlgorithm", "validityEndTime", "validityStartTime"},
+		secrets:  []resource.PropertyKey{"privateKeyPem"},
 		expires:  true,
 	},
 	"tls:index/locallySignedCert:LocallySignedCert": {
 		args:     func() args { return &locallySignedCert{} },
-		required: []string{"allowedUses", "caCertPem", "caPrivateKeyPem", "certRequestPem", "validityPeriodHours"},
+		required: []resource.PropertyKey{"allowedUses", "caCertPem", "caPrivateKeyPem", "certRequestPem", "validityPeriodHours"},
 		defaults: resource.PropertyMap{
 			"earlyRenewalHours": resource.NewNumberProperty(0), "isCaCertificate": no, "maxPathLength": unlimited,
 			"setSubjectKeyId": no, "readyForRenewal": no,
 		},
-		computed: []string{"caKeyAlgorithm", "certPem", "validityEndTime", "validityStartTime"},
-		secrets:  []string{"caPrivateKeyPem"},
+		computed: []resource.PropertyKey{"caKeyAlgorithm", "certPem", "validityEndTime", "validityStartTime"},
+		secrets:  []resource.PropertyKey{"caPrivateKeyPem"},
 		expires:  true,
 	},
 }
@@ -120,26 +119,16 @@ func (t *twin) Check(_ context.Context, req plugin.CheckRequest) (plugin.CheckRe
 		return plugin.CheckResponse{}, err
 	}
 	a := k.args()
-	unknown, err := provider.Decode(req.News, a)
-	if err != nil {
-		return plugin.CheckResponse{Failures: []plugin.CheckFailure{{Reason: err.Error()}}}, nil
-	}
-	var failures []plugin.CheckFailure
-	for _, name := range k.required {
-		if v, ok := req.News[resource.PropertyKey(name)]; !ok || v.IsNull() {
-			failures = append(failures, plugin.CheckFailure{Property: resource.PropertyKey(name), Reason: "it is required"})
+	return provider.CheckInputs(req.News, a, func(c *provider.Checker) {
+		for _, name := range k.required {
+			if req.News[name].IsNull() {
+				c.Fail(string(name), "it is required")
+			}
 		}
-	}
-	known := func(property string) bool {
-		return !slices.ContainsFunc(unknown, func(path string) bool { return provider.Within(path, property) })
-	}
-	if len(failures) == 0 {
-		for property, reason := range a.check(known) {
-			failures = append(failures, plugin.CheckFailure{Property: resource.PropertyKey(property), Reason: reason})
+		if !c.Failed() {
+			a.check(c)
 		}
-		slices.SortFunc(failures, func(a, b plugin.CheckFailure) int { return strings.Compare(string(a.Property), string(b.Property)) })
-	}
-	return plugin.CheckResponse{Properties: req.News, Failures: failures}, nil
+	}), nil
 }
 
 // withDefaults adds what is not set, and leaves out what is null.
@@ -194,7 +183,7 @@ func (t *twin) Create(_ context.Context, req plugin.CreateRequest) (plugin.Creat
 	outputs := k.withDefaults(req.Properties)
 	if req.Preview {
 		for _, key := range k.computed {
-			outputs[resource.PropertyKey(key)] = provider.Unknown()
+			outputs[key] = provider.Unknown()
 		}
 		return plugin.CreateResponse{Properties: k.hide(outputs)}, nil
 	}
@@ -219,8 +208,8 @@ func (t *twin) Create(_ context.Context, req plugin.CreateRequest) (plugin.Creat
 // hide marks what is secret.
 func (k kind) hide(outputs resource.PropertyMap) resource.PropertyMap {
 	for _, key := range k.secrets {
-		if v, ok := outputs[resource.PropertyKey(key)]; ok && !v.IsSecret() {
-			outputs[resource.PropertyKey(key)] = resource.MakeSecret(v)
+		if v, ok := outputs[key]; ok && !v.IsSecret() {
+			outputs[key] = resource.MakeSecret(v)
 		}
 	}
 	return outputs
@@ -250,8 +239,8 @@ func (t *twin) Update(_ context.Context, req plugin.UpdateRequest) (plugin.Updat
 	}
 	outputs := k.withDefaults(req.NewInputs)
 	for _, key := range k.computed {
-		if v, ok := req.OldOutputs[resource.PropertyKey(key)]; ok {
-			outputs[resource.PropertyKey(key)] = v
+		if v, ok := req.OldOutputs[key]; ok {
+			outputs[key] = v
 		}
 	}
 	return plugin.UpdateResponse{Properties: k.hide(outputs)}, nil
@@ -260,4 +249,23 @@ func (t *twin) Update(_ context.Context, req plugin.UpdateRequest) (plugin.Updat
 // Delete has nothing to delete.
 func (t *twin) Delete(context.Context, plugin.DeleteRequest) (plugin.DeleteResponse, error) {
 	return plugin.DeleteResponse{}, nil
+}
+
+// NewSimulated returns a provider for one connection that generates no keys and signs
+// nothing. Its outputs follow from the URN, and its certificates never expire.
+func NewSimulated() plugin.Provider {
+	return provider.Simulated(New(), func(req plugin.CreateRequest, res *plugin.CreateResponse) error {
+		k := kinds[req.Type] // the preview knew it
+		for _, key := range k.computed {
+			sum := sha256.Sum256([]byte(string(key) + " of " + string(req.URN)))
+			value := str("simulated-" + hex.EncodeToString(sum[:8]))
+			if strings.Contains(string(key), "Pem") {
+				value = pemText("SIMULATED", sum[:])
+			}
+			res.Properties[key] = value
+		}
+		res.ID = resource.ID(sha1Hex([]byte(req.URN)))
+		k.hide(res.Properties)
+		return nil
+	})
 }

@@ -85,6 +85,7 @@ func makeChain(t *testing.T, c *pt.Client) chain {
 }
 
 func TestChainVerifies(t *testing.T) {
+	t.Parallel()
 	c, _ := serve(t)
 	ch := makeChain(t, c)
 	root := parseCert(t, ch.root.Outputs["certPem"].StringValue())
@@ -139,6 +140,7 @@ func TestChainVerifies(t *testing.T) {
 }
 
 func TestPathLength(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		in   resource.PropertyMap
 		want int
@@ -172,6 +174,7 @@ func selfSigned(t *testing.T, c *pt.Client, ca bool) resource.PropertyMap {
 }
 
 func TestKeyIdentifiers(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		in                 resource.PropertyMap
 		subject, authority bool
@@ -208,6 +211,7 @@ func TestKeyIdentifiers(t *testing.T) {
 }
 
 func TestRenewal(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		early   float64
 		elapsed time.Duration
@@ -248,6 +252,7 @@ func TestRenewal(t *testing.T) {
 }
 
 func TestOnlyEarlyRenewalChangesInPlace(t *testing.T) {
+	t.Parallel()
 	c, _ := serve(t)
 	inputs := selfSigned(t, c, true)
 	r := c.MustCreate(pt.URN(selfType, "c"), inputs)
@@ -284,6 +289,7 @@ func TestOnlyEarlyRenewalChangesInPlace(t *testing.T) {
 }
 
 func TestPreviewIsUnknownAndSecret(t *testing.T) {
+	t.Parallel()
 	c, _ := serve(t)
 	key := c.Preview(pt.URN(keyType, "k"), pt.Obj("algorithm", "RSA"))
 	if v := key["privateKeyPem"]; !v.IsSecret() || !v.SecretValue().Element.IsComputed() {
@@ -300,6 +306,7 @@ func TestPreviewIsUnknownAndSecret(t *testing.T) {
 }
 
 func TestCheck(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		typ  string
 		in   resource.PropertyMap
@@ -331,6 +338,7 @@ func TestCheck(t *testing.T) {
 }
 
 func TestErrorsQuoteNoKey(t *testing.T) {
+	t.Parallel()
 	c, _ := serve(t)
 	const canary = "c2VjcmV0IGNhbmFyeQ=="
 	inputs := selfSigned(t, c, true)
