@@ -1,17 +1,18 @@
 package automation
 
 import (
-	"bufio"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/stacks/plan"
@@ -20,14 +21,13 @@ import (
 // taken is a range of addresses that this machine uses already.
 type taken struct {
 	prefix netip.Prefix
-	by     string // for people: "Docker network kind", "the route by eth0"
-	// beyond says that a gateway leads there: the machine itself is not in it.
-	beyond bool
+	by     string // "Docker network kind", "the route by eth0"
+	beyond bool   // a gateway leads there: the machine itself is not in it
 }
 
 // refuseCollisions compares the addresses that the plan asks for, and the lab does
-// not hold yet, with those that the machine uses. Without a Docker that answers there
-// is nothing to compare: making the lab will say so.
+// not hold yet, with those that the machine uses. Without a Docker that answers it
+// compares nothing: creating the lab reports that Docker.
 func (l *Lab) refuseCollisions(ctx context.Context, p *plan.Plan, held snapshot) error {
 	asked := claims(p, held.ranges())
 	if len(asked) == 0 {
@@ -57,14 +57,7 @@ func usedAddresses(ctx context.Context, own string) ([]taken, error) {
 	if host := client.Host() + os.Getenv("DOCKER_HOST"); host != "" && !strings.HasPrefix(host, "unix://") {
 		return withoutOwn(own, networks, nil), nil // the daemon's routes are another machine's
 	}
-	table, err := os.ReadFile("/proc/net/route")
-	if errors.Is(err, fs.ErrNotExist) { // not Linux: containers live in a machine of their own
-		return withoutOwn(own, networks, nil), nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	routes, err := parseRoutes(string(table))
+	routes, err := machineRoutes()
 	return withoutOwn(own, networks, routes), err
 }
 
@@ -87,51 +80,54 @@ func withoutOwn(own string, networks []docker.Network, routes []taken) []taken {
 	return append(used, routes...)
 }
 
-// parseRoutes reads /proc/net/route: after a line of titles one route a line, with
-// destination, gateway and mask as hex words in the machine's byte order. Default
-// routes, also those cut in halves as VPNs do, are left out: they claim nothing.
-func parseRoutes(table string) ([]taken, error) {
+// machineRoutes are the routes of this machine's main table; none where the system is
+// not Linux: there containers run in a machine of their own.
+func machineRoutes() ([]taken, error) {
+	var routes []netlink.Route
+	var err error
+	for range 5 { // the kernel breaks off its answer when routes change meanwhile
+		if routes, err = netlink.RouteList(nil, unix.AF_INET); err == nil {
+			break
+		}
+	}
+	if err != nil && !errors.Is(err, netlink.ErrNotImplemented) {
+		return nil, fmt.Errorf("routes of this machine: %w", err)
+	}
+	return takenByRoutes(routes, func(index int) string {
+		if device, err := net.InterfaceByIndex(index); err == nil {
+			return device.Name
+		}
+		return "*" // several, or none
+	}), nil
+}
+
+// takenByRoutes leaves out default routes, also when a VPN writes one as two halves.
+func takenByRoutes(routes []netlink.Route, device func(index int) string) []taken {
 	var out []taken
-	lines := bufio.NewScanner(strings.NewReader(table))
-	lines.Scan()
-	for lines.Scan() {
-		f := strings.Fields(lines.Text())
-		if len(f) < 8 {
-			return nil, fmt.Errorf("route %q: %d fields", lines.Text(), len(f))
+	for _, r := range routes {
+		if r.Dst == nil {
+			continue
 		}
-		var words [3]netip.Addr
-		for i, text := range []string{f[1], f[2], f[7]} {
-			n, err := strconv.ParseUint(text, 16, 32)
-			if err != nil {
-				return nil, fmt.Errorf("route %q: %w", lines.Text(), err)
-			}
-			var b [4]byte
-			binary.NativeEndian.PutUint32(b[:], uint32(n))
-			words[i] = netip.AddrFrom4(b)
-		}
-		mask := words[2].As4()
-		bits := 0
-		for m := binary.BigEndian.Uint32(mask[:]); m != 0; m <<= 1 {
-			bits++
-		}
-		if bits > 1 {
+		address, ok := netip.AddrFromSlice(r.Dst.IP.To4())
+		if bits, _ := r.Dst.Mask.Size(); ok && bits > 1 {
 			out = append(out, taken{
-				prefix: netip.PrefixFrom(words[0], bits).Masked(), by: "the route by " + f[0], beyond: !words[1].IsUnspecified(),
+				prefix: netip.PrefixFrom(address, bits).Masked(), by: "the route by " + device(r.LinkIndex),
+				beyond: r.Gw != nil || r.Via != nil || len(r.MultiPath) > 0,
 			})
 		}
 	}
-	return out, lines.Err()
+	return out
 }
 
 // claim is a range of addresses that a plan asks for.
 type claim struct {
 	key    string // of the setting
 	prefix netip.Prefix
-	mend   string // "" for what freeSubnet finds
-	// near says that only what the machine itself is in matters. The lab's network is
-	// the machine's neighbour and must be free of everything. Pods and services are
-	// known inside the nodes alone: what a gateway leads to they merely cannot reach,
-	// as with any cluster, but what the machine is in they would take from it.
+	remedy string // "" for what freeSubnet finds
+	// near is true where only networks that the machine itself is in matter. The lab's
+	// network is one of these, so its range must be unused. Ranges of pods and services
+	// exist inside the nodes alone: as in any cluster they hide what a gateway leads
+	// to, but they must not hide the machine from its own networks.
 	near bool
 }
 
@@ -140,8 +136,8 @@ func claims(p *plan.Plan, held []netip.Prefix) []claim {
 	all := []claim{{key: "subnet", prefix: p.Subnet}}
 	for i, m := range p.Clusters {
 		all = append(all,
-			claim{key: fmt.Sprintf("clusters[%d].podSubnet", i), prefix: m.PodSubnet, mend: "set another, such as 10.60.0.0/16", near: true},
-			claim{key: fmt.Sprintf("clusters[%d].serviceSubnet", i), prefix: m.ServiceSubnet, mend: "set another, such as 10.160.0.0/16", near: true})
+			claim{key: fmt.Sprintf("clusters[%d].podSubnet", i), prefix: m.PodSubnet, remedy: "set another, such as 10.60.0.0/16", near: true},
+			claim{key: fmt.Sprintf("clusters[%d].serviceSubnet", i), prefix: m.ServiceSubnet, remedy: "set another, such as 10.160.0.0/16", near: true})
 	}
 	return slices.DeleteFunc(all, func(c claim) bool { return slices.Contains(held, c.prefix) })
 }
@@ -154,38 +150,32 @@ func collisions(p *plan.Plan, asked []claim, used []taken) []plan.Problem {
 		if i < 0 {
 			continue
 		}
-		if c.mend == "" {
-			c.mend = freeSubnet(p, used)
+		if c.remedy == "" {
+			c.remedy = freeSubnet(p, used)
 		}
 		problems = append(problems, plan.Problem{
-			Key: plan.Namespace + ":" + c.key, Reason: plan.Taken, Remedy: c.mend,
+			Key: plan.Namespace + ":" + c.key, Reason: plan.Taken, Remedy: c.remedy,
 			Detail: fmt.Sprintf("%s overlaps %s, which %s uses on this machine", c.prefix, used[i].prefix, used[i].by),
 		})
 	}
 	return problems
 }
 
-// freeSubnet is a mend: a subnet that collides with nothing.
+// freeSubnet is the remedy that names a subnet without collisions.
 func freeSubnet(p *plan.Plan, used []taken) string {
-	free := func(candidate netip.Prefix) bool {
-		for _, u := range used {
-			if candidate.Overlaps(u.prefix) {
-				return false
-			}
-		}
-		for _, m := range p.Clusters {
-			if candidate.Overlaps(m.PodSubnet) || candidate.Overlaps(m.ServiceSubnet) {
-				return false
-			}
-		}
-		return true
+	var all []netip.Prefix
+	for _, u := range used {
+		all = append(all, u.prefix)
+	}
+	for _, m := range p.Clusters {
+		all = append(all, m.PodSubnet, m.ServiceSubnet)
 	}
 	for _, around := range []netip.Prefix{
 		netip.MustParsePrefix("10.192.0.0/11"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
 	} {
 		// A /20 has load-balancer addresses for every number of clusters.
 		for a := around.Addr(); around.Contains(a); {
-			if c := netip.PrefixFrom(a, 20); free(c) {
+			if c := netip.PrefixFrom(a, 20); !slices.ContainsFunc(all, c.Overlaps) {
 				return fmt.Sprintf("set another, such as %s", c)
 			}
 			b := a.As4()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -12,39 +13,52 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"github.com/vishvananda/netlink"
 
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/mesh/topology"
 	"github.com/meshwright/meshwright/stacks/plan"
 )
 
-func TestParseRoutes(t *testing.T) {
-	// As Linux writes it on a machine with a default route, its own network, a VPN
-	// in two halves, one by a gateway, and a single host.
-	const table = `Iface	Destination	Gateway 	Flags	RefCnt	Use	Metric	Mask		MTU	Window	IRTT
-eth0	00000000	010200C0	0003	0	0	0	00000000	0	0	0
-eth0	000200C0	00000000	0001	0	0	0	00FFFFFF	0	0	0
-tun0	00000000	0100080A	0003	0	0	0	00000080	0	0	0
-tun0	00000080	0100080A	0003	0	0	0	00000080	0	0	0
-tun0	0000140A	0100080A	0003	0	0	0	0000FFFF	0	0	0
-eth0	FEA9FEA9	00000000	0005	0	0	0	FFFFFFFF	0	0	0
-`
+func TestTakenByRoutes(t *testing.T) {
+	// A machine with a default route, its own network, a VPN in two halves, a network
+	// by a gateway, one by two gateways, and a single host.
+	route := func(index int, to string, gateway string) netlink.Route {
+		_, dst, err := net.ParseCIDR(to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return netlink.Route{LinkIndex: index, Dst: dst, Gw: net.ParseIP(gateway)}
+	}
+	several := route(0, "10.30.0.0/16", "")
+	several.MultiPath = make([]*netlink.NexthopInfo, 2)
 	prefix := netip.MustParsePrefix
 	want := []taken{
 		{prefix("192.0.2.0/24"), "the route by eth0", false},
 		{prefix("10.20.0.0/16"), "the route by tun0", true},
+		{prefix("10.30.0.0/16"), "the route by *", true},
 		{prefix("169.254.169.254/32"), "the route by eth0", false},
 	}
-	got, err := parseRoutes(table)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := takenByRoutes([]netlink.Route{
+		{LinkIndex: 1, Gw: net.ParseIP("192.0.2.1")},
+		route(1, "0.0.0.0/0", "192.0.2.1"), route(1, "192.0.2.0/24", ""),
+		route(2, "0.0.0.0/1", "10.8.0.1"), route(2, "128.0.0.0/1", "10.8.0.1"), route(2, "10.20.0.0/16", "10.8.0.1"),
+		several, route(1, "169.254.169.254/32", ""),
+	}, func(index int) string { return []string{"*", "eth0", "tun0"}[index] })
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(taken{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-	for name, text := range map[string]string{"short": "titles\neth0 00000000\n", "not hex": "titles\neth0 0000000Z 0 0 0 0 0 0 0 0 0\n"} {
-		if _, err := parseRoutes(text); err == nil {
-			t.Errorf("%s: no error", name)
+}
+
+// TestMachineRoutes reads those of the machine that runs the test.
+func TestMachineRoutes(t *testing.T) {
+	routes, err := machineRoutes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range routes {
+		if !r.prefix.IsValid() || r.by == "the route by " {
+			t.Errorf("route %+v", r)
 		}
 	}
 }
@@ -94,7 +108,7 @@ func TestCollisions(t *testing.T) {
 			for _, p := range collisions(planned, claims(planned, nil), c.used) {
 				keys = append(keys, p.Key)
 				if p.Reason != plan.Taken || !strings.Contains(p.Detail, c.used[0].by) || p.Remedy == "" {
-					t.Errorf("%+v: want the user of the addresses and a mend", p)
+					t.Errorf("%+v: want the user of the addresses and a remedy", p)
 				}
 			}
 			if diff := cmp.Diff(c.want, keys, cmpopts.EquateEmpty()); diff != "" {
@@ -104,7 +118,7 @@ func TestCollisions(t *testing.T) {
 	}
 }
 
-// TestFreeSubnetIsFree: what the mend proposes is accepted.
+// TestFreeSubnetIsFree: what the remedy proposes is accepted.
 func TestFreeSubnetIsFree(t *testing.T) {
 	config := &plan.Config{Clusters: []plan.ClusterConfig{{Cluster: topology.Cluster{Name: "cluster1", Network: "n"}}}}
 	for name, c := range map[string]struct{ used, want string }{
@@ -123,9 +137,9 @@ func TestFreeSubnetIsFree(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			mend := freeSubnet(planned, used)
-			if !strings.Contains(mend, c.want) || (c.want == "" && !strings.Contains(mend, "docker network ls")) {
-				t.Fatalf("%q, want %q in it", mend, c.want)
+			remedy := freeSubnet(planned, used)
+			if !strings.Contains(remedy, c.want) || (c.want == "" && !strings.Contains(remedy, "docker network ls")) {
+				t.Fatalf("%q, want %q in it", remedy, c.want)
 			}
 			if c.want == "" {
 				return
@@ -142,7 +156,7 @@ func TestFreeSubnetIsFree(t *testing.T) {
 	}
 }
 
-// TestUpRefusesTakenAddresses: nothing is made, and nothing is left.
+// TestUpRefusesTakenAddresses: nothing is created, and nothing is left.
 func TestUpRefusesTakenAddresses(t *testing.T) {
 	w := newWorld()
 	lab := testLab(t, "dev", t.TempDir(), w, "ok")

@@ -1,10 +1,12 @@
 package process
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -41,15 +43,22 @@ func TestStartTime(t *testing.T) {
 		ended bool
 		bad   bool
 	}{
-		"plain":                {stat: "7 (sh) S" + fields(18) + " 4242 0", want: 4242},
-		"a name that misleads": {stat: "7 (a) Z 1) S" + fields(18) + " 4242 0", want: 4242},
-		"zombie":               {stat: "7 (sh) Z" + fields(18) + " 4242 0", ended: true},
+		"plain":                {stat: "7 (sh) S" + fields(18) + " 4242" + fields(22), want: 4242},
+		"a name that misleads": {stat: "7 (a) Z 1) S" + fields(18) + " 4242" + fields(22), want: 4242},
+		"zombie":               {stat: "7 (sh) Z" + fields(18) + " 4242" + fields(22), ended: true},
+		"gone":                 {ended: true},
 		"cut short":            {stat: "7 (sh) S 1 2", bad: true},
 		"no name":              {stat: "7", bad: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := StartTime([]byte(tc.stat))
-			if got != tc.want || errors.Is(err, fs.ErrNotExist) != tc.ended || (err != nil) != (tc.ended || tc.bad) {
+			root := t.TempDir()
+			if tc.stat != "" {
+				if err := errors.Join(os.Mkdir(root+"/7", 0o700), os.WriteFile(root+"/7/stat", []byte(tc.stat), 0o600)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			got, err := StartTime(root, 7)
+			if err == nil && got != tc.want || errors.Is(err, fs.ErrNotExist) != tc.ended || (err != nil) != (tc.ended || tc.bad) {
 				t.Errorf("%d, %v", got, err)
 			}
 		})
@@ -58,3 +67,25 @@ func TestStartTime(t *testing.T) {
 
 // fields are n fields of no interest.
 func fields(n int) string { return strings.Repeat(" 1", n) }
+
+func TestLock(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "run", "lock")
+	unlock, err := Lock(t.Context(), path, 0o600, func() { t.Error("the first one waits") })
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancelCause(t.Context())
+	stop := errors.New("stop")
+	if _, err := Lock(ctx, path, 0o600, func() { cancel(stop) }); !errors.Is(err, stop) {
+		t.Errorf("the second does not wait: %v", err)
+	}
+	// A clean-up removes the file while it holds the lock.
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+	if unlock, err = Lock(t.Context(), path, 0o600, func() { t.Error("it waits for a removed file") }); err != nil {
+		t.Fatal(err)
+	}
+	unlock()
+}

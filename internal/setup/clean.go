@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
 	"github.com/meshwright/meshwright/internal/docker"
@@ -27,7 +28,7 @@ type CleanOptions struct {
 	Kit func(context.Context) (string, error)
 }
 
-// Cleaned is what a clean-up left on purpose.
+// Cleaned is what a clean-up leaves.
 type Cleaned struct {
 	Packages []string `json:"packages"` // installed by setup
 }
@@ -41,13 +42,13 @@ var ErrLabsExist = errors.New("labs still exist")
 func Clean(ctx context.Context, o CleanOptions) (*Cleaned, error) { return Machine{}.clean(ctx, o) }
 
 func (m Machine) clean(ctx context.Context, o CleanOptions) (*Cleaned, error) {
-	touched := m.touched()
+	touched := isThere(m.path(paths.DataDir)) || isThere(m.path(paths.RuntimeDir)) // by setup
 	if touched && os.Getuid() != 0 {
-		return nil, fmt.Errorf("the daemon in %s is root's\nrun: sudo meshwright clean", paths.DataDir)
+		return nil, fmt.Errorf("the daemon in %s belongs to root\nrun: sudo meshwright clean", paths.DataDir)
 	}
 	var record Record
 	if touched {
-		unlock, err := m.lock(ctx, func() { o.UI.Info("another meshwright sets this machine up; waiting for it") })
+		unlock, err := m.lock(ctx, o.UI)
 		if err != nil {
 			return nil, err
 		}
@@ -79,21 +80,11 @@ func (m Machine) clean(ctx context.Context, o CleanOptions) (*Cleaned, error) {
 		note, err := stage.do(ctx, record)
 		if err != nil {
 			step.Fail(err)
-			return nil, fmt.Errorf("cleaning up, %s: %w\nto go on from here, run: meshwright clean", stage.title, err)
+			return nil, fmt.Errorf("cleaning up, %s: %w\nto continue, run: meshwright clean", stage.title, err)
 		}
 		step.Done(note)
 	}
 	return &Cleaned{Packages: slices.Clone(record.Packages)}, nil
-}
-
-// touched reports whether setup has changed the machine.
-func (m Machine) touched() bool {
-	for _, dir := range []string{paths.DataDir, paths.RuntimeDir} {
-		if _, err := os.Lstat(m.path(dir)); err == nil {
-			return true
-		}
-	}
-	return false
 }
 
 // labs are the containers and networks of every lab in one daemon.
@@ -104,9 +95,9 @@ type labs struct {
 }
 
 // findLabs recognises a node by its mount of an owner directory of ours, and a
-// lab's network by its label; never by name. In a daemon that we started every
-// such network counts, in another only those of labs in our state: it may serve
-// other users too.
+// lab's network by its label, never by name. In a daemon that we started every
+// such network counts. Another daemon may serve other users, so only the networks of
+// labs in our state count.
 func (m Machine) findLabs(ctx context.Context, client *docker.Client) (*labs, error) {
 	var l labs
 	networks, err := client.Networks(ctx, map[string]string{mark.LabLabel: ""})
@@ -115,8 +106,7 @@ func (m Machine) findLabs(ctx context.Context, client *docker.Client) (*labs, er
 	}
 	for _, n := range networks {
 		lab := n.Labels[mark.LabLabel]
-		_, absent := os.Stat(filepath.Join(paths.Lab(lab), "owner"))
-		if absent == nil || client.Host() == m.client().Host() {
+		if client.Host() == m.client().Host() || isThere(filepath.Join(paths.Lab(lab), "owner")) {
 			l.networks = append(l.networks, n)
 			l.names = append(l.names, lab)
 		}
@@ -138,8 +128,7 @@ func (m Machine) findLabs(ctx context.Context, client *docker.Client) (*labs, er
 	return &l, nil
 }
 
-// labOfMount returns the lab whose owner directory, STATE/labs/LAB/owner, the
-// mount shows to a node.
+// labOfMount returns the lab whose owner directory, STATE/labs/LAB/owner, is mounted.
 func labOfMount(mount docker.Mount, state string) (lab string, ours bool) {
 	if mount.Destination != mark.OwnerMount {
 		return "", false
@@ -152,8 +141,8 @@ func labOfMount(mount docker.Mount, state string) (lab string, ours bool) {
 	return lab, lab != ""
 }
 
-// cleanLabs refuses while there are labs, or removes them when forced. Where no
-// Docker answers there is no lab to lose.
+// cleanLabs refuses while there are labs, or removes them when forced. Without a
+// Docker that answers there are none.
 func (m Machine) cleanLabs(ctx context.Context, o CleanOptions) error {
 	client, err := docker.Find(ctx)
 	if errors.Is(err, docker.ErrUnreachable) || errors.Is(err, docker.ErrNoCommand) {
@@ -175,21 +164,27 @@ func (m Machine) cleanLabs(ctx context.Context, o CleanOptions) error {
 			ErrLabsExist, strings.Join(found.names, ", "), strings.Join(commands, "; "))
 	}
 	step := o.UI.Start("labs")
-	for _, c := range found.containers {
-		step.Update(c.Name)
-		if err := client.Remove(ctx, c.ID); err != nil {
-			step.Fail(err)
-			return err
-		}
-	}
-	for _, n := range found.networks {
-		step.Update(n.Name)
-		if err := client.RemoveNetwork(ctx, n.ID); err != nil {
-			step.Fail(err)
-			return err
-		}
+	if err := found.remove(ctx, client, step.Update); err != nil {
+		step.Fail(err)
+		return err
 	}
 	step.Done("removed " + strings.Join(found.names, ", "))
+	return nil
+}
+
+func (l *labs) remove(ctx context.Context, client *docker.Client, update func(string)) error {
+	for _, c := range l.containers {
+		update(c.Name)
+		if err := client.Remove(ctx, c.ID); err != nil {
+			return err
+		}
+	}
+	for _, n := range l.networks {
+		update(n.Name)
+		if err := client.RemoveNetwork(ctx, n.ID); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 
@@ -220,11 +215,15 @@ func (m Machine) cleanNetwork(ctx context.Context, r Record) (string, error) {
 		return "nothing of ours", nil
 	}
 	if r.Network.Bridge {
-		return "docker0 was there before us: left", nil
+		return "docker0 was there before setup: left", nil
 	}
 	if m.bridge() {
-		if _, err := m.run(ctx, nil, "ip", "link", "delete", "docker0"); err != nil {
-			return "", err
+		bridge, err := netlink.LinkByName("docker0")
+		if err == nil {
+			err = netlink.LinkDel(bridge)
+		}
+		if err != nil {
+			return "", fmt.Errorf("removing the bridge docker0: %w", err)
 		}
 	}
 	return "docker0 and its packet filter rules are gone", m.removeDockerRules(ctx, r.Network.ForwardPolicy)
@@ -245,7 +244,7 @@ func (m Machine) cleanSysctls(_ context.Context, r Record) (string, error) {
 func (m Machine) cleanUser(_ context.Context, _ Record) (string, error) {
 	var removed []string
 	for _, dir := range []string{paths.Cache(), paths.State()} {
-		if _, err := os.Lstat(m.path(dir)); errors.Is(err, fs.ErrNotExist) {
+		if !isThere(m.path(dir)) {
 			continue
 		}
 		if err := m.removeTree(m.path(dir)); err != nil {
@@ -272,9 +271,9 @@ func (m Machine) cleanData(_ context.Context, _ Record) (string, error) {
 	return "removed " + paths.DataDir + ", " + paths.RuntimeDir, nil
 }
 
-// removeTree removes a directory and all in it. Whatever is mounted below is
-// unmounted first, and if anything stays mounted nothing is removed: behind a
-// bind mount is somebody else's data.
+// removeTree removes a directory and all in it. It first unmounts what is mounted
+// below. If anything stays mounted it removes nothing: behind a bind mount is somebody
+// else's data.
 func (m Machine) removeTree(dir string) error {
 	mounts, err := m.mountsBelow(dir)
 	if err != nil {
@@ -291,7 +290,7 @@ func (m Machine) removeTree(dir string) error {
 	}
 	err = os.RemoveAll(dir)
 	if errors.Is(err, unix.EBUSY) {
-		// The directory is a file system of its own: emptied, its mount stays.
+		// The directory is a mount point, which stays.
 		if entries, readErr := os.ReadDir(dir); readErr == nil && len(entries) == 0 {
 			return nil
 		}
@@ -310,11 +309,12 @@ func (m Machine) removeTree(dir string) error {
 }
 
 // mountsBelow lists the mount points below a directory that can be reached, oldest
-// first (proc_pid_mountinfo(5)).
+// first (proc_pid_mountinfo(5)). It reads the whole file: procfs stops at 1 MiB, and a
+// mount that is missed here costs somebody their data.
 func (m Machine) mountsBelow(dir string) ([]string, error) {
 	data, err := os.ReadFile(m.path("/proc/self/mountinfo"))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // not Linux: no daemon of ours, and no mounts of its
+		return nil, nil // not Linux: there is no daemon of ours
 	}
 	if err != nil {
 		return nil, err
@@ -329,8 +329,7 @@ func (m Machine) mountsBelow(dir string) ([]string, error) {
 		if !strings.HasPrefix(point, strings.TrimSuffix(dir, "/")+"/") {
 			continue
 		}
-		// A mount point that has been mounted over cannot be reached, neither to
-		// unmount it nor to harm what is in it.
+		// A mount point that another mount covers cannot be reached.
 		if _, err := os.Lstat(point); !errors.Is(err, fs.ErrNotExist) {
 			mounts = append(mounts, point)
 		}

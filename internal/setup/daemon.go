@@ -38,10 +38,10 @@ func (m Machine) daemonConfig(wrap bool) ([]byte, error) {
 		"exec-root": m.execRoot(),
 		"pidfile":   m.pidFile(),
 		"hosts":     []string{"unix://" + m.socket()},
-		"group":     "root", // of the socket, which is 0600 anyway as soon as the daemon is up
+		"group":     "root", // of the socket; await makes it 0600
 		// There is no systemd to delegate cgroups to where we start a daemon.
 		"exec-opts": []string{"native.cgroupdriver=cgroupfs"},
-		// kind follows a node's log until it is up, and a lab may stay for weeks.
+		// kind needs a node's log until the node is up; a lab may run for weeks.
 		"log-driver": "json-file",
 		"log-opts":   map[string]string{"max-size": "20m", "max-file": "2"},
 	}
@@ -178,17 +178,17 @@ func (m Machine) await(ctx context.Context, timeout time.Duration, ended <-chan 
 	}
 }
 
-// clearStale removes what a killed daemon left and a new one would stumble over:
-// dockerd refuses to start when the process id in its pid file, or in its
-// containerd's, belongs to any process at all. The caller has made sure that no
-// daemon of ours runs.
+// clearStale removes what a killed daemon left. dockerd refuses to start when the
+// process id in its pid file, or in its containerd's, belongs to any process. Call it
+// only while no daemon of ours runs.
 func (m Machine) clearStale() error {
 	var errs []error
 	containerd := m.execRoot() + "/containerd"
 	for _, path := range []string{m.pidFile(), containerd + "/containerd.pid"} {
 		pid := readPID(path)
-		if m.isOurContainerd(pid) {
-			errs = append(errs, m.end(pid))
+		// A containerd of our dockerd that has outlived it has our configuration file.
+		if p, err := m.identify(pid); err == nil && slices.Contains(m.command(pid), containerd+"/containerd.toml") {
+			errs = append(errs, m.stop(context.Background(), p, 10*time.Second))
 		}
 		errs = append(errs, removeIfThere(path))
 	}
@@ -201,28 +201,13 @@ func (m Machine) clearStale() error {
 }
 
 // clearFormerBoot removes the exec root of a daemon of another boot, where /run
-// outlives one: what it says of running containers is no longer so.
+// outlives a boot: it lists containers that no longer run.
 func (m Machine) clearFormerBoot(r Record) error {
 	boot, err := m.boot()
 	if err != nil || r.Daemon.Boot == "" || r.Daemon.Boot == boot {
 		return err
 	}
 	return m.removeTree(m.execRoot())
-}
-
-// isOurContainerd recognises a containerd that our dockerd started and that has
-// outlived it, by its configuration file under our exec root.
-func (m Machine) isOurContainerd(pid int) bool {
-	return pid != 0 && slices.Contains(m.command(pid), m.execRoot()+"/containerd/containerd.toml")
-}
-
-// end stops a process that the caller has identified.
-func (m Machine) end(pid int) error {
-	p, err := m.identify(pid)
-	if err != nil {
-		return nil //nolint:nilerr // gone already
-	}
-	return m.stop(context.Background(), p, 10*time.Second)
 }
 
 // stop asks a process to end and kills it after the grace time. It returns when
@@ -254,9 +239,8 @@ func (m Machine) stop(ctx context.Context, p Process, grace time.Duration) error
 	return nil
 }
 
-// daemonEnv is our environment less what would steer dockerd or be kept by it:
-// its own clients' settings, and secrets, which would show in its environment
-// for as long as it runs.
+// daemonEnv is our environment without settings of Docker's clients and without
+// secrets, which would stay in the daemon's environment for as long as it runs.
 func daemonEnv(env []string) []string {
 	keep := []string{"PATH", "HOME", "LANG", "TZ", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 	kept := slices.DeleteFunc(slices.Clone(env), func(kv string) bool {
@@ -288,8 +272,13 @@ func logSince(path string, offset int64) string {
 }
 
 func removeIfThere(path string) error {
-	if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+	if err := os.Remove(path); !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
 	return nil
+}
+
+func isThere(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }

@@ -25,15 +25,14 @@ type Examination struct {
 	Nodes int
 	// Room are disk, memory and ports. One that is not OK makes an up fail.
 	Room []Finding
-	// Limits of the kernel. One that is not OK matters with three clusters or more,
-	// or where our own daemon has yet to raise it.
+	// Limits of the kernel. One that is not OK matters with three clusters or more.
 	Limits []Finding
 	// Packages that building the kit lacks; nil unless it has to be built.
 	Packages []string
 }
 
-// Examine looks at the machine as Run does, and changes nothing. airgap: a lab is
-// to come from the kit, which is to be built if it is not there.
+// Examine looks at the machine as Run does and changes nothing. With airgap a lab
+// comes from the kit, which is to be built if it does not exist.
 func Examine(ctx context.Context, airgap bool) (*Examination, error) {
 	return Machine{}.examine(ctx, airgap)
 }
@@ -65,7 +64,7 @@ func (m Machine) examine(ctx context.Context, airgap bool) (*Examination, error)
 	return e, nil
 }
 
-// limitFindings are the kernel's limits; none where there are no such.
+// limitFindings are the kernel's limits; none on systems other than Linux.
 func (m Machine) limitFindings() []Finding {
 	var findings []Finding
 	for _, l := range limits {
@@ -76,20 +75,19 @@ func (m Machine) limitFindings() []Finding {
 		value, err := strconv.Atoi(text)
 		findings = append(findings, Finding{
 			What: l.why, Need: strconv.Itoa(l.need), Found: text, OK: err == nil && value >= l.need,
-			Mend: fmt.Sprintf("sudo sysctl %s=%d", l.name, l.need),
+			Remedy: fmt.Sprintf("sudo sysctl %s=%d", l.name, l.need),
 		})
 	}
 	return findings
 }
 
-// StateWritable returns nil when labs can be kept in dir, which need not be there
-// yet.
+// StateWritable returns nil when labs can be kept in dir, which need not exist.
 func StateWritable(dir string) error {
 	dir, _, err := nearest(dir)
-	if err != nil {
-		return err
+	if err == nil {
+		err = unix.Access(dir, unix.W_OK|unix.X_OK)
 	}
-	if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
+	if err != nil {
 		return fmt.Errorf("%s cannot be written: %w", dir, err)
 	}
 	return nil

@@ -3,49 +3,54 @@ package setup
 import (
 	"context"
 	"errors"
+	"regexp"
+	"slices"
 	"strings"
 )
 
+// iptables waits up to ten seconds for others that change the rules.
+func (m Machine) iptables(ctx context.Context, args ...string) ([]byte, error) {
+	return m.run(ctx, nil, "iptables", append([]string{"-w", "10"}, args...)...)
+}
+
 // forwardPolicy returns the policy of the filter table's FORWARD chain.
 func (m Machine) forwardPolicy(ctx context.Context) (string, error) {
-	rules, err := m.run(ctx, nil, "iptables", "-w", "10", "-S", "FORWARD")
+	rules, err := m.iptables(ctx, "-S", "FORWARD")
 	if err != nil {
 		return "", err
 	}
-	for line := range strings.Lines(string(rules)) {
-		if policy, ok := strings.CutPrefix(strings.TrimSpace(line), "-P FORWARD "); ok {
-			return policy, nil
-		}
-	}
-	return "", nil
+	_, policy, _ := strings.Cut(string(rules), "-P FORWARD ")
+	policy, _, _ = strings.Cut(policy, "\n")
+	return strings.TrimSpace(policy), nil
 }
 
-// removeDockerRules deletes the packet filter rules and chains that dockerd
-// leaves behind when it stops, and nothing else, and sets the FORWARD policy
-// back to what it was ("" leaves it).
+// removeDockerRules deletes the packet filter rules and chains that dockerd leaves
+// when it stops, and nothing else, and sets the FORWARD policy back ("" leaves it). Like
+// dockerd it goes through iptables: an nftables client does not see the tables of
+// iptables-legacy, and cannot decode the rules that iptables-nft writes.
 func (m Machine) removeDockerRules(ctx context.Context, policy string) error {
 	var errs []error
 	for _, table := range []string{"nat", "filter"} {
-		rules, err := m.run(ctx, nil, "iptables", "-w", "10", "-t", table, "-S")
+		rules, err := m.iptables(ctx, "-t", table, "-S")
 		if err != nil {
 			errs = append(errs, err)
 			continue
 		}
 		for _, command := range dockerRules(string(rules)) {
-			_, err := m.run(ctx, nil, "iptables", append([]string{"-w", "10", "-t", table}, command...)...)
+			_, err := m.iptables(ctx, append([]string{"-t", table}, command...)...)
 			errs = append(errs, err)
 		}
 	}
 	if policy != "" {
-		_, err := m.run(ctx, nil, "iptables", "-w", "10", "-P", "FORWARD", policy)
+		_, err := m.iptables(ctx, "-P", "FORWARD", policy)
 		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }
 
 // dockerRules turns the output of `iptables -S` into the commands that delete
-// Docker's part: rules that name docker0 or jump into Docker's chains, what the
-// chains hold, then the chains, which must be empty and unused by then.
+// Docker's part: first the rules with docker0 or a jump into Docker's chains, then the
+// content of these chains, then the chains, which must be empty and unused.
 func dockerRules(rules string) [][]string {
 	var del, flush, drop [][]string
 	for line := range strings.Lines(rules) {
@@ -53,31 +58,18 @@ func dockerRules(rules string) [][]string {
 		if len(fields) < 2 {
 			continue
 		}
-		dockers := fields[1] == "DOCKER" || strings.HasPrefix(fields[1], "DOCKER-")
-		switch {
-		case fields[0] == "-N" && dockers:
-			flush = append(flush, []string{"-F", fields[1]})
-			drop = append(drop, []string{"-X", fields[1]})
-		case fields[0] == "-A" && !dockers && namesDocker(fields[2:]):
+		switch chain := fields[1]; {
+		case fields[0] == "-N" && dockerChain.MatchString(chain):
+			flush = append(flush, []string{"-F", chain})
+			drop = append(drop, []string{"-X", chain})
+		case fields[0] == "-A" && !dockerChain.MatchString(chain) && dockerRule.MatchString(line):
 			del = append(del, append([]string{"-D"}, fields[1:]...))
 		}
 	}
-	return append(append(del, flush...), drop...)
+	return slices.Concat(del, flush, drop)
 }
 
-// namesDocker reports whether a rule's interface or target is Docker's.
-func namesDocker(fields []string) bool {
-	for i := 1; i < len(fields); i++ {
-		switch fields[i-1] {
-		case "-i", "-o":
-			if fields[i] == "docker0" {
-				return true
-			}
-		case "-j", "-g":
-			if fields[i] == "DOCKER" || strings.HasPrefix(fields[i], "DOCKER-") {
-				return true
-			}
-		}
-	}
-	return false
-}
+var (
+	dockerChain = regexp.MustCompile(`^DOCKER(-|$)`)
+	dockerRule  = regexp.MustCompile(` (-[io] docker0|-[jg] DOCKER(-\S+)?)(\s|$)`)
+)

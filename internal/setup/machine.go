@@ -15,8 +15,8 @@ import (
 	"github.com/meshwright/meshwright/internal/paths"
 )
 
-// Machine is the machine to set up. Tests put another directory in place of its
-// root, and another function in place of running commands.
+// Machine is the machine to set up. Tests replace its root directory and the function
+// that runs commands.
 type Machine struct {
 	root string // "" is the machine itself
 	exec func(ctx context.Context, env []string, name string, args ...string) ([]byte, error)
@@ -52,8 +52,8 @@ func (m Machine) run(ctx context.Context, env []string, name string, args ...str
 	}
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(os.Environ(), env...)
-	// A group of its own: Ctrl-C must not tear a package installation apart. It
-	// is asked to stop through ctx.
+	// A group of its own: Ctrl-C must not interrupt a package installation. The end of
+	// ctx asks it to stop.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	var stdout, stderr bytes.Buffer
@@ -76,9 +76,8 @@ func lookPath(name string) (string, error) {
 		return filepath.Abs(path)
 	}
 	for _, dir := range []string{"/usr/local/sbin", "/usr/sbin", "/sbin"} {
-		candidate := filepath.Join(dir, name)
-		if info, err := os.Stat(candidate); err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0 {
-			return candidate, nil
+		if path, err := exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path, nil
 		}
 	}
 	return "", err
@@ -93,7 +92,7 @@ func lastLines(text string, n int) string {
 // system is what the machine runs, from os-release(5).
 type system struct {
 	name   string // "Debian GNU/Linux 12 (bookworm)"
-	debian bool   // Debian, Ubuntu or a child of theirs
+	debian bool   // Debian, Ubuntu or derived from them
 }
 
 func (m Machine) system() (system, error) {

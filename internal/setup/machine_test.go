@@ -2,7 +2,6 @@ package setup
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,7 +30,7 @@ func fakeMachine(t *testing.T, files map[string]string) Machine {
 
 // stat is the content of /proc/PID/stat of a process, as proc(5) describes it.
 func stat(pid int, name, state string, start int) string {
-	return fmt.Sprintf("%d (%s) %s 1 9 9 0 -1 4194560 2 3 4 5 6 7 8 9 20 0 14 0 %d 1 2 3\n", pid, name, state, start)
+	return fmt.Sprintf("%d (%s) %s 1 9 9 0 -1 4194560 2 3 4 5 6 7 8 9 20 0 14 0 %d%s\n", pid, name, state, start, strings.Repeat(" 1", 22))
 }
 
 const bootA, bootB = "a0000000-0000-4000-8000-000000000000", "b0000000-0000-4000-8000-000000000000"
@@ -204,26 +203,4 @@ func TestParseRelease(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestLock(t *testing.T) {
-	m := fakeMachine(t, nil)
-	unlock, err := m.lock(t.Context(), func() { t.Error("the first one waits") })
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancelCause(t.Context())
-	stop := errors.New("stop")
-	if _, err := m.lock(ctx, func() { cancel(stop) }); !errors.Is(err, stop) {
-		t.Errorf("the second does not wait: %v", err)
-	}
-	// A clean-up removes the file while it holds the lock.
-	if err := os.Remove(m.path(lockFile)); err != nil {
-		t.Fatal(err)
-	}
-	unlock()
-	if unlock, err = m.lock(t.Context(), func() { t.Error("it waits for a removed file") }); err != nil {
-		t.Fatal(err)
-	}
-	unlock()
 }

@@ -21,15 +21,14 @@ var (
 		{"docker.io", []string{"dockerd"}},
 		{"docker.io", []string{"docker"}},
 		{"iptables", []string{"iptables"}},
-		{"iproute2", []string{"ip"}},
 	}
 	// kitTools are what `meshwright airgap build` needs besides Go and Docker.
 	kitTools = []tool{
 		{"debootstrap", []string{"debootstrap"}},
 		{"python3-pip", []string{"pip3", "pip"}},
 	}
-	// testTools are what `make test` needs besides: Go's race detector is linked by a C
-	// compiler, which Debian separates from its library's headers.
+	// testTools are what `make test` needs besides. A C compiler links Go's race
+	// detector; Debian packages it apart from the C library's headers.
 	testTools = []tool{
 		{"gcc", []string{"gcc", "cc"}},
 		{"libc6-dev", []string{"gcc", "cc"}},
@@ -69,9 +68,6 @@ func (m Machine) install(ctx context.Context, r *Record, packages []string, upda
 			r.Packages = append(r.Packages, p)
 		}
 	}
-	if err := os.MkdirAll(m.path("/var/lib/meshwright"), 0o711); err != nil {
-		return err
-	}
 	if err := m.writeRecord(*r); err != nil {
 		return err
 	}
@@ -108,20 +104,21 @@ func (m Machine) install(ctx context.Context, r *Record, packages []string, upda
 const policyFile = "/usr/sbin/policy-rc.d"
 
 // keepServicesOff keeps a package's scripts from starting Docker themselves
-// where no systemd is in charge: that daemon would run without the settings that
-// this machine needs. With systemd, the distribution's own service is the
-// ordinary Docker, and welcome. A policy that is there already is left alone.
+// where there is no systemd: that daemon would run without the settings that this
+// machine needs. With systemd the distribution's own service is used. A policy that
+// exists already is left alone.
 func (m Machine) keepServicesOff() (restore func() error, err error) {
 	nothing := func() error { return nil }
+	path := m.path(policyFile)
+	remove := func() error { return removeIfThere(path) }
 	if _, err := os.Stat(m.path("/run/systemd/system")); err == nil {
 		return nothing, nil
 	}
-	path := m.path(policyFile)
 	const content = "#!/bin/sh\n# Written by `meshwright setup` for one installation; safe to remove.\nexit 101\n"
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o755) //nolint:gosec // it is a program
 	if errors.Is(err, fs.ErrExist) {
 		if data, err := os.ReadFile(path); err == nil && string(data) == content {
-			return func() error { return removeIfThere(path) }, nil // left by an interrupted set-up
+			return remove, nil // left by an interrupted set-up
 		}
 		return nothing, nil
 	}
@@ -132,5 +129,5 @@ func (m Machine) keepServicesOff() (restore func() error, err error) {
 	if err := errors.Join(err, f.Close()); err != nil {
 		return nil, err
 	}
-	return func() error { return removeIfThere(path) }, nil
+	return remove, nil
 }

@@ -10,23 +10,22 @@ import (
 	"strings"
 	"time"
 
-	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/internal/ui"
 )
 
-// plan is what a set-up of our own daemon has to change, found out before
-// anything is.
+// plan is what a set-up of our own daemon has to change. It is made before anything
+// is changed.
 type plan struct {
 	m        Machine
 	packages []string
-	low      map[limit]int
+	low      []lowLimit
 	daemon   Process // of ours that runs already
 	running  bool
 	wrap     bool // a capability is missing
 }
 
 // plan compares the machine with what our daemon needs, and further tools.
-func (m Machine) plan(_ context.Context, r Record, further []tool) (*plan, error) {
+func (m Machine) plan(r Record, further []tool) (*plan, error) {
 	p := &plan{m: m, packages: missing(slices.Concat(dockerTools, further), lookPath)}
 	var err error
 	if p.low, err = m.low(); err != nil {
@@ -43,10 +42,8 @@ func (p *plan) changes() []string {
 	if len(p.packages) > 0 {
 		lines = append(lines, "install "+strings.Join(p.packages, ", ")+" (apt-get)")
 	}
-	for _, l := range limits {
-		if value, ok := p.low[l]; ok {
-			lines = append(lines, fmt.Sprintf("raise %s from %d to %d", l.name, value, l.need))
-		}
+	for _, l := range p.low {
+		lines = append(lines, fmt.Sprintf("raise %s from %d to %d", l.name, l.value, l.need))
 	}
 	if p.running {
 		return lines
@@ -72,19 +69,12 @@ func (p *plan) limitsStage(_ context.Context, r *Record, _ *ui.Step) (done, skip
 	if len(p.low) == 0 {
 		return "", "high enough", nil
 	}
-	if err := os.MkdirAll(p.m.path(paths.DataDir), 0o711); err != nil {
-		return "", "", err
-	}
 	var raised []string
-	for _, l := range limits {
-		value, ok := p.low[l]
-		if !ok {
-			continue
-		}
-		if err := p.m.set(r, l.name, fmt.Sprint(l.need), p.m.writeRecord); err != nil {
+	for _, l := range p.low {
+		if err := p.m.set(r, l.name, fmt.Sprint(l.need)); err != nil {
 			return "", "", fmt.Errorf("raising %s: %w\nrun: sysctl %s=%d", l.name, err, l.name, l.need)
 		}
-		raised = append(raised, fmt.Sprintf("%s %d → %d", strings.TrimPrefix(l.name, "fs.inotify."), value, l.need))
+		raised = append(raised, fmt.Sprintf("%s %d → %d", strings.TrimPrefix(l.name, "fs.inotify."), l.value, l.need))
 	}
 	return strings.Join(raised, ", "), "", nil
 }
@@ -153,9 +143,8 @@ func (m Machine) beforeFirstStart(ctx context.Context, r *Record) error {
 			return err
 		}
 	}
-	err = m.set(r, "net.ipv4.ip_forward", "1", m.writeRecord)
-	if errors.Is(err, os.ErrNotExist) {
-		return nil
+	if err := m.set(r, "net.ipv4.ip_forward", "1"); !errors.Is(err, os.ErrNotExist) {
+		return err
 	}
-	return err
+	return nil
 }

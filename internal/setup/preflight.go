@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/prometheus/procfs"
 	"golang.org/x/sys/unix"
 
 	"github.com/meshwright/meshwright/internal/docker"
@@ -20,10 +21,7 @@ import (
 	"github.com/meshwright/meshwright/internal/ui"
 )
 
-const (
-	mib = int64(1) << 20
-	gib = int64(1) << 30
-)
+const gib = int64(1) << 30
 
 // Needs are what the work ahead takes from the machine. Measured on two shared
 // cores with the two-cluster stack.
@@ -35,17 +33,17 @@ type Needs struct {
 
 // Finding is one preflight verdict.
 type Finding struct {
-	What  string // "disk for /var/lib/meshwright"
-	Need  string // "20.0 GiB"
-	Found string
-	OK    bool
-	Mend  string // what to do when it is not OK
+	What   string // "disk for /var/lib/meshwright"
+	Need   string // "20.0 GiB"
+	Found  string
+	OK     bool
+	Remedy string // what to do when it is not OK
 }
 
 func (f Finding) String() string {
 	text := fmt.Sprintf("%s: needs %s, found %s", f.What, f.Need, f.Found)
 	if !f.OK {
-		text += " — " + f.Mend
+		text += " — " + f.Remedy
 	}
 	return text
 }
@@ -62,16 +60,16 @@ func errPreflight(findings []Finding) error {
 		return nil
 	}
 	return errors.New("the machine is too small for the work ahead:\n" + strings.Join(lines, "\n") +
-		"\nto try all the same, begin the command with: " + skipVariable + "=1")
+		"\nto try anyway, begin the command with: " + skipVariable + "=1")
 }
 
 // skipVariable, when it is 1, leaves the measuring out.
 const skipVariable = "MESHWRIGHT_SKIP_PREFLIGHT"
 
 // Preflight measures whether the machine has room for a new lab or, with kit, for the
-// airgap kit, and fails when it has not. Of a kit that is there nobody knows yet how
-// much is to be built again: nothing is measured. A Docker that does not answer is for
-// the work itself to complain of.
+// airgap kit, and fails when it has not. It measures nothing for a kit that exists: how
+// much of it is to be built again is not known. A Docker that does not answer is no
+// failure here.
 func Preflight(ctx context.Context, p *ui.Printer, kit bool) error {
 	return Machine{}.preflight(ctx, p, kit)
 }
@@ -92,7 +90,7 @@ func (m Machine) preflight(ctx context.Context, p *ui.Printer, kit bool) error {
 func (m Machine) checkSize(ctx context.Context, p *ui.Printer, found *Result, build bool) error {
 	step := p.Start("preflight")
 	if os.Getenv(skipVariable) == "1" {
-		step.Skip("not wanted (" + skipVariable + ")")
+		step.Skip("turned off by " + skipVariable)
 		return nil
 	}
 	findings, _, err := m.room(ctx, found, build)
@@ -112,9 +110,9 @@ func (m Machine) checkSize(ctx context.Context, p *ui.Printer, found *Result, bu
 }
 
 // room compares the machine with what a lab on the Docker that was found takes and,
-// with build, the kit before it. Without a Docker it is one of ours that will hold
-// them. Where nodes of labs run already, they hold their share of the memory, and only
-// a margin is asked for.
+// with build, the kit before it. Without a Docker a daemon of ours will hold them.
+// Nodes of labs that run already have their share of the memory: then only a margin is
+// needed.
 func (m Machine) room(ctx context.Context, found *Result, build bool) (findings []Finding, nodes int, err error) {
 	data := paths.DataDir
 	if found != nil {
@@ -159,8 +157,8 @@ func needs(data string, build bool, runningNodes int) Needs {
 	return n
 }
 
-// measure compares the machine with the needs. What it cannot find out on this
-// kind of machine it leaves out.
+// measure compares the machine with the needs. It leaves out what this kind of
+// machine does not tell.
 func (m Machine) measure(ctx context.Context, needs Needs) ([]Finding, error) {
 	var findings []Finding
 	disks, err := diskFindings(needs.Disk, m.space)
@@ -168,57 +166,61 @@ func (m Machine) measure(ctx context.Context, needs Needs) ([]Finding, error) {
 		return nil, err
 	}
 	findings = append(findings, disks...)
-	if data, err := os.ReadFile(m.path("/proc/meminfo")); err == nil && needs.Memory > 0 {
-		available, err := memAvailable(string(data))
-		if err != nil {
-			return nil, err
+	if proc, err := procfs.NewFS(m.path("/proc")); err == nil && needs.Memory > 0 {
+		memory, err := proc.Meminfo()
+		if err == nil && memory.MemAvailableBytes == nil {
+			err = errors.New("/proc/meminfo has no MemAvailable")
 		}
+		if err != nil {
+			return nil, fmt.Errorf("available memory: %w", err)
+		}
+		available := int64(*memory.MemAvailableBytes) //nolint:gosec // far below the limit
 		findings = append(findings, Finding{
-			What: "memory", Need: size(needs.Memory), Found: size(available), OK: available >= needs.Memory,
-			Mend: "stop other programs or labs (meshwright destroy), or use a larger machine",
+			What: "memory", Need: ui.Bytes(needs.Memory), Found: ui.Bytes(available), OK: available >= needs.Memory,
+			Remedy: "stop other programs or labs (meshwright destroy), or use a larger machine",
 		})
 	}
 	if needs.Ports > 0 {
 		free := freePorts(ctx, needs.Ports)
+		found := strconv.Itoa(free)
+		if free >= needs.Ports {
+			found = "enough"
+		}
 		findings = append(findings, Finding{
-			What: "free ports on 127.0.0.1", Need: strconv.Itoa(needs.Ports), Found: portsFound(free, needs.Ports), OK: free >= needs.Ports,
-			Mend: "close listeners, or widen net.ipv4.ip_local_port_range",
+			What: "free ports on 127.0.0.1", Need: strconv.Itoa(needs.Ports), Found: found, OK: free >= needs.Ports,
+			Remedy: "close listeners, or widen net.ipv4.ip_local_port_range",
 		})
 	}
 	return findings, nil
 }
 
-// diskFindings adds the needs up by file system: two directories on one disk
-// need the sum. space tells a path's file system and its free bytes.
+// diskFindings adds up the needs by file system: two directories on one disk
+// need the sum. space returns a path's file system and its free bytes.
 func diskFindings(needs map[string]int64, space func(string) (device uint64, free int64, err error)) ([]Finding, error) {
 	type disk struct {
-		paths []string
-		need  int64
-		free  int64
+		device     uint64
+		paths      []string
+		need, free int64
 	}
-	disks := map[uint64]*disk{}
-	var order []uint64
+	var disks []disk
 	for _, path := range slices.Sorted(maps.Keys(needs)) {
 		device, free, err := space(path)
 		if err != nil {
 			return nil, fmt.Errorf("free space for %s: %w", path, err)
 		}
-		d := disks[device]
-		if d == nil {
-			d = &disk{free: free}
-			disks[device] = d
-			order = append(order, device)
+		i := slices.IndexFunc(disks, func(d disk) bool { return d.device == device })
+		if i < 0 {
+			i, disks = len(disks), append(disks, disk{device: device, free: free})
 		}
-		d.paths = append(d.paths, path)
-		d.need += needs[path]
+		disks[i].paths = append(disks[i].paths, path)
+		disks[i].need += needs[path]
 	}
 	var findings []Finding
-	for _, device := range order {
-		d := disks[device]
+	for _, d := range disks {
 		findings = append(findings, Finding{
 			What: "free disk for " + strings.Join(d.paths, " and "),
-			Need: size(d.need), Found: size(d.free), OK: d.free >= d.need,
-			Mend: "free some, or move it with a mount of its own",
+			Need: ui.Bytes(d.need), Found: ui.Bytes(d.free), OK: d.free >= d.need,
+			Remedy: "free some space, or mount a larger disk there",
 		})
 	}
 	return findings, nil
@@ -251,24 +253,7 @@ func nearest(path string) (string, os.FileInfo, error) {
 	}
 }
 
-// memAvailable reads the memory that can be had without swapping, in bytes, from
-// the content of /proc/meminfo.
-func memAvailable(text string) (int64, error) {
-	for line := range strings.Lines(text) {
-		rest, ok := strings.CutPrefix(line, "MemAvailable:")
-		if !ok {
-			continue
-		}
-		kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
-		if err != nil {
-			return 0, fmt.Errorf("available memory: %w", err)
-		}
-		return kib << 10, nil
-	}
-	return 0, errors.New("available memory: /proc/meminfo does not tell")
-}
-
-// freePorts counts loopback ports that can be had at once, up to want: each
+// freePorts counts loopback ports that can be listened on at once, up to want: each
 // cluster publishes its API server on one, and each provider listens on one.
 func freePorts(ctx context.Context, want int) int {
 	var config net.ListenConfig
@@ -280,18 +265,4 @@ func freePorts(ctx context.Context, want int) int {
 		defer l.Close() //nolint:revive // they are to be held together, up to the return
 	}
 	return want
-}
-
-func portsFound(free, want int) string {
-	if free >= want {
-		return "enough"
-	}
-	return strconv.Itoa(free)
-}
-
-func size(bytes int64) string {
-	if bytes < gib {
-		return fmt.Sprintf("%d MiB", bytes/mib)
-	}
-	return fmt.Sprintf("%.1f GiB", float64(bytes)/float64(gib))
 }

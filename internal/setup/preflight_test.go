@@ -21,13 +21,13 @@ func TestDiskFindings(t *testing.T) {
 	}{
 		"one disk, the sum fits not": {
 			device: map[string]uint64{"/a": 1, "/b": 1}, free: map[uint64]int64{1: 12 * gib},
-			want: []Finding{{What: "free disk for /a and /b", Need: "15.0 GiB", Found: "12.0 GiB", Mend: "free some, or move it with a mount of its own"}},
+			want: []Finding{{What: "free disk for /a and /b", Need: "15.0 GiB", Found: "12.0 GiB", Remedy: "free some space, or mount a larger disk there"}},
 		},
 		"two disks, both fit": {
 			device: map[string]uint64{"/a": 1, "/b": 2}, free: map[uint64]int64{1: 10 * gib, 2: 5 * gib},
 			want: []Finding{
-				{What: "free disk for /a", Need: "10.0 GiB", Found: "10.0 GiB", OK: true, Mend: "free some, or move it with a mount of its own"},
-				{What: "free disk for /b", Need: "5.0 GiB", Found: "5.0 GiB", OK: true, Mend: "free some, or move it with a mount of its own"},
+				{What: "free disk for /a", Need: "10.0 GiB", Found: "10.0 GiB", OK: true, Remedy: "free some space, or mount a larger disk there"},
+				{What: "free disk for /b", Need: "5.0 GiB", Found: "5.0 GiB", OK: true, Remedy: "free some space, or mount a larger disk there"},
 			},
 		},
 	} {

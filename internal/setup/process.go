@@ -1,7 +1,6 @@
 package setup
 
 import (
-	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -20,19 +19,12 @@ type Process struct {
 // identify returns the identity of the process that now has this id. It fails
 // with fs.ErrNotExist when there is none, or only a zombie.
 func (m Machine) identify(pid int) (Process, error) {
-	stat, err := os.ReadFile(m.path("/proc", strconv.Itoa(pid), "stat"))
+	start, err := process.StartTime(m.path("/proc"), pid)
 	if err != nil {
 		return Process{}, err
-	}
-	start, err := process.StartTime(stat)
-	if err != nil {
-		return Process{}, fmt.Errorf("process %d: %w", pid, err)
 	}
 	boot, err := m.boot()
-	if err != nil {
-		return Process{}, err
-	}
-	return Process{PID: pid, Start: start, Boot: boot}, nil
+	return Process{PID: pid, Start: start, Boot: boot}, err
 }
 
 // alive reports whether the very process still runs.
@@ -46,11 +38,7 @@ func (m Machine) alive(p Process) bool {
 
 // boot returns the identity of the machine's current boot.
 func (m Machine) boot() (string, error) {
-	id, err := os.ReadFile(m.path("/proc/sys/kernel/random/boot_id"))
-	if err != nil {
-		return "", err
-	}
-	return strings.TrimSpace(string(id)), nil
+	return m.readSysctl("kernel.random.boot_id")
 }
 
 // command returns a process's arguments, nil when it is gone.
@@ -65,12 +53,9 @@ func (m Machine) command(pid int) []string {
 // readPID returns the process id in a pid file, 0 when there is none.
 func readPID(path string) int {
 	data, err := os.ReadFile(path)
-	if err != nil {
+	pid, parseErr := strconv.Atoi(strings.TrimSpace(string(data)))
+	if err != nil || parseErr != nil {
 		return 0
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(data)))
-	if err != nil || pid < 0 {
-		return 0
-	}
-	return pid
+	return max(pid, 0)
 }

@@ -1,12 +1,19 @@
 package setup
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/meshwright/meshwright/internal/paths"
+	"github.com/meshwright/meshwright/internal/process"
+	"github.com/meshwright/meshwright/internal/ui"
 )
 
 // Record is what setup has done to this machine, kept in setup.json in
@@ -52,21 +59,28 @@ func (m Machine) writeRecord(r Record) error {
 	if err != nil {
 		return err
 	}
+	if err := os.MkdirAll(m.path(paths.DataDir), 0o711); err != nil {
+		return err
+	}
 	return writeFileAtomic(m.recordFile(), append(data, '\n'), 0o600)
 }
 
 // writeFileAtomic replaces a file's content so that a crash leaves the old or
 // the new one, never a part.
 func writeFileAtomic(path string, data []byte, mode os.FileMode) error {
-	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	return renameio.WriteFile(path, data, mode, renameio.WithTempDir(filepath.Dir(path)), renameio.WithStaticPermissions(mode))
+}
+
+// lockFile is outside the directories that Clean removes.
+const lockFile = "/run/lock/meshwright.lock"
+
+// lock lets one set-up or clean-up at a time change the machine.
+func (m Machine) lock(ctx context.Context, p *ui.Printer) (unlock func(), err error) {
+	unlock, err = process.Lock(ctx, m.path(lockFile), 0o600, func() {
+		p.Info("another meshwright is setting up this machine; waiting for it")
+	})
 	if err != nil {
-		return err
+		err = fmt.Errorf("waiting for another set-up: %w", err)
 	}
-	defer os.Remove(f.Name()) //nolint:errcheck // it is gone after the rename
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Chmod(mode), f.Sync(), f.Close())
-	if err != nil {
-		return fmt.Errorf("writing %s: %w", path, err)
-	}
-	return os.Rename(f.Name(), path)
+	return unlock, err
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/distribution/reference"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
@@ -21,15 +22,14 @@ const probeTimeout = 8 * time.Second
 
 // registryURLs are the places from which a lab with official artifacts is fetched:
 // the API root of every image's registry, and every chart repository's index.
-func registryURLs(set *artifacts.Set) []string {
+func registryURLs(set *artifacts.Set) ([]string, error) {
 	var urls []string
 	for _, image := range append(slices.Collect(maps.Values(set.Images)), set.NodeImage) {
-		host, _, qualified := strings.Cut(image.Name, "/")
-		// The distribution reference rule: a first part without a dot, a colon
-		// or the name localhost is a path on Docker Hub.
-		if !qualified || !strings.ContainsAny(host, ".:") && host != "localhost" {
-			host = "docker.io"
+		name, err := reference.ParseNormalizedNamed(image.Name)
+		if err != nil {
+			return nil, fmt.Errorf("image %s: %w", image.Name, err)
 		}
+		host := reference.Domain(name)
 		if host == "docker.io" {
 			host = "registry-1.docker.io"
 		}
@@ -41,13 +41,17 @@ func registryURLs(set *artifacts.Set) []string {
 		}
 	}
 	slices.Sort(urls)
-	return slices.Compact(urls)
+	return slices.Compact(urls), nil
 }
 
 // RegistriesAnswer returns nil when every place that official artifacts come
 // from answers, and otherwise which one does not and why.
 func RegistriesAnswer(ctx context.Context) error {
-	return answer(ctx, http.DefaultClient, registryURLs(artifacts.Registry()))
+	urls, err := registryURLs(artifacts.Registry())
+	if err != nil {
+		return err
+	}
+	return answer(ctx, http.DefaultClient, urls)
 }
 
 func answer(ctx context.Context, client *http.Client, urls []string) error {

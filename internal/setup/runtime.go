@@ -2,10 +2,11 @@ package setup
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
-	"os"
-	"strconv"
 	"strings"
+
+	"github.com/prometheus/procfs"
 )
 
 // The OCI runtime wrapper, with the real runtime's path to be filled in.
@@ -22,28 +23,23 @@ func runtimeScript(runc string) string {
 // (linux/capability.h).
 const capSysResource = 24
 
-// needsWrapper reports whether containers cannot run here without the wrapper.
+// needsWrapper reports whether containers cannot run here without the wrapper: no
+// process can hold CAP_SYS_RESOURCE when the bit is missing from the bounding set.
 func (m Machine) needsWrapper() (bool, error) {
-	status, err := os.ReadFile(m.path("/proc/self/status"))
+	proc, err := procfs.NewFS(m.path("/proc"))
 	if err != nil {
 		return false, err
 	}
-	return lacksSysResource(string(status))
-}
-
-// lacksSysResource reports whether a process with this /proc/PID/status can
-// never hold CAP_SYS_RESOURCE: the bit is missing from its bounding set.
-func lacksSysResource(status string) (bool, error) {
-	for line := range strings.Lines(status) {
-		mask, ok := strings.CutPrefix(line, "CapBnd:")
-		if !ok {
-			continue
-		}
-		bits, err := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
-		if err != nil {
-			return false, fmt.Errorf("capability bounding set: %w", err)
-		}
-		return bits&(1<<capSysResource) == 0, nil
+	self, err := proc.Self()
+	if err != nil {
+		return false, err
 	}
-	return false, fmt.Errorf("no capability bounding set in the process status")
+	status, err := self.NewStatus()
+	if err == nil && status.CapBnd == 0 {
+		err = errors.New("the process status has none")
+	}
+	if err != nil {
+		return false, fmt.Errorf("capability bounding set: %w", err)
+	}
+	return status.CapBnd&(1<<capSysResource) == 0, nil
 }

@@ -114,7 +114,7 @@ func TestRuntimeScriptFailsWithRunc(t *testing.T) {
 	}
 }
 
-func TestLacksSysResource(t *testing.T) {
+func TestNeedsWrapper(t *testing.T) {
 	for name, tc := range map[string]struct {
 		status string
 		want   bool
@@ -126,7 +126,11 @@ func TestLacksSysResource(t *testing.T) {
 		"absent":  {status: "Name:\tx\n", err: true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got, err := lacksSysResource(tc.status)
+			m := fakeMachine(t, map[string]string{"/proc/7/status": tc.status})
+			if err := os.Symlink("7", m.path("/proc/self")); err != nil {
+				t.Fatal(err)
+			}
+			got, err := m.needsWrapper()
 			if got != tc.want || (err != nil) != tc.err {
 				t.Errorf("got %t, %v", got, err)
 			}

@@ -46,8 +46,8 @@ type Result struct {
 	Artifacts string // ArtifactsRegistry or ArtifactsAirgap
 }
 
-// Run brings the machine to where a lab can start. What is satisfied already is
-// skipped, and says so.
+// Run brings the machine to where a lab can start. It skips what is in place already
+// and reports it.
 func Run(ctx context.Context, o Options) (*Result, error) {
 	chosen := o.chooseArtifacts(ctx, RegistriesAnswer)
 	if err := context.Cause(ctx); err != nil {
@@ -56,7 +56,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	o.kit = chosen == ArtifactsAirgap
 	result, err := Machine{}.setUp(ctx, o)
 	if errors.Is(err, context.Canceled) {
-		return nil, fmt.Errorf("stopped: %w\nwhat was done so far is recorded; to go on, run: meshwright setup\nto undo it, run: meshwright clean", err)
+		err = fmt.Errorf("stopped: %w\nwhat was done so far is recorded; to continue, run: meshwright setup\nto undo it, run: meshwright clean", err)
 	}
 	if err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	return result, nil
 }
 
-// chooseArtifacts decides where artifacts come from, and says so.
+// chooseArtifacts decides where artifacts come from and reports it.
 func (o Options) chooseArtifacts(ctx context.Context, probe func(context.Context) error) string {
 	step := o.UI.Start("artifacts")
 	if o.Artifacts != "" && o.Artifacts != ArtifactsAuto {
@@ -96,7 +96,7 @@ func (m Machine) setUp(ctx context.Context, o Options) (*Result, error) {
 			return nil, err
 		}
 	}
-	unlock, err := m.lock(ctx, func() { o.UI.Info("another meshwright sets this machine up; waiting for it") })
+	unlock, err := m.lock(ctx, o.UI)
 	if err != nil {
 		return nil, err
 	}
@@ -106,8 +106,8 @@ func (m Machine) setUp(ctx context.Context, o Options) (*Result, error) {
 
 // find looks for a daemon that answers; without one, absent says why. Our own
 // counts as ours however it was found: `meshwright env` sets DOCKER_HOST to it.
-// A daemon that the user has chosen and that is dead is an error, and no reason
-// to start another.
+// If the daemon that the user has chosen does not answer, that is an error: no other
+// is started in its place.
 func (m Machine) find(ctx context.Context) (found *Result, absent, err error) {
 	client, err := docker.Find(ctx)
 	switch chosen := os.Getenv("DOCKER_HOST"); {
@@ -126,24 +126,22 @@ func (m Machine) find(ctx context.Context) (found *Result, absent, err error) {
 	return &Result{Docker: version, Client: client, Ours: client.Host() == m.client().Host()}, nil, nil
 }
 
-// useOrdinary takes a machine's own Docker as it is, and changes nothing.
+// useOrdinary takes a machine's own Docker as it is and changes nothing.
 func (m Machine) useOrdinary(o Options, found *Result) error {
 	o.UI.Start("Docker").Skip(fmt.Sprintf("%s answers and is used as it is", found.Docker.Engine))
 	if packages := missing(o.tools(), lookPath); len(packages) > 0 {
 		return fmt.Errorf("packages are missing on this machine\nrun: sudo apt-get install %s", strings.Join(packages, " "))
 	}
-	if low, err := m.low(); err == nil && len(low) > 0 { // no such limits: not Linux
-		for _, l := range limits {
-			if value, ok := low[l]; ok {
-				o.UI.Warn(fmt.Sprintf("%s are limited to %d; three or more clusters need more: sudo sysctl %s=%d", l.why, value, l.name, l.need))
-			}
+	for _, l := range m.limitFindings() {
+		if !l.OK {
+			o.UI.Warn(fmt.Sprintf("%s are limited to %s; three or more clusters need more: %s", l.What, l.Found, l.Remedy))
 		}
 	}
 	return nil
 }
 
-// mayChange says whether this machine can be set up by us, or else what to type.
-// absent is why no Docker was found.
+// mayChange returns nil when this machine can be set up by us; the error says what to
+// run instead. absent is why no Docker was found.
 func (m Machine) mayChange(absent error, uid int, goos string) error {
 	if strings.Contains(absent.Error(), "permission denied") {
 		return fmt.Errorf("this user may not use the Docker that is here: %w\n"+
@@ -188,7 +186,7 @@ func (m Machine) useOurs(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	plan, err := m.plan(ctx, record, o.tools())
+	plan, err := m.plan(record, o.tools())
 	if err != nil {
 		return nil, err
 	}
@@ -215,8 +213,7 @@ func (m Machine) useOurs(ctx context.Context, o Options) (*Result, error) {
 		} else {
 			step.Done(done)
 		}
-		// The packages may have brought an ordinary Docker, where systemd starts
-		// it; then that one is used.
+		// Where systemd starts services, the packages have brought an ordinary Docker.
 		if stage.title == "packages" && done != "" {
 			if found, _, err := m.find(ctx); err == nil && found != nil && !found.Ours {
 				return found, m.useOrdinary(o, found)
@@ -237,9 +234,9 @@ func (o Options) consent(ctx context.Context, p *plan) error {
 	if len(changes) == 0 {
 		return nil
 	}
-	text := "No Docker answers on this machine. To set one up, this will\n"
+	text := "No Docker answers on this machine. To set one up, this command will:\n"
 	if p.running {
-		text = "To complete this machine's set-up, this will\n"
+		text = "To complete this machine's set-up, this command will:\n"
 	}
 	text += "  " + strings.Join(changes, "\n  ") + "\n`meshwright clean` undoes it; installed packages stay.\n"
 	switch {
@@ -249,19 +246,19 @@ func (o Options) consent(ctx context.Context, p *plan) error {
 	case !o.Terminal:
 		return fmt.Errorf("%sthere is no terminal to ask on\nto agree beforehand, run: MESHWRIGHT_SETUP=1 meshwright setup", text)
 	}
-	fmt.Fprint(o.Out, text+"Go on? [y/N] ")
+	fmt.Fprint(o.Out, text+"Continue? [y/N] ")
 	answer, err := readLine(ctx, o.In)
 	if err != nil {
 		return err
 	}
 	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return errors.New("nothing was changed\nto go on after all, run: meshwright setup")
+		return errors.New("nothing was changed\nto set up this machine after all, run: meshwright setup")
 	}
 	return nil
 }
 
-// readLine reads an answer, and gives up when ctx ends: a read from a terminal
-// cannot be interrupted, so it is left behind.
+// readLine reads an answer until ctx ends. A read from a terminal cannot be
+// interrupted, so it is left running.
 func readLine(ctx context.Context, in io.Reader) (string, error) {
 	type result struct {
 		line string

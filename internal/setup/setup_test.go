@@ -54,7 +54,7 @@ func TestMayChange(t *testing.T) {
 }
 
 func TestConsent(t *testing.T) {
-	full := &plan{packages: []string{"docker.io"}, low: map[limit]int{limits[1]: 128}, wrap: true}
+	full := &plan{packages: []string{"docker.io"}, low: []lowLimit{{limits[1], 128}}, wrap: true}
 	for name, tc := range map[string]struct {
 		plan     *plan
 		terminal bool
@@ -108,13 +108,13 @@ func TestConsentInterrupted(t *testing.T) {
 
 func TestMissing(t *testing.T) {
 	found := func(name string) (string, error) {
-		if name == "ip" || name == "pip" {
+		if name == "iptables" || name == "pip" {
 			return "/bin/" + name, nil
 		}
 		return "", os.ErrNotExist
 	}
 	got := missing(append(slices.Clone(dockerTools), kitTools...), found)
-	if diff := cmp.Diff([]string{"debootstrap", "docker.io", "iptables"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"debootstrap", "docker.io"}, got); diff != "" {
 		t.Errorf("missing (-want +got):\n%s", diff)
 	}
 }
@@ -245,7 +245,11 @@ func TestRegistryURLs(t *testing.T) {
 		"https://charts.example.org/x/index.yaml", "https://localhost/v2/", "https://quay.io/v2/",
 		"https://registry-1.docker.io/v2/", "https://registry.local:5000/v2/",
 	}
-	if diff := cmp.Diff(want, registryURLs(set)); diff != "" {
+	got, err := registryURLs(set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("places (-want +got):\n%s", diff)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -13,7 +14,7 @@ type Sysctl struct {
 	Name     string `json:"name"`     // "fs.inotify.max_user_instances"
 	Previous string `json:"previous"` // what it was, and is to be again
 	Set      string `json:"set"`      // what we made it
-	Boot     string `json:"boot"`     // the boot in which that was; a later one starts anew
+	Boot     string `json:"boot"`     // the boot in which that was; a later one resets it
 }
 
 // limit is a kernel setting that must have at least a value.
@@ -41,9 +42,18 @@ func (m Machine) readSysctl(name string) (string, error) {
 	return strings.TrimSpace(string(data)), err
 }
 
-// low returns the limits that are below what is needed, with the value found.
-func (m Machine) low() (map[limit]int, error) {
-	low := map[limit]int{}
+func (m Machine) writeSysctl(name, value string) error {
+	return os.WriteFile(m.sysctl(name), []byte(value+"\n"), 0o644) //nolint:gosec // the kernel decides its mode
+}
+
+// lowLimit is a limit that is below what is needed, with its value.
+type lowLimit struct {
+	limit
+	value int
+}
+
+func (m Machine) low() ([]lowLimit, error) {
+	var low []lowLimit
 	for _, l := range limits {
 		text, err := m.readSysctl(l.name)
 		if err != nil {
@@ -54,16 +64,15 @@ func (m Machine) low() (map[limit]int, error) {
 			return nil, fmt.Errorf("%s: %w", l.name, err)
 		}
 		if value < l.need {
-			low[l] = value
+			low = append(low, lowLimit{l, value})
 		}
 	}
 	return low, nil
 }
 
-// set changes a kernel setting and notes in the record what it was. What it was
-// before our first change in this boot is what counts; the note is written by
-// the caller's save before the change is made.
-func (m Machine) set(r *Record, name, value string, save func(Record) error) error {
+// set changes a kernel setting. Before that it records what the setting was ahead of
+// our first change in this boot.
+func (m Machine) set(r *Record, name, value string) error {
 	boot, err := m.boot()
 	if err != nil {
 		return err
@@ -76,29 +85,27 @@ func (m Machine) set(r *Record, name, value string, save func(Record) error) err
 		return nil
 	}
 	r.note(Sysctl{Name: name, Previous: now, Set: value, Boot: boot})
-	if err := save(*r); err != nil {
+	if err := m.writeRecord(*r); err != nil {
 		return err
 	}
-	return os.WriteFile(m.sysctl(name), []byte(value+"\n"), 0o644) //nolint:gosec // the kernel decides its mode
+	return m.writeSysctl(name, value)
 }
 
 // note adds a change to the record.
 func (r *Record) note(s Sysctl) {
-	for i, old := range r.Sysctls {
-		if old.Name != s.Name {
-			continue
-		}
-		if old.Boot == s.Boot {
-			s.Previous = old.Previous
-		}
-		r.Sysctls[i] = s
+	i := slices.IndexFunc(r.Sysctls, func(old Sysctl) bool { return old.Name == s.Name })
+	if i < 0 {
+		r.Sysctls = append(r.Sysctls, s)
 		return
 	}
-	r.Sysctls = append(r.Sysctls, s)
+	if r.Sysctls[i].Boot == s.Boot {
+		s.Previous = r.Sysctls[i].Previous
+	}
+	r.Sysctls[i] = s
 }
 
 // restore puts the kernel settings back and returns one line for each that it
-// changed or left. A setting that someone else has changed since is theirs.
+// changed or left. A setting that someone else has changed since is left.
 func (m Machine) restore(r Record) ([]string, error) {
 	boot, err := m.boot()
 	if err != nil {
@@ -118,11 +125,10 @@ func (m Machine) restore(r Record) ([]string, error) {
 		case now != s.Set:
 			lines = append(lines, fmt.Sprintf("%s is %s now, which is not our %s: left", s.Name, now, s.Set))
 		default:
-			if err := os.WriteFile(m.sysctl(s.Name), []byte(s.Previous+"\n"), 0o644); err != nil { //nolint:gosec // the kernel decides its mode
-				errs = append(errs, err)
-				continue
+			if err = m.writeSysctl(s.Name, s.Previous); err == nil {
+				lines = append(lines, fmt.Sprintf("%s %s → %s", s.Name, now, s.Previous))
 			}
-			lines = append(lines, fmt.Sprintf("%s %s → %s", s.Name, now, s.Previous))
+			errs = append(errs, err)
 		}
 	}
 	return lines, errors.Join(errs...)

@@ -1,7 +1,6 @@
 package setup
 
 import (
-	"os"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,7 +18,7 @@ func TestLow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[limit]int{limits[0]: 8192}, low, cmp.AllowUnexported(limit{})); diff != "" {
+	if diff := cmp.Diff([]lowLimit{{limits[0], 8192}}, low, cmp.AllowUnexported(lowLimit{}, limit{})); diff != "" {
 		t.Errorf("too low (-want +got):\n%s", diff)
 	}
 	if _, err := fakeMachine(t, nil).low(); err == nil {
@@ -30,10 +29,10 @@ func TestLow(t *testing.T) {
 // TestSysctlRoundTrip raises twice, as a second set-up does after a change of
 // the needed value, and expects the value from before the first.
 func TestSysctlRoundTrip(t *testing.T) {
-	m := fakeMachine(t, map[string]string{watches: "8192\n", bootID: bootA, "/var/lib/meshwright/x": ""})
+	m := fakeMachine(t, map[string]string{watches: "8192\n", bootID: bootA})
 	var r Record
 	for _, value := range []string{"100000", "524288", "524288"} {
-		if err := m.set(&r, "fs.inotify.max_user_watches", value, m.writeRecord); err != nil {
+		if err := m.set(&r, "fs.inotify.max_user_watches", value); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -79,10 +78,9 @@ func TestRestoreLeavesOthersChanges(t *testing.T) {
 
 // TestNoteFirst: when the note cannot be written, nothing is changed.
 func TestNoteFirst(t *testing.T) {
-	m := fakeMachine(t, map[string]string{watches: "8192", bootID: bootA})
+	m := fakeMachine(t, map[string]string{watches: "8192", bootID: bootA, "/var/lib/meshwright": "no directory"})
 	var r Record
-	refuse := func(Record) error { return os.ErrPermission }
-	if err := m.set(&r, "fs.inotify.max_user_watches", "524288", refuse); err == nil {
+	if err := m.set(&r, "fs.inotify.max_user_watches", "524288"); err == nil {
 		t.Fatal("no error")
 	}
 	if got, _ := m.readSysctl("fs.inotify.max_user_watches"); got != "8192" {

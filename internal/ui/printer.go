@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/charmbracelet/x/ansi"
 	"golang.org/x/term"
 )
 
@@ -36,8 +38,8 @@ type Printer struct {
 	stop   chan struct{}
 }
 
-// redraw and reminder are the two rhythms: how often a live line moves, and
-// how often a plain log hears that a long step is still running.
+// redraw is how often a live line moves; reminder, how often a plain log says that a
+// long step still runs.
 const (
 	redraw   = 120 * time.Millisecond
 	reminder = 30 * time.Second
@@ -92,11 +94,7 @@ func (p *Printer) message(level, mark, msg string) {
 		p.json(record{Event: level, Message: msg})
 		return
 	}
-	line := mark + msg
-	if mark != "" {
-		line = p.paint(yellow, strings.TrimSpace(mark)) + " " + msg
-	}
-	p.print(line)
+	p.print(p.paint(yellow, mark) + msg)
 }
 
 // Start begins a step that is finished by Done, Skip or Fail.
@@ -172,20 +170,12 @@ func (p *Printer) finish(s *Step, event, mark, color, note string) {
 		return
 	}
 	s.ended = true
-	for i, a := range p.active {
-		if a == s {
-			p.active = append(p.active[:i], p.active[i+1:]...)
-			break
-		}
-	}
+	p.active = slices.DeleteFunc(p.active, func(a *Step) bool { return a == s })
 	took := p.o.Now().Sub(s.began)
 	if p.o.JSON {
 		p.json(record{Event: event, Step: s.title, Detail: note, Seconds: took.Seconds()})
 	} else {
-		line := p.paint(color, mark) + " " + s.title
-		if note != "" {
-			line += dash(note)
-		}
+		line := p.paint(color, mark) + " " + s.title + dash(note)
 		if took >= time.Second {
 			line += " " + p.paint(faint, Elapsed(took))
 		}
@@ -219,9 +209,9 @@ func (p *Printer) draw() {
 	p.erase()
 	var b strings.Builder
 	for _, s := range p.active {
-		line := fmt.Sprintf("%s %s", s.title, Elapsed(p.o.Now().Sub(s.began)))
-		line += dash(s.detail)
-		fmt.Fprintf(&b, "%s %s\n", p.paint(cyan, frames[p.frame%len(frames)]), clip(line, p.width()-3))
+		line := s.title + " " + Elapsed(p.o.Now().Sub(s.began)) + dash(s.detail)
+		// A line that wraps would break the cursor arithmetic.
+		fmt.Fprintf(&b, "%s %s\n", p.paint(cyan, frames[p.frame%len(frames)]), ansi.Truncate(line, p.width()-3, "…"))
 		p.drawn++
 	}
 	io.WriteString(p.w, b.String()) //nolint:errcheck // progress that cannot be shown is no reason to stop

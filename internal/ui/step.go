@@ -16,8 +16,8 @@ type Step struct {
 	ended  bool
 }
 
-// Update sets the detail shown beside a live line. A plain log shows it only
-// in the next reminder.
+// Update sets the detail shown beside a live line. A plain log shows it in the next
+// reminder.
 func (s *Step) Update(detail string) {
 	if s == nil {
 		return
@@ -33,8 +33,8 @@ func (s *Step) Done(note string) { s.end("done", "✓", green, note) }
 // Skip ends a step that had nothing to do; note says why.
 func (s *Step) Skip(note string) { s.end("skip", "-", faint, note) }
 
-// Fail ends the step badly. Only the first line of err is shown: whoever
-// handles the error prints the rest.
+// Fail ends the step with an error, of which it shows only the first line: the caller
+// prints the rest.
 func (s *Step) Fail(err error) {
 	note := ""
 	if err != nil {
@@ -64,6 +64,21 @@ func Elapsed(d time.Duration) string {
 	}
 }
 
+// Bytes formats a size in bytes for people, in binary units: 512 B, 1.5 GiB.
+func Bytes(n int64) string {
+	value, unit := float64(n), ""
+	for _, unit = range []string{"B", "KiB", "MiB", "GiB"} {
+		if value < 1024 || unit == "GiB" {
+			break
+		}
+		value /= 1024
+	}
+	if unit == "B" {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", value, unit)
+}
+
 func dash(s string) string {
 	if s == "" {
 		return ""
@@ -72,19 +87,6 @@ func dash(s string) string {
 }
 
 func oneLine(s string) string {
-	s = strings.TrimSpace(s)
-	if i := strings.IndexByte(s, '\n'); i >= 0 {
-		s = strings.TrimSpace(s[:i])
-	}
-	return s
-}
-
-// clip cuts s to n runes, so that a live line never wraps: a wrapped line
-// would break the cursor arithmetic.
-func clip(s string, n int) string {
-	r := []rune(s)
-	if len(r) <= n {
-		return s
-	}
-	return string(r[:n-1]) + "…"
+	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
+	return strings.TrimSpace(s)
 }
