@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"github.com/meshwright/meshwright/automation/internal/backend"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/stacks/plan"
 )
@@ -199,7 +200,7 @@ func TestWhatTheLabHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var held snapshot
+	var held backend.Snapshot
 	state := fmt.Sprintf(`{"resources": [
 		{"type": "pulumi:pulumi:Stack"},
 		{"type": "meshwright:kind:Network", "custom": true, "outputs": {"subnet": "10.200.0.0/20", "gateway": "10.200.0.1"}},
@@ -217,7 +218,7 @@ func TestWhatTheLabHolds(t *testing.T) {
 		return keys
 	}
 	added := []string{"meshwright:clusters[1].podSubnet", "meshwright:clusters[1].serviceSubnet"}
-	if diff := cmp.Diff(added, keys(claims(planned, held.ranges()))); diff != "" {
+	if diff := cmp.Diff(added, keys(claims(planned, held.Ranges()))); diff != "" {
 		t.Errorf("a cluster that is added (-want +got):\n%s", diff)
 	}
 	moved := *config
@@ -225,7 +226,7 @@ func TestWhatTheLabHolds(t *testing.T) {
 	if planned, err = plan.NewPlan("dev", &moved); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(append([]string{"meshwright:subnet"}, added...), keys(claims(planned, held.ranges()))); diff != "" {
+	if diff := cmp.Diff(append([]string{"meshwright:subnet"}, added...), keys(claims(planned, held.Ranges()))); diff != "" {
 		t.Errorf("another subnet (-want +got):\n%s", diff)
 	}
 
@@ -238,7 +239,7 @@ func TestWhatTheLabHolds(t *testing.T) {
 	if err := lab.refuseCollisions(t.Context(), planned, held); err != nil {
 		t.Error(err)
 	}
-	if err := lab.refuseCollisions(t.Context(), planned, snapshot{}); err == nil {
+	if err := lab.refuseCollisions(t.Context(), planned, backend.Snapshot{}); err == nil {
 		t.Error("of a new lab nobody is asked")
 	}
 }

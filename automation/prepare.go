@@ -2,21 +2,23 @@ package automation
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 
+	"github.com/meshwright/meshwright/automation/events"
 	"github.com/meshwright/meshwright/internal/artifacts/imagelock"
 )
+
+var opPrepare = operation{name: "prepare", recovers: forgetPending}
 
 // Prepare makes a lab's private workspace, its passphrase and its empty stack, for
 // the plain pulumi command to bring up; see Environment. The workspace of a lab
 // that exists is brought up to date with its settings, as Up does.
 func (l *Lab) Prepare(ctx context.Context) error {
-	s, err := l.open(ctx, "prepare")
+	s, err := l.open(ctx, opPrepare)
 	if err != nil {
 		return err
 	}
-	return s.close(ctx, &collector{}, nil)
+	return s.close(ctx, &events.Collector{}, nil)
 }
 
 // Environment is the setting in which kubectl, istioctl and the plain pulumi
@@ -56,9 +58,4 @@ func (l *Lab) Environment() (map[string]string, error) {
 		}
 	}
 	return env, nil
-}
-
-func isDir(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.IsDir()
 }

@@ -1,4 +1,8 @@
-package automation
+// Package diff says what a change of a project does to its stacks, without Docker, a
+// cluster or any state. It owns the checkouts of both revisions, their compiled
+// programs and their run against simulated providers; the report is the business of
+// package changes, and what is up that of package automation.
+package diff
 
 import (
 	"context"
@@ -14,13 +18,16 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/meshwright/meshwright/automation/changes"
+	"github.com/meshwright/meshwright/automation/internal/engine"
+	"github.com/meshwright/meshwright/automation/internal/remedy"
+	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/internal/revision"
 )
 
-// DiffOptions choose what to compare. The zero value compares the working tree
+// Options choose what to compare. The zero value compares the working tree
 // with where it left the default branch, for every stack.
-type DiffOptions struct {
+type Options struct {
 	// Revisions is "base..head", "base...head" (from their merge base), "base"
 	// (to the working tree), or empty (from HEAD's merge base with the default
 	// branch to the working tree).
@@ -41,7 +48,7 @@ type DiffOptions struct {
 	Log *slog.Logger
 }
 
-// Diff says what a change does to every stack, without Docker, a cluster or any
+// Run says what a change does to every stack, without Docker, a cluster or any
 // state: each revision's own program is compiled and run by the Pulumi engine
 // against simulated providers, base's from nothing, head's as a preview on the
 // state that base left. The same revisions give the same report, to the byte.
@@ -49,9 +56,9 @@ type DiffOptions struct {
 // The user's checkout is not touched. What only a running cluster knows (an API
 // server's defaults, admission, drift) is not in it.
 //
-// When ctx ends first, Diff returns ctx's own error, within seconds.
-func Diff(ctx context.Context, o DiffOptions) (*changes.Report, error) {
-	report, err := diff(ctx, o)
+// When ctx ends first, Run returns ctx's own error, within seconds.
+func Run(ctx context.Context, o Options) (*changes.Report, error) {
+	report, err := run(ctx, o)
 	switch {
 	case err == nil:
 		return report, nil
@@ -61,7 +68,7 @@ func Diff(ctx context.Context, o DiffOptions) (*changes.Report, error) {
 	return nil, err
 }
 
-func diff(ctx context.Context, o DiffOptions) (*changes.Report, error) {
+func run(ctx context.Context, o Options) (*changes.Report, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
@@ -87,7 +94,7 @@ func diff(ctx context.Context, o DiffOptions) (*changes.Report, error) {
 	if base.Same(head) {
 		return report, nil
 	}
-	engine, err := findEngine(ctx, o.KitDir, o.Log)
+	cli, err := engine.Find(ctx, o.KitDir, o.Log)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +116,7 @@ func diff(ctx context.Context, o DiffOptions) (*changes.Report, error) {
 			return nil, err
 		}
 	}
-	c := &comparison{base: sides[0], head: sides[1], engine: engine, dir: tmp}
+	c := &comparison{base: sides[0], head: sides[1], engine: cli, dir: tmp}
 	stacks, err := c.stacks(o.Stacks)
 	if err != nil {
 		return nil, err
@@ -128,14 +135,15 @@ func diff(ctx context.Context, o DiffOptions) (*changes.Report, error) {
 	return report, err
 }
 
-func (o DiffOptions) withDefaults() (DiffOptions, error) {
+func (o Options) withDefaults() (Options, error) {
 	if o.ProjectDir == "" {
 		wd, err := os.Getwd()
 		if err != nil {
 			return o, fmt.Errorf("find the project: %w", err)
 		}
-		if o.ProjectDir = FindProject(wd); o.ProjectDir == "" {
-			return o, errors.New("no Meshwright project here: run this inside the repository of one, or name its directory with --project")
+		if o.ProjectDir = workspace.FindProject(wd); o.ProjectDir == "" {
+			return o, remedy.With(errors.New("no Meshwright project here: run this inside the repository of one"),
+				remedy.Remedy{Text: "or name its directory", Option: "ProjectDir"})
 		}
 	}
 	dir, err := filepath.Abs(o.ProjectDir)
@@ -158,10 +166,10 @@ func (o DiffOptions) withDefaults() (DiffOptions, error) {
 	return o, nil
 }
 
-// comparison is one Diff at work.
+// comparison is one Run at work.
 type comparison struct {
 	base, head *side
-	engine     *engine
+	engine     *engine.Engine
 	dir        string // private, removed in the end
 }
 
@@ -175,7 +183,7 @@ func (c *comparison) stacks(asked []string) ([]string, error) {
 	}
 	for _, name := range asked {
 		if !slices.Contains(known, name) {
-			return nil, fmt.Errorf("stack %s has settings in neither revision; there are: %s (--stack)", name, strings.Join(known, ", "))
+			return nil, fmt.Errorf("stack %s has settings in neither revision; there are: %s", name, strings.Join(known, ", "))
 		}
 	}
 	asked = slices.Clone(asked)
@@ -187,7 +195,7 @@ func (c *comparison) stacks(asked []string) ([]string, error) {
 // itself has the most to do.
 func (c *comparison) all(ctx context.Context, stacks []string, progress func(string)) ([]changes.Stack, error) {
 	out := make([]changes.Stack, len(stacks))
-	errs := make([]error, len(stacks)) // each stack's, so that one run tells all
+	errs := make([]error, len(stacks)) // each stack's, so that one run reports all
 	var g errgroup.Group
 	g.SetLimit(runtime.NumCPU())
 	for i, name := range stacks {
@@ -216,5 +224,5 @@ func (c *comparison) clean(err error) error {
 	for _, dir := range []string{"base", "head"} {
 		text = strings.ReplaceAll(text, filepath.Join(c.dir, dir)+string(filepath.Separator), "")
 	}
-	return &cleanError{text: text, err: err}
+	return engine.Reworded(err, text)
 }

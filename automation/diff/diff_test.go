@@ -1,4 +1,4 @@
-package automation
+package diff
 
 import (
 	"encoding/json"
@@ -15,7 +15,10 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/automation/changes"
+	"github.com/meshwright/meshwright/automation/internal/engine"
+	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/stacks"
 )
 
@@ -46,14 +49,14 @@ func testSide(t *testing.T, root, label string, program pulumi.RunFunc, settings
 // compareSides compares two programs in this process. It skips where there is no engine.
 func compareSides(t *testing.T, program [2]pulumi.RunFunc, base, head map[string]string) *changes.Report {
 	t.Helper()
-	engine, err := findEngine(t.Context(), kitDir(t), slog.New(slog.DiscardHandler))
+	cli, err := engine.Find(t.Context(), paths.Kit(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Skip(err)
 	}
 	tmp := t.TempDir()
 	c := &comparison{
 		base: testSide(t, tmp, "base", program[0], base), head: testSide(t, tmp, "head", program[1], head),
-		engine: engine, dir: tmp,
+		engine: cli, dir: tmp,
 	}
 	all, err := c.stacks(nil)
 	if err != nil {
@@ -69,7 +72,7 @@ func compareSides(t *testing.T, program [2]pulumi.RunFunc, base, head map[string
 
 func committed(t *testing.T, stack string) string {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("..", "Pulumi."+stack+".yaml"))
+	data, err := os.ReadFile(filepath.Join("..", "..", "Pulumi."+stack+".yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +104,7 @@ func TestDiffOfTheProgram(t *testing.T) {
 		return strings.Replace(dev, old, now, 1)
 	}
 	// What an up makes: the graph that the golden file holds, and the stack itself.
-	data, err := os.ReadFile(filepath.Join("..", "stacks", "testdata", "dev.json"))
+	data, err := os.ReadFile(filepath.Join("..", "..", "stacks", "testdata", "dev.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +238,7 @@ func TestDiffHidesSecretsAndEscapes(t *testing.T) {
 func TestDiffOfABrokenProgram(t *testing.T) {
 	t.Parallel()
 	broken := func(*pulumi.Context) error { return errors.New("the program would not") }
-	engine, err := findEngine(t.Context(), kitDir(t), slog.New(slog.DiscardHandler))
+	cli, err := engine.Find(t.Context(), paths.Kit(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Skip(err)
 	}
@@ -243,7 +246,7 @@ func TestDiffOfABrokenProgram(t *testing.T) {
 	settings := map[string]string{"dev": "config: {}\n"}
 	c := &comparison{
 		base: testSide(t, tmp, "base", awkward("secret", ""), settings), head: testSide(t, tmp, "head", broken, settings),
-		engine: engine, dir: tmp,
+		engine: cli, dir: tmp,
 	}
 	_, err = c.all(t.Context(), []string{"dev"}, func(string) {})
 	if err == nil || !strings.Contains(err.Error(), "head: simulation of lab dev failed") || !strings.Contains(err.Error(), "the program would not") || strings.Contains(err.Error(), tmp) {
@@ -254,7 +257,7 @@ func TestDiffOfABrokenProgram(t *testing.T) {
 func TestEncryptedSettingsStandForThemselves(t *testing.T) {
 	read := func(text string) string {
 		t.Helper()
-		s, err := parseSettings("Pulumi.dev.yaml", []byte(text))
+		s, err := workspace.Parse("Pulumi.dev.yaml", []byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,4 +1,4 @@
-package automation
+package diff
 
 import (
 	"context"
@@ -16,6 +16,9 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meshwright/meshwright/automation/changes"
+	"github.com/meshwright/meshwright/automation/internal/engine"
+	"github.com/meshwright/meshwright/internal/paths"
+	"github.com/meshwright/meshwright/internal/testkit/tree"
 )
 
 // program is the source of a Pulumi program that deploys one namespace, labelled
@@ -68,7 +71,7 @@ func repository(t *testing.T) (string, func(args ...string) string) {
 	git("init", "--quiet", "--initial-branch=main")
 	// The versions are the module's own, which are on this machine.
 	for _, name := range []string{"go.mod", "go.sum"} {
-		data, err := os.ReadFile(filepath.Join("..", name))
+		data, err := os.ReadFile(filepath.Join("..", "..", name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +93,7 @@ func settingsOf(team string) string { return fmt.Sprintf("config:\n  meshwright:
 
 func TestDiffOfRevisions(t *testing.T) {
 	t.Parallel()
-	if _, err := findEngine(t.Context(), kitDir(t), slog.New(slog.DiscardHandler)); err != nil {
+	if _, err := engine.Find(t.Context(), paths.Kit(), slog.New(slog.DiscardHandler)); err != nil {
 		t.Skip(err)
 	}
 	dir, git := repository(t)
@@ -118,14 +121,14 @@ func TestDiffOfRevisions(t *testing.T) {
 	write(t, dir, "Pulumi.dev.yaml", settingsOf("blue"))
 	write(t, dir, "Pulumi.untracked.yaml", settingsOf("x"))
 	write(t, dir, "ignored", "x")
-	before := readTree(t, dir)
+	before := tree.Read(t, dir)
 
-	options := DiffOptions{ProjectDir: dir, KitDir: kitDir(t), CacheDir: filepath.Join(t.TempDir(), "programs")}
+	options := Options{ProjectDir: dir, KitDir: paths.Kit(), CacheDir: filepath.Join(t.TempDir(), "programs")}
 	run := func(revisions string) *changes.Report {
 		t.Helper()
 		o := options
 		o.Revisions = revisions
-		r, err := Diff(t.Context(), o)
+		r, err := Run(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,12 +183,12 @@ func TestDiffOfRevisions(t *testing.T) {
 	} {
 		o := options
 		o.Revisions = revisions
-		if _, err := Diff(t.Context(), o); err == nil || !strings.Contains(err.Error(), says) {
+		if _, err := Run(t.Context(), o); err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("%q: %v, want %q", revisions, err, says)
 		}
 	}
 	options.Stacks, options.Revisions = []string{"none"}, "main..topic"
-	if _, err := Diff(t.Context(), options); err == nil || !strings.Contains(err.Error(), "there are: calm, dev, extra") {
+	if _, err := Run(t.Context(), options); err == nil || !strings.Contains(err.Error(), "there are: calm, dev, extra") {
 		t.Errorf("an unknown stack: %v", err)
 	}
 
@@ -207,18 +210,18 @@ func TestDiffOfRevisions(t *testing.T) {
 			}
 		}
 		began := time.Now()
-		r, err := Diff(ctx, o)
+		r, err := Run(ctx, o)
 		if r != nil || !errors.Is(err, context.Canceled) || err.Error() != context.Canceled.Error() || time.Since(began) > 5*time.Second {
 			t.Errorf("cancelled during %q: %v, after %s", during, err, time.Since(began))
 		}
 	}
-	if diff := cmp.Diff(before, readTree(t, dir)); diff != "" {
+	if diff := cmp.Diff(before, tree.Read(t, dir)); diff != "" {
 		t.Errorf("the user's checkout or repository was changed: %s", diff)
 	}
 }
 
 func TestDiffOutsideARepository(t *testing.T) {
-	_, err := Diff(t.Context(), DiffOptions{ProjectDir: t.TempDir(), KitDir: kitDir(t)})
+	_, err := Run(t.Context(), Options{ProjectDir: t.TempDir(), KitDir: paths.Kit()})
 	if err == nil || !strings.Contains(err.Error(), "in no Git repository") {
 		t.Errorf("got %v", err)
 	}

@@ -1,4 +1,4 @@
-package automation
+package diff
 
 import (
 	"context"
@@ -12,9 +12,10 @@ import (
 	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+	pulumiworkspace "github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/internal/revision"
 )
 
@@ -23,9 +24,9 @@ type side struct {
 	label   string
 	root    string // of the checkout
 	dir     string // of the project in it
-	project *workspace.Project
+	project *pulumiworkspace.Project
 	// settings of the stacks, by name; none when the revision has no project.
-	settings map[string]*workspace.ProjectStack
+	settings map[string]*workspace.Settings
 	binary   string         // the program, compiled
 	inline   pulumi.RunFunc // in tests: the program itself
 }
@@ -33,24 +34,24 @@ type side struct {
 // openSide reads the project out of a checkout. A revision without one has no
 // stacks.
 func openSide(label, root, project string) (*side, error) {
-	s := &side{label: label, root: root, dir: filepath.Join(root, project), settings: map[string]*workspace.ProjectStack{}}
+	s := &side{label: label, root: root, dir: filepath.Join(root, project), settings: map[string]*workspace.Settings{}}
 	var err error
-	s.project, err = workspace.LoadProject(filepath.Join(s.dir, "Pulumi.yaml"))
+	s.project, err = pulumiworkspace.LoadProject(filepath.Join(s.dir, "Pulumi.yaml"))
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: Pulumi.yaml: %w", label, err)
 	}
-	for _, name := range Stacks(s.dir) {
-		if !nameRule.MatchString(name) {
-			return nil, fmt.Errorf("%s: Pulumi.%s.yaml: a stack's name is at most 20 lower-case letters, digits and dashes, beginning with a letter", label, name)
+	for _, name := range workspace.Stacks(s.dir) {
+		if !workspace.ValidName(name) {
+			return nil, fmt.Errorf("%s: Pulumi.%s.yaml: a stack's name is %s", label, name, workspace.NameRule)
 		}
 		data, err := os.ReadFile(filepath.Join(s.dir, "Pulumi."+name+".yaml"))
 		if err != nil {
 			return nil, err
 		}
-		settings, err := parseSettings("Pulumi."+name+".yaml", data)
+		settings, err := workspace.Parse("Pulumi."+name+".yaml", data)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", label, err)
 		}
@@ -84,11 +85,11 @@ func (s *side) compile(ctx context.Context, cache string) error {
 
 func (s *side) writeProject() error {
 	p := *s.project
-	p.Runtime = workspace.NewProjectRuntimeInfo("go", map[string]any{"binary": s.binary})
+	p.Runtime = pulumiworkspace.NewProjectRuntimeInfo("go", map[string]any{"binary": s.binary})
 	// The providers and the backend are ours here.
 	p.Plugins, p.Backend, p.Options = nil, nil, nil
 	path := filepath.Join(s.dir, "Pulumi.yaml")
-	if err := removeIfThere(path); err != nil { // a link would lead out of the checkout
+	if err := os.RemoveAll(path); err != nil { // a link would lead out of the checkout
 		return err
 	}
 	return p.Save(path)
@@ -100,7 +101,7 @@ func (s *side) writeSettings(stack, salt string) error {
 	settings := s.settings[stack]
 	settings.EncryptionSalt = salt
 	path := filepath.Join(s.dir, "Pulumi."+stack+".yaml")
-	if err := removeIfThere(path); err != nil {
+	if err := os.RemoveAll(path); err != nil {
 		return err
 	}
 	return settings.Save(path)
@@ -108,7 +109,7 @@ func (s *side) writeSettings(stack, salt string) error {
 
 // salt is what the engine put into a stack's settings.
 func (s *side) salt(stack string) (string, error) {
-	settings, err := workspace.LoadProjectStack(nil, s.project, filepath.Join(s.dir, "Pulumi."+stack+".yaml"))
+	settings, err := pulumiworkspace.LoadProjectStack(nil, s.project, filepath.Join(s.dir, "Pulumi."+stack+".yaml"))
 	if err != nil {
 		return "", err
 	}
@@ -118,8 +119,8 @@ func (s *side) salt(stack string) (string, error) {
 // standIn takes the encryption out of settings. An encrypted value, which only
 // its owner can decrypt, becomes a text that follows from its ciphertext: that it
 // changes shows, what it is does not.
-func standIn(settings *workspace.ProjectStack) error {
-	settings.SecretsProvider, settings.EncryptedKey, settings.EncryptionSalt = "", "", ""
+func standIn(settings *workspace.Settings) error {
+	workspace.ForgetEncryption(settings)
 	for key, v := range settings.Config {
 		if !v.Secure() {
 			continue
@@ -132,9 +133,6 @@ func standIn(settings *workspace.ProjectStack) error {
 		if v.Object() {
 			settings.Config[key] = config.NewObjectValue(text)
 		}
-	}
-	if settings.Config == nil {
-		settings.Config = config.Map{}
 	}
 	return nil
 }

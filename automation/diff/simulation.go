@@ -1,4 +1,4 @@
-package automation
+package diff
 
 import (
 	"context"
@@ -12,7 +12,11 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optpreview"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
 
+	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/automation/changes"
+	"github.com/meshwright/meshwright/automation/events"
+	"github.com/meshwright/meshwright/automation/internal/engine"
+	"github.com/meshwright/meshwright/automation/internal/steps"
 	"github.com/meshwright/meshwright/internal/provider"
 	"github.com/meshwright/meshwright/internal/provider/plugins"
 	"github.com/meshwright/meshwright/stacks"
@@ -20,7 +24,7 @@ import (
 
 // stack compares one stack. Each side is brought up from nothing: of base the
 // state is left, and of both the secrets are learnt, which are not all known in a
-// preview that makes a cluster anew.
+// preview that recreates a cluster.
 func (c *comparison) stack(ctx context.Context, name string) (changes.Stack, error) {
 	secrets := &changes.Secrets{}
 	var made changes.Stack
@@ -70,11 +74,14 @@ func removal(s changes.Stack) changes.Stack {
 	return s
 }
 
+// simulated names the operation of an OperationError.
+const simulated = "simulation"
+
 // simulation is one stack in a backend of its own, with nothing behind it.
 type simulation struct {
 	stackName  string
 	side       *side // whose program is run
-	engine     engine
+	engine     engine.Engine
 	env        map[string]string
 	home       string
 	attachment *provider.Attachment
@@ -86,10 +93,10 @@ type simulation struct {
 func (c *comparison) simulate(ctx context.Context, name string, s *side, secrets *changes.Secrets) (*simulation, error) {
 	dir := s.root + "-" + name
 	run := &simulation{stackName: name, engine: *c.engine, home: filepath.Join(dir, "home"), secrets: secrets}
-	if err := errors.Join(makeHome(run.home), os.MkdirAll(filepath.Join(dir, "backend"), 0o700)); err != nil {
+	if err := errors.Join(engine.MakeHome(run.home), os.MkdirAll(filepath.Join(dir, "backend"), 0o700)); err != nil {
 		return nil, err
 	}
-	run.engine.blind = true
+	run.engine.Blind = true
 	run.env = map[string]string{
 		"PULUMI_BACKEND_URL":                          "file://" + filepath.Join(dir, "backend"),
 		"PULUMI_CONFIG_PASSPHRASE":                    rand.Text(), // the state is thrown away
@@ -117,7 +124,7 @@ func (r *simulation) open(ctx context.Context, s *side, salt string, get func(co
 	}
 	// A provider finds a chart of the project's own where the program has it.
 	var err error
-	r.attachment, err = provider.Attach(context.WithoutCancel(ctx), watch(plugins.Simulated(s.dir), r.secrets), provider.WithLogger(r.engine.log))
+	r.attachment, err = provider.Attach(context.WithoutCancel(ctx), steps.Watch(plugins.Simulated(s.dir), r.secrets), provider.WithLogger(r.engine.Log))
 	if err != nil {
 		return err
 	}
@@ -134,15 +141,15 @@ func (r *simulation) open(ctx context.Context, s *side, salt string, get func(co
 		return err
 	}
 	if r.stack, err = get(ctx, r.stackName, ws); err != nil {
-		return r.failed(ctx, &collector{}, err)
+		return r.failed(ctx, &events.Collector{}, err)
 	}
 	return nil
 }
 
 // up makes the stack and returns what that is.
 func (r *simulation) up(ctx context.Context) (changes.Stack, error) {
-	return r.steps(ctx, func(c *collector) error {
-		_, err := r.stack.Up(ctx, optup.EventStreams(c.in), optup.SuppressOutputs(), optup.SuppressProgress(), optup.Color("never"), optup.Parallel(parallel))
+	return r.steps(ctx, func(c *events.Collector) error {
+		_, err := r.stack.Up(ctx, optup.EventStreams(c.In), optup.SuppressOutputs(), optup.SuppressProgress(), optup.Color("never"), optup.Parallel(engine.Parallel))
 		return err
 	})
 }
@@ -155,34 +162,34 @@ func (r *simulation) change(ctx context.Context, s *side) error {
 	if err != nil {
 		return err
 	}
-	r.engine.selected = true // selecting changes nothing that is not named by the environment
+	r.engine.Selected = true // selecting changes nothing that is not named by the environment
 	return r.open(ctx, s, salt, auto.SelectStack)
 }
 
 func (r *simulation) preview(ctx context.Context) (changes.Stack, error) {
-	return r.steps(ctx, func(c *collector) error {
-		_, err := r.stack.Preview(ctx, optpreview.EventStreams(c.in), optpreview.SuppressOutputs(), optpreview.SuppressProgress(), optpreview.Color("never"), optpreview.Parallel(parallel))
+	return r.steps(ctx, func(c *events.Collector) error {
+		_, err := r.stack.Preview(ctx, optpreview.EventStreams(c.In), optpreview.SuppressOutputs(), optpreview.SuppressProgress(), optpreview.Color("never"), optpreview.Parallel(engine.Parallel))
 		return err
 	})
 }
 
 // steps describes what an operation does to the stack.
-func (r *simulation) steps(ctx context.Context, operation func(*collector) error) (changes.Stack, error) {
-	c := collect(simulated, func(Event) {})
+func (r *simulation) steps(ctx context.Context, operation func(*events.Collector) error) (changes.Stack, error) {
+	c := events.Collect(simulated, func(events.Event) {})
 	err := operation(c)
-	c.close()
+	c.Close()
 	if err != nil {
 		return changes.Stack{}, r.failed(ctx, c, err)
 	}
-	return describe(r.stackName, c.steps, r.secrets), nil
+	return steps.Describe(r.stackName, c.Steps, r.secrets), nil
 }
 
 // failed says which revision's program did not run, and why.
-func (r *simulation) failed(ctx context.Context, c *collector, err error) error {
+func (r *simulation) failed(ctx context.Context, c *events.Collector, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	e := &OperationError{Operation: simulated, Lab: r.stackName, Failures: c.failures, Err: engineError(err)}
+	e := &automation.OperationError{Operation: simulated, Lab: r.stackName, Failures: c.Failures, Err: engine.Readable(err)}
 	return fmt.Errorf("%s: %w", r.side.label, e)
 }
 

@@ -1,14 +1,12 @@
-package automation
+package backend
 
 import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 
+	"github.com/meshwright/meshwright/automation/internal/recovery"
 	"github.com/meshwright/meshwright/internal/docker"
-	"github.com/meshwright/meshwright/internal/docker/mark"
 	"github.com/meshwright/meshwright/internal/provider/kind"
 )
 
@@ -17,45 +15,28 @@ import (
 // takes the lab down there.
 type HeldError = kind.HeldError
 
-// refuseHeld refuses a lab that another Pulumi state made. This lab's state knows
-// nothing of it: up would make the clusters anew, destroy leave the other state
-// with resources that are gone. Without a Docker that answers there is nothing to
-// refuse for.
-func (l *Lab) refuseHeld(ctx context.Context) error {
-	id, err := ownerID(l.ownerDir())
-	if errors.Is(err, fs.ErrNotExist) {
+// RefuseHeld returns a *HeldError for a lab that another state than own made. Own
+// knows nothing of it: up would create the clusters again, and destroy would leave the
+// other state with resources that are gone. Without a Docker that answers there is
+// nothing to refuse for.
+func RefuseHeld(ctx context.Context, own kind.State, lab recovery.Mark) error {
+	if _, err := lab.Owner(); errors.Is(err, fs.ErrNotExist) {
 		return nil
-	}
-	if err != nil {
+	} else if err != nil {
 		return err
 	}
 	client, err := docker.Find(ctx)
 	if err != nil {
 		return nil //nolint:nilerr // what needs Docker will say so
 	}
-	networks, err := client.Networks(ctx, map[string]string{mark.LabLabel: l.o.Name, mark.OwnerLabel: id})
+	networks, err := lab.Networks(ctx, client)
 	if err != nil {
 		return err
 	}
 	for _, n := range networks {
-		if err := l.state().Refuse(l.o.Name, n.Labels); err != nil {
+		if err := own.Refuse(lab.Lab, n.Labels); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// discard removes the directory of a new lab of which nothing exists. An owner file
-// that was there before stays: what another state made may bear its mark.
-func (l *Lab) discard(keepOwner bool) error {
-	if !keepOwner {
-		return os.RemoveAll(l.Dir())
-	}
-	entries, err := os.ReadDir(l.Dir())
-	for _, e := range entries {
-		if path := filepath.Join(l.Dir(), e.Name()); path != l.ownerDir() {
-			err = errors.Join(err, os.RemoveAll(path))
-		}
-	}
-	return err
 }

@@ -1,4 +1,4 @@
-package automation
+package backend
 
 import (
 	"context"
@@ -13,28 +13,18 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+
+	"github.com/meshwright/meshwright/automation/internal/engine"
+	"github.com/meshwright/meshwright/automation/internal/workspace"
 )
 
-// stateFile is where the local backend keeps the lab's stack.
-func (l *Lab) stateFile() string { return stateFile(l.backendDir(), l.o.Name) }
-
-func stateFile(backend, stack string) string {
-	return filepath.Join(backend, ".pulumi", "stacks", projectName, stack+".json")
+// File is where a local backend, a directory, keeps a stack.
+func File(dir, stack string) string {
+	return filepath.Join(dir, ".pulumi", "stacks", workspace.Project, stack+".json")
 }
 
-// stateExists reports whether the lab's stack may exist: for certain with the
-// local backend, by the lab's own record with another.
-func (l *Lab) stateExists() bool {
-	path := l.stateFile()
-	if l.o.Backend != "" {
-		path = l.recordFile()
-	}
-	_, err := os.Stat(path)
-	return err == nil
-}
-
-// snapshot is the part of a deployment that the driver looks at.
-type snapshot struct {
+// Snapshot is the part of a deployment that the driver looks at.
+type Snapshot struct {
 	Resources []struct {
 		Type   string `json:"type"`
 		Custom bool   `json:"custom"`
@@ -44,8 +34,8 @@ type snapshot struct {
 	Pending []json.RawMessage `json:"pending_operations"`
 }
 
-// real counts the resources that stand for something outside the state.
-func (s snapshot) real() int {
+// Real counts the resources that stand for something outside the state.
+func (s Snapshot) Real() int {
 	n := 0
 	for _, r := range s.Resources {
 		if r.Custom && !strings.HasPrefix(r.Type, "pulumi:providers:") {
@@ -55,20 +45,20 @@ func (s snapshot) real() int {
 	return n
 }
 
-// nodes are the names of the kind nodes that the state knows.
-func (s snapshot) nodes() []string {
+// Nodes are the names of the kind nodes that the state knows.
+func (s Snapshot) Nodes() []string {
 	var all []string
 	for _, r := range s.Resources {
 		var names []string
-		if r.Type == kindCluster && json.Unmarshal(r.Outputs["nodeNames"], &names) == nil {
+		if r.Type == "meshwright:kind:Cluster" && json.Unmarshal(r.Outputs["nodeNames"], &names) == nil {
 			all = append(all, names...)
 		}
 	}
 	return all
 }
 
-// ranges are the addresses that the state's network and clusters have.
-func (s snapshot) ranges() []netip.Prefix {
+// Ranges are the addresses that the state's network and clusters have.
+func (s Snapshot) Ranges() []netip.Prefix {
 	var all []netip.Prefix
 	for _, r := range s.Resources {
 		if !strings.HasPrefix(r.Type, "meshwright:kind:") {
@@ -87,66 +77,53 @@ func (s snapshot) ranges() []netip.Prefix {
 	return all
 }
 
-func (l *Lab) localSnapshot() (snapshot, error) { return readSnapshot(l.stateFile()) }
-
-// readSnapshot reads the checkpoint of the local backend, which costs nothing
-// beside a run of the command line. A stack never updated has none.
-func readSnapshot(path string) (snapshot, error) {
+// Read reads a checkpoint of the local backend, which costs nothing beside a run of
+// the command line. A stack that was never updated has none.
+func Read(path string) (Snapshot, error) {
 	var file struct {
 		Checkpoint struct {
-			Latest snapshot `json:"latest"`
+			Latest Snapshot `json:"latest"`
 		} `json:"checkpoint"`
 	}
 	data, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return snapshot{}, nil
+		return Snapshot{}, nil
 	}
 	if err != nil {
-		return snapshot{}, err
+		return Snapshot{}, err
 	}
 	if err := json.Unmarshal(data, &file); err != nil {
-		return snapshot{}, fmt.Errorf("%s: %w", path, err)
+		return Snapshot{}, fmt.Errorf("%s: %w", path, err)
 	}
 	return file.Checkpoint.Latest, nil
 }
 
-// snapshot is what the lab's state holds. The lab must have one.
-func (l *Lab) snapshot(ctx context.Context) (snapshot, error) {
-	if l.o.Backend == "" {
-		return l.localSnapshot()
-	}
-	if err := ensurePassphrase(l.passphraseFile(), true, l.Flags()); err != nil {
-		return snapshot{}, err
-	}
-	ws, err := l.reader(ctx)
+// Export is the snapshot of a stack in any backend, which the engine is asked for.
+func Export(ctx context.Context, ws auto.Workspace, stack string) (Snapshot, error) {
+	d, err := ws.ExportStack(ctx, stack)
 	if err != nil {
-		return snapshot{}, engineError(err)
+		return Snapshot{}, engine.Readable(err)
 	}
-	d, err := ws.ExportStack(ctx, l.o.Name)
-	if err != nil {
-		return snapshot{}, engineError(err)
-	}
-	var s snapshot
+	var s Snapshot
 	if len(d.Deployment) == 0 {
 		return s, nil
 	}
 	return s, json.Unmarshal(d.Deployment, &s)
 }
 
-// forgetPending drops the operations that a killed engine left open. What they
+// ForgetPending drops the operations that a killed engine left open. What they
 // had begun is found again by the providers: creation of a cluster replaces a
 // half of one that is ours, and server-side apply repeats itself.
-func forgetPending(ctx context.Context, stack *auto.Stack) error {
+func ForgetPending(ctx context.Context, stack *auto.Stack) error {
 	d, err := stack.Export(ctx)
-	if err != nil {
-		return fmt.Errorf("pending operations: %w", engineError(err))
+	if err == nil {
+		d, err = withoutPending(d)
 	}
-	cleaned, err := withoutPending(d)
-	if err != nil {
-		return fmt.Errorf("pending operations: %w", err)
+	if err == nil {
+		err = stack.Import(ctx, d)
 	}
-	if err := stack.Import(ctx, cleaned); err != nil {
-		return fmt.Errorf("pending operations: %w", engineError(err))
+	if err != nil {
+		return fmt.Errorf("pending operations: %w", engine.Readable(err))
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package automation
+package backend
 
 import (
 	"encoding/json"
@@ -22,12 +22,12 @@ type engineLock struct {
 	Timestamp time.Time `json:"timestamp"`
 }
 
-// clearStaleLocks removes the locks that a killed Pulumi engine left on the
-// lab's stack and returns how many. The caller holds the lab's own lock. A
+// ClearStaleLocks removes the locks that a killed Pulumi engine left on the
+// stack and returns how many. The caller holds the lab's own lock. A
 // lock whose process still lives, or lives on another machine, is an error: a
 // plain `pulumi` may be at work in the same backend. What else such an engine may
 // have left, attributes that it had only begun to write, goes with the locks.
-func clearStaleLocks(backend, stack string) (int, error) {
+func ClearStaleLocks(backend, stack string) (int, error) {
 	root := filepath.Join(backend, ".pulumi", "locks")
 	host, err := os.Hostname()
 	if err != nil {
@@ -60,7 +60,7 @@ func clearStaleLocks(backend, stack string) (int, error) {
 			return fmt.Errorf("stack %s is locked by process %d since %s; wait for it, or stop it with: kill -INT %d", stack, l.Pid, l.Timestamp.Local().Format("15:04:05"), l.Pid)
 		}
 		// The backend keeps attributes of its files beside them.
-		if err := errors.Join(os.Remove(path), removeIfThere(path+".attrs")); err != nil {
+		if err := errors.Join(os.Remove(path), os.RemoveAll(path+".attrs")); err != nil {
 			return err
 		}
 		cleared++

@@ -1,4 +1,8 @@
-package automation
+// Package engine runs the Pulumi CLI for the Automation API. It owns the choice of
+// the CLI, its home, the environment in which it runs, the way it is started and
+// cancelled, and what of its errors a person can use. What it is run for is the
+// business of its callers.
+package engine
 
 import (
 	"bytes"
@@ -19,12 +23,17 @@ import (
 
 	"github.com/blang/semver"
 
+	"github.com/meshwright/meshwright/automation/internal/remedy"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/process"
 )
 
+// Parallel is how many resources the engine works on at a time. Most of them
+// only wait for a cluster, so the number of processors is no measure.
+const Parallel = 64
+
 // How long the engine gets: to end after an interrupt, and after the second
-// one. With the providers' closeGrace they keep cancellation within five
+// one. With the providers' own grace they keep cancellation within five
 // seconds.
 const (
 	interruptGrace = 2500 * time.Millisecond
@@ -35,40 +44,44 @@ const (
 // ended. On a machine with far too much to do a second is not enough.
 const drainGrace = 30 * time.Second
 
-// minimumEngine is the oldest Pulumi CLI that can destroy with an inline
+// minimum is the oldest Pulumi CLI that can destroy with an inline
 // program and stream events over gRPC.
-var minimumEngine = semver.MustParse("3.206.0")
+var minimum = semver.MustParse("3.206.0")
 
-// engine runs the Pulumi CLI for the Automation API. Other than the API's own
-// runner it keeps the terminal's Ctrl-C and the user's PULUMI_* variables away
-// from the CLI, and lets no child outlive this process.
-type engine struct {
+// Engine is a Pulumi CLI. Other than the Automation API's own runner it keeps the
+// terminal's Ctrl-C and the user's PULUMI_* variables away from the CLI, and lets no
+// child outlive this process.
+type Engine struct {
+	// KeepEnv passes on the user's PULUMI_* variables but the passphrase: the
+	// backend is theirs.
+	KeepEnv bool
+	// Selected says that the stack is known to exist, so that selecting it,
+	// which changes nothing else, need not start the CLI.
+	Selected bool
+	// Blind says that nobody looks at the stack's outputs.
+	Blind bool
+	// Log hears of every run. It must not be nil.
+	Log *slog.Logger
+
 	path    string
 	version semver.Version
-	keepEnv bool // pass on the user's PULUMI_* variables but the passphrase: the backend is theirs
-	log     *slog.Logger
-
-	// selected says that the stack is known to exist, so that selecting it,
-	// which changes nothing else, need not start the CLI.
-	selected bool
-	// blind says that nobody looks at the stack's outputs.
-	blind bool
 }
 
-// findEngine takes the kit's pulumi, else the one on PATH.
-func findEngine(ctx context.Context, kitDir string, log *slog.Logger) (*engine, error) {
+// Find takes the kit's pulumi, else the one on PATH.
+func Find(ctx context.Context, kitDir string, log *slog.Logger) (*Engine, error) {
 	if set, err := artifacts.Load(kitDir); err == nil {
-		if path, err := set.BinaryPath("pulumi"); err == nil && executable(path) {
+		if path, err := set.BinaryPath("pulumi"); err == nil && Executable(path) {
 			if v, err := semver.ParseTolerant(set.Binaries["pulumi"].Version); err == nil {
-				return &engine{path: path, version: v, log: log}, nil
+				return &Engine{path: path, version: v, Log: log}, nil
 			}
 		}
 	}
+	buildKit := remedy.Remedy{Text: "or build the kit", Operation: "build-kit"}
 	path := filepath.Join(kitDir, "bin", "pulumi")
-	if !executable(path) {
+	if !Executable(path) {
 		var err error
 		if path, err = exec.LookPath("pulumi"); err != nil {
-			return nil, errors.New("no pulumi command: build the kit with `meshwright airgap build`, or install Pulumi and put it on PATH")
+			return nil, remedy.With(errors.New("no pulumi command: install Pulumi and put it on PATH"), buildKit)
 		}
 	}
 	cmd := exec.CommandContext(ctx, path, "version") //nolint:gosec // the engine is chosen above
@@ -81,17 +94,32 @@ func findEngine(ctx context.Context, kitDir string, log *slog.Logger) (*engine, 
 	if err != nil {
 		return nil, fmt.Errorf("%s version: %w", path, err)
 	}
-	if v.LT(minimumEngine) {
-		return nil, fmt.Errorf("%s is version %s; at least %s is needed: update Pulumi, or build the kit with `meshwright airgap build`", path, v, minimumEngine)
+	if v.LT(minimum) {
+		return nil, remedy.With(fmt.Errorf("%s is version %s; at least %s is needed: update Pulumi", path, v, minimum), buildKit)
 	}
-	return &engine{path: path, version: v, log: log}, nil
+	return &Engine{path: path, version: v, Log: log}, nil
 }
 
-// makeHome makes a home for the CLI. The CLI would log there what it says of every
+// Path is the CLI's.
+func (e *Engine) Path() string { return e.path }
+
+// Environment is the setting in which any Pulumi engine finds the stacks of a backend,
+// a URL, with the home that MakeHome made.
+func Environment(backend, passphraseFile, home string) map[string]string {
+	return map[string]string{
+		"PULUMI_BACKEND_URL":                          backend,
+		"PULUMI_CONFIG_PASSPHRASE_FILE":               passphraseFile,
+		"PULUMI_HOME":                                 home,
+		"PULUMI_SKIP_UPDATE_CHECK":                    "true",
+		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+	}
+}
+
+// MakeHome makes a home for the CLI. The CLI would log there what it says of every
 // property at its greatest verbosity, in each run, and has no option against it: a
 // quarter of the time of a preview in which nothing changes. A file where its
 // directory for that would be keeps it from it.
-func makeHome(dir string) error {
+func MakeHome(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -105,7 +133,8 @@ func makeHome(dir string) error {
 	return f.Close()
 }
 
-func executable(path string) bool {
+// Executable reports whether there is a file at path that can be executed.
+func Executable(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
@@ -117,12 +146,12 @@ func cleanEnv(env []string, prefix string) []string {
 }
 
 // Version implements auto.PulumiCommand.
-func (e *engine) Version() semver.Version { return e.version }
+func (e *Engine) Version() semver.Version { return e.version }
 
 // Run implements auto.PulumiCommand. When ctx ends the engine is interrupted,
 // interrupted again, and killed, so that Run returns within five seconds, and
 // without what was printed.
-func (e *engine) Run(ctx context.Context, dir string, stdin io.Reader, stdouts, stderrs []io.Writer, env []string, args ...string) (string, string, int, error) {
+func (e *Engine) Run(ctx context.Context, dir string, stdin io.Reader, stdouts, stderrs []io.Writer, env []string, args ...string) (string, string, int, error) {
 	if err := ctx.Err(); err != nil {
 		return "", "", -1, err
 	}
@@ -131,7 +160,7 @@ func (e *engine) Run(ctx context.Context, dir string, stdin io.Reader, stdouts, 
 	}
 	began := time.Now()
 	defer func() {
-		e.log.Debug("pulumi "+strings.Join(args, " "), "took", time.Since(began).Round(time.Millisecond))
+		e.Log.Debug("pulumi "+strings.Join(args, " "), "took", time.Since(began).Round(time.Millisecond))
 	}()
 	if !slices.Contains(args, "--non-interactive") {
 		args = append([]string{"--non-interactive"}, args...)
@@ -140,7 +169,7 @@ func (e *engine) Run(ctx context.Context, dir string, stdin io.Reader, stdouts, 
 	cmd := exec.Command("/bin/sh", append([]string{"-c", `umask 077 && exec "$0" "$@"`, e.path}, args...)...) //nolint:gosec // arguments come from the Automation API
 	cmd.Dir = dir
 	foreign := "PULUMI_"
-	if e.keepEnv {
+	if e.KeepEnv {
 		foreign = "PULUMI_CONFIG_PASSPHRASE" // the lab has its own
 	}
 	// First what the user's environment may change: the engine runs for seconds, and
@@ -183,14 +212,14 @@ func (e *engine) Run(ctx context.Context, dir string, stdin io.Reader, stdouts, 
 
 // known answers the Automation API's side questions whose answers are known or
 // not used here. Each would cost a start of the CLI, a quarter of a second.
-func (e *engine) known(args []string) (string, bool) {
+func (e *Engine) known(args []string) (string, bool) {
 	switch {
 	case len(args) < 2 || args[0] != "stack":
-	case args[1] == "select" && e.selected:
+	case args[1] == "select" && e.Selected:
 		return "", true
 	case args[1] == "history": // the event stream has said it all
 		return "[]", true
-	case args[1] == "output" && (e.blind || !slices.Contains(args, "--show-secrets")):
+	case args[1] == "output" && (e.Blind || !slices.Contains(args, "--show-secrets")):
 		// Asked only to mark which of the outputs are secret; every reader here
 		// knows that the kubeconfigs are.
 		return "{}", true
@@ -198,7 +227,7 @@ func (e *engine) known(args []string) (string, bool) {
 	return "", false
 }
 
-func (e *engine) wait(ctx context.Context, cmd *exec.Cmd, done <-chan error) error {
+func (e *Engine) wait(ctx context.Context, cmd *exec.Cmd, done <-chan error) error {
 	select {
 	case err := <-done:
 		return err
@@ -216,7 +245,7 @@ func (e *engine) wait(ctx context.Context, cmd *exec.Cmd, done <-chan error) err
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(terminateGrace): // a stranger holds on to its output
+	case <-time.After(terminateGrace): // another process holds on to its output
 		return errors.New("the engine was killed")
 	}
 }

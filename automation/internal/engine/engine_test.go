@@ -1,4 +1,4 @@
-package automation
+package engine
 
 import (
 	"context"
@@ -12,19 +12,21 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // scripted is an engine whose every command is a shell script.
-func scripted(t *testing.T, script string) *engine {
+func scripted(t *testing.T, script string) *Engine {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "pulumi")
 	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+script+"\n"), 0o700); err != nil { //nolint:gosec // it is run
 		t.Fatal(err)
 	}
-	return &engine{path: path, log: slog.New(slog.DiscardHandler)}
+	return &Engine{path: path, Log: slog.New(slog.DiscardHandler)}
 }
 
-func (e *engine) try(ctx context.Context, t *testing.T, args ...string) (string, error) {
+func (e *Engine) try(ctx context.Context, t *testing.T, args ...string) (string, error) {
 	t.Helper()
 	stdout, _, _, err := e.Run(ctx, t.TempDir(), nil, nil, nil, nil, args...)
 	return stdout, err
@@ -90,8 +92,15 @@ func TestEngineErrorsAreShort(t *testing.T) {
 		"something else": "something else",
 	} {
 		cause := errors.New(text)
-		if got := engineError(fmt.Errorf("%w", cause)); got.Error() != want || !errors.Is(got, cause) {
+		if got := Readable(fmt.Errorf("%w", cause)); got.Error() != want || !errors.Is(got, cause) {
 			t.Errorf("%s\nbecame %q, want %q", strings.ReplaceAll(text, "\n", " "), got, want)
 		}
+	}
+}
+
+func TestCleanEnv(t *testing.T) {
+	got := cleanEnv([]string{"PATH=/bin", "PULUMI_STACK=x", "PULUMI_ACCESS_TOKEN=t", "HOME=/h"}, "PULUMI_")
+	if diff := cmp.Diff([]string{"PATH=/bin", "HOME=/h"}, got); diff != "" {
+		t.Error(diff)
 	}
 }

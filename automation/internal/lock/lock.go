@@ -1,4 +1,7 @@
-package automation
+// Package lock lets one operation at a time work on a lab, whichever process asks.
+// It owns the lock's file and what the file says about the holder; who locks what,
+// and for how long, is the caller's business.
+package lock
 
 import (
 	"encoding/json"
@@ -33,48 +36,58 @@ func (e *LockedError) Error() string {
 		e.Lab, e.Holder.Operation, e.Holder.PID, e.Holder.Since.Local().Format("15:04:05"), e.Holder.PID)
 }
 
-// lock is an exclusive flock(2). The kernel drops it with its process, so it
+// Lock is an exclusive flock(2). The kernel drops it with its process, so it
 // is never stale; the text inside only tells others who holds it.
-type lock struct{ f *os.File }
+type Lock struct{ f *os.File }
 
-// acquire takes the lock file at path or fails at once with a *LockedError.
-func acquire(path, lab, operation string) (*lock, error) {
+// Acquire takes the lock file at path or fails at once with a *LockedError.
+func Acquire(path, lab, operation string) (*Lock, error) {
+	l, err := acquire(path, operation)
+	var locked *LockedError
+	switch {
+	case errors.As(err, &locked):
+		locked.Lab = lab
+	case err != nil:
+		err = fmt.Errorf("lock lab %s: %w", lab, err)
+	}
+	return l, err
+}
+
+func acquire(path, operation string) (*Lock, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, fmt.Errorf("lock lab %s: %w", lab, err)
+		return nil, err
 	}
 	for {
 		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 		if err != nil {
-			return nil, fmt.Errorf("lock lab %s: %w", lab, err)
+			return nil, err
 		}
+		l := &Lock{f: f}
 		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if errors.Is(err, unix.EWOULDBLOCK) {
-			held := &LockedError{Lab: lab}
+		switch {
+		case errors.Is(err, unix.EWOULDBLOCK):
+			held := &LockedError{}
 			data, _ := io.ReadAll(f) // without it the message merely says less
 			_ = json.Unmarshal(data, &held.Holder)
+			err = held
+		case err != nil:
+		case !sameFile(f, path):
+			// A holder that removed the file leaves others locking a file that no
+			// longer has a name: only a lock on the named file counts.
 			f.Close()
-			return nil, held
+			continue
+		default:
+			err = l.sign(operation)
 		}
 		if err != nil {
 			f.Close()
-			return nil, fmt.Errorf("lock lab %s: %w", lab, err)
-		}
-		// A holder that removed the file leaves others locking a file that no
-		// longer has a name: only a lock on the named file counts.
-		if !sameFile(f, path) {
-			f.Close()
-			continue
-		}
-		l := &lock{f: f}
-		if err := l.sign(operation); err != nil {
-			f.Close()
-			return nil, fmt.Errorf("lock lab %s: %w", lab, err)
+			return nil, err
 		}
 		return l, nil
 	}
 }
 
-func (l *lock) sign(operation string) error {
+func (l *Lock) sign(operation string) error {
 	data, err := json.Marshal(Holder{PID: os.Getpid(), Operation: operation, Since: time.Now().UTC().Truncate(time.Second)})
 	if err != nil {
 		return err
@@ -86,8 +99,8 @@ func (l *lock) sign(operation string) error {
 	return err
 }
 
-// release gives the lock back. With remove its file goes too.
-func (l *lock) release(remove bool) {
+// Release gives the lock back. With remove its file goes too.
+func (l *Lock) Release(remove bool) {
 	if remove {
 		os.Remove(l.f.Name())
 	} else {

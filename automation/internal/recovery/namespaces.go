@@ -1,4 +1,4 @@
-package automation
+package recovery
 
 import (
 	"context"
@@ -12,26 +12,27 @@ import (
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 )
 
 // namespacesWithin bounds the deletion of namespaces of one cluster.
 const namespacesWithin = time.Minute
 
-// deleteNamespaces deletes the namespaces with the labels from all clusters at once
-// and waits until they are gone. It returns their scenarios.
-func deleteNamespaces(ctx context.Context, o *Outputs, with map[string]string) ([]string, error) {
+// DeleteNamespaces deletes the namespaces with the labels from all clusters, by name,
+// at once and waits until they are gone. It returns what they bear of another label.
+func DeleteNamespaces(ctx context.Context, clusters map[string]*rest.Config, with map[string]string, label string) ([]string, error) {
 	var mu sync.Mutex
 	var found []string
 	var errs []error
 	var wg sync.WaitGroup
-	for _, c := range o.Clusters {
+	for name, config := range clusters {
 		wg.Go(func() {
-			scenarios, err := deleteNamespacesOf(ctx, c, with)
+			values, err := deleteNamespacesOf(ctx, config, with, label)
 			mu.Lock()
 			defer mu.Unlock()
-			found = append(found, scenarios...)
+			found = append(found, values...)
 			if err != nil {
-				errs = append(errs, fmt.Errorf("namespaces of %s: %w", c.Name, err))
+				errs = append(errs, fmt.Errorf("namespaces of %s: %w", name, err))
 			}
 		})
 	}
@@ -39,11 +40,7 @@ func deleteNamespaces(ctx context.Context, o *Outputs, with map[string]string) (
 	return found, errors.Join(errs...)
 }
 
-func deleteNamespacesOf(ctx context.Context, c Cluster, with map[string]string) ([]string, error) {
-	config, err := c.RESTConfig()
-	if err != nil {
-		return nil, err
-	}
+func deleteNamespacesOf(ctx context.Context, config *rest.Config, with map[string]string, label string) ([]string, error) {
 	client, err := kubernetes.NewForConfig(config)
 	if err != nil {
 		return nil, err
@@ -55,12 +52,12 @@ func deleteNamespacesOf(ctx context.Context, c Cluster, with map[string]string) 
 	if err != nil {
 		return nil, err
 	}
-	var scenarios []string
+	var values []string
 	for _, ns := range list.Items {
 		if err := client.CoreV1().Namespaces().Delete(ctx, ns.Name, metav1.DeleteOptions{}); err != nil && !apierrors.IsNotFound(err) {
-			return scenarios, err
+			return values, err
 		}
-		scenarios = append(scenarios, ns.Labels[scenarioLabel])
+		values = append(values, ns.Labels[label])
 	}
 	if len(list.Items) == 0 {
 		return nil, nil
@@ -75,7 +72,7 @@ func deleteNamespacesOf(ctx context.Context, c Cluster, with map[string]string) 
 		return false, nil
 	})
 	if err != nil {
-		return scenarios, fmt.Errorf("%s is still being deleted: %w", last, err)
+		return values, fmt.Errorf("%s is still being deleted: %w", last, err)
 	}
-	return scenarios, nil
+	return values, nil
 }

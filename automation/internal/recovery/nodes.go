@@ -1,17 +1,17 @@
-package automation
+package recovery
 
 import (
 	"context"
 	"fmt"
+	"log/slog"
 
 	"github.com/meshwright/meshwright/internal/docker"
 )
 
-// wakeNodes looks after the nodes that the lab's state knows. One that stands
-// still, as after a restart of the machine, is started; whether any is gone is
+// StartNodes starts those of the lab's nodes, which the state knows by these names,
+// that are stopped, as after a restart of the machine. Whether any is gone is
 // returned, since the state alone does not say so.
-func (l *Lab) wakeNodes(ctx context.Context, state snapshot) (lost bool, err error) {
-	names := state.nodes()
+func StartNodes(ctx context.Context, lab Mark, names []string, log *slog.Logger) (lost bool, err error) {
 	if len(names) == 0 {
 		return false, nil
 	}
@@ -19,7 +19,7 @@ func (l *Lab) wakeNodes(ctx context.Context, state snapshot) (lost bool, err err
 	if err != nil {
 		return false, err
 	}
-	found, err := l.nodes(ctx, client)
+	found, err := lab.Nodes(ctx, client)
 	if err != nil {
 		return false, err
 	}
@@ -31,10 +31,10 @@ func (l *Lab) wakeNodes(ctx context.Context, state snapshot) (lost bool, err err
 		c, ok := ours[name]
 		switch {
 		case !ok:
-			l.o.Log.Info("a node is gone", "lab", l.o.Name, "node", name)
+			log.Info("a node is gone", "lab", lab.Lab, "node", name)
 			lost = true
 		case !c.State.Running:
-			l.o.Log.Info("starting a node that stands still", "lab", l.o.Name, "node", name)
+			log.Info("starting a stopped node", "lab", lab.Lab, "node", name)
 			if err := client.Start(ctx, c.ID); err != nil {
 				return lost, fmt.Errorf("start node %s: %w", name, err)
 			}

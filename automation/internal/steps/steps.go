@@ -1,4 +1,7 @@
-package automation
+// Package steps turns the engine's steps into what becomes of a stack, for a report of
+// package changes. It owns the names of the clusters that resources belong to, and
+// keeps secrets out.
+package steps
 
 import (
 	"cmp"
@@ -12,6 +15,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/sig"
 
 	"github.com/meshwright/meshwright/automation/changes"
+	"github.com/meshwright/meshwright/automation/events"
 	"github.com/meshwright/meshwright/internal/provider"
 )
 
@@ -25,12 +29,9 @@ var fates = map[apitype.OpType]string{
 	apitype.OpDelete: changes.Removed,
 }
 
-// simulated names the operation whose steps are results.
-const simulated = "simulation"
-
-// describe turns a preview's steps into what becomes of a stack. Texts that
+// Describe turns the steps of a preview, or of an update from nothing, into what becomes of a stack. Texts that
 // secrets holds are masked wherever they stand.
-func describe(stack string, steps []apitype.StepEventMetadata, secrets *changes.Secrets) changes.Stack {
+func Describe(stack string, steps []apitype.StepEventMetadata, secrets *changes.Secrets) changes.Stack {
 	out := changes.Stack{Name: stack, What: changes.Same}
 	names := clusterNames(steps)
 	clusters := map[string]*changes.Cluster{}
@@ -49,7 +50,7 @@ func describe(stack string, steps []apitype.StepEventMetadata, secrets *changes.
 		hideSecretData(m, secrets)
 		v := viewer{secrets}
 		r := changes.Resource{What: what, Type: secrets.Mask(m.Type)}
-		_, name := typeAndName(m.URN)
+		_, name := events.TypeAndName(m.URN)
 		r.Name = secrets.Mask(name)
 		r.Properties = v.properties(m)
 		if what == changes.Replaced {
@@ -103,7 +104,7 @@ const (
 func clusterNames(steps []apitype.StepEventMetadata) []string {
 	found := map[string]bool{}
 	for _, m := range steps {
-		_, name := typeAndName(m.URN)
+		_, name := events.TypeAndName(m.URN)
 		for typ, role := range map[string]string{kindCluster: "-kind", kubernetesProvider: "-kubernetes"} {
 			if cluster, ok := strings.CutSuffix(name, role); m.Type == typ && ok {
 				found[cluster] = true
@@ -120,7 +121,7 @@ func clusterNames(steps []apitype.StepEventMetadata) []string {
 // deployed into, else the one that its name begins with.
 func clusterOf(clusters []string, name, providerRef string) string {
 	if i := strings.LastIndex(providerRef, "::"); i >= 0 { // the provider's ID follows its URN
-		_, by := typeAndName(providerRef[:i])
+		_, by := events.TypeAndName(providerRef[:i])
 		if cluster, ok := strings.CutSuffix(by, "-kubernetes"); ok && slices.Contains(clusters, cluster) {
 			return cluster
 		}
@@ -140,7 +141,7 @@ type viewer struct{ secrets *changes.Secrets }
 func (v viewer) properties(m apitype.StepEventMetadata) []changes.Property {
 	switch {
 	case m.Op == apitype.OpDelete || m.New == nil:
-		return nil // it is gone, whatever it held
+		return nil // it is gone
 	case m.Old == nil || m.Op == apitype.OpCreate:
 		var out []changes.Property
 		v.leaves(nil, m.New.Inputs, &out)
@@ -325,8 +326,8 @@ func (v viewer) value(value any) any {
 	return value
 }
 
-// watch shows secrets what passes through the providers of twins.
-func watch(twins map[string]provider.Factory, secrets *changes.Secrets) map[string]provider.Factory {
+// Watch shows secrets what passes through the providers of twins.
+func Watch(twins map[string]provider.Factory, secrets *changes.Secrets) map[string]provider.Factory {
 	out := make(map[string]provider.Factory, len(twins))
 	for name, f := range twins {
 		out[name] = provider.Watch(f, func(m resource.PropertyMap) { provider.LeafSecrets(m, secrets.Add) })

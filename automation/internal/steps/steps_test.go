@@ -1,4 +1,4 @@
-package automation
+package steps
 
 import (
 	"encoding/base64"
@@ -98,7 +98,7 @@ func TestPropertiesOfSteps(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := describe("dev", []apitype.StepEventMetadata{tc.step}, &secrets)
+			got := Describe("dev", []apitype.StepEventMetadata{tc.step}, &secrets)
 			if diff := cmp.Diff(tc.want, got.Clusters[0].Resources[0].Properties); diff != "" {
 				t.Error(diff)
 			}
@@ -115,7 +115,7 @@ func TestStepsGoToTheirClusters(t *testing.T) {
 	create := func(typ, name string) apitype.StepEventMetadata {
 		return step(apitype.OpCreate, typ, name, nil, something, nil)
 	}
-	steps := []apitype.StepEventMetadata{
+	all := []apitype.StepEventMetadata{
 		create("pulumi:pulumi:Stack", "meshwright-dev"),
 		create(kindCluster, "a-kind"), create(kubernetesProvider, "a-kubernetes"),
 		create(kindCluster, "a-b-kind"), create(kubernetesProvider, "a-b-kubernetes"),
@@ -126,7 +126,7 @@ func TestStepsGoToTheirClusters(t *testing.T) {
 		step(apitype.OpSame, "x:y:Z", "a-same", something, something, nil),
 		create(kindCluster, "a-kind"), // the same step again
 	}
-	got := describe("dev", steps, nil)
+	got := Describe("dev", all, nil)
 	where := map[string]string{}
 	for _, c := range got.Clusters {
 		for _, r := range c.Resources {
@@ -149,7 +149,7 @@ func TestReplacementSaysWhy(t *testing.T) {
 	m := step(apitype.OpReplace, kindCluster, "a-kind", map[string]any{"podSubnet": "1", "wait": 1.0}, map[string]any{"podSubnet": "2", "wait": 2.0},
 		map[string]apitype.PropertyDiff{"podSubnet": {Kind: apitype.DiffUpdateReplace}, "wait": {Kind: apitype.DiffUpdate}})
 	follows := step(apitype.OpReplace, "x:y:Z", "a-x", map[string]any{}, map[string]any{}, nil)
-	got := describe("dev", []apitype.StepEventMetadata{m, follows}, nil)
+	got := Describe("dev", []apitype.StepEventMetadata{m, follows}, nil)
 	c := got.Clusters[0]
 	if c.What != changes.Replaced || strings.Join(c.Resources[0].Because, ",") != "podSubnet" || len(c.Resources[1].Because) != 0 {
 		t.Errorf("got %+v", c)
