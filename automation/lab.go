@@ -177,7 +177,7 @@ func (l *Lab) localSnapshot() (backend.Snapshot, error) {
 	return backend.Read(backend.File(l.backendDir(), l.o.Name))
 }
 
-// discard removes the directory of a new lab of which nothing exists. An owner file
+// discard removes the directory of a new lab without resources. An owner file
 // that was there before stays: what another state made may bear its mark.
 func (l *Lab) discard(keepOwner bool) error {
 	if !keepOwner {

@@ -5,11 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -42,6 +45,13 @@ func TestMain(m *testing.M) {
 		program = networkAlone
 	}
 	clitest.Serve(map[string]pulumi.RunFunc{ProgramName: program, workspace.Project: program, loads: load})
+	// The tests wait for the engine more than they compute.
+	err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
+	// A lab's passphrase is its own, whatever the driver finds set.
+	if err = errors.Join(err, os.Setenv("PULUMI_CONFIG_PASSPHRASE", "")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
 }
 
@@ -360,7 +370,7 @@ func TestTheBackendIsRemembered(t *testing.T) {
 	}
 	refused(lab, "file:///elsewhere", url)
 
-	// Without its record nobody knows where the state is: nothing is thrown away.
+	// Without its record it is unknown where the state is: nothing is removed.
 	record, err := os.ReadFile(lab.recordFile())
 	if err != nil {
 		t.Fatal(err)
@@ -389,12 +399,14 @@ func TestTheBackendIsRemembered(t *testing.T) {
 }
 
 func TestBadSettingsMakeNothing(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct{ config map[string]string }{
 		"unknown key":   {map[string]string{"clsuters": "x"}},
 		"unknown field": {map[string]string{"clusters[0].wrokers": "1"}},
 		"bad topology":  {map[string]string{"clusters[0].controlPlane": "nobody"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			state, w := t.TempDir(), newWorld()
 			lab := testLab(t, "dev", state, w, "ok")
 			lab.o.Config = tc.config
@@ -420,6 +432,7 @@ func TestChartsAreHeldToTheLock(t *testing.T) {
 		"changed":         {served: changed, preview: imagelock.ErrChanged, up: imagelock.ErrChanged},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			state, w := t.TempDir(), newWorld()
 			lab := testLab(t, "dev", state, w, "ok")
 			lab.charts = func(context.Context, *artifacts.Set) error { return tc.served }
@@ -459,7 +472,7 @@ func TestTheLockIsTheProjects(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel() // nobody is asked
+	cancel() // no registry is asked
 	set, err := lab.registry(ctx)
 	if err != nil || set.Images["pilot"].Digest != digest {
 		t.Errorf("%+v, %v", set, err)

@@ -111,9 +111,9 @@ func (o *Outputs) scenarioWorkload(s stacks.Scenario, rule topology.Rule) mesh.W
 	}
 }
 
-// Remove takes a scenario down. Nothing to remove is no error; nor is a scenario
-// that Deploy refused because another process has one up. A ctx that has ended
-// already does not keep it from its work.
+// Remove takes a scenario down. It succeeds where there is nothing to remove, and for a
+// scenario that Deploy refused because another process has one up. It works with a ctx
+// that has ended, too.
 func (s *Scenarios) Remove(ctx context.Context, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

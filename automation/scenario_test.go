@@ -194,6 +194,7 @@ func TestScenarioOfACrashedRun(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			state, w := t.TempDir(), newWorld()
 			lab, _ := labForScenarios(t, state, w, "wait")
 			crashed := lab.Scenarios()
@@ -246,6 +247,7 @@ func TestScenarioWhoseStackWillNotGo(t *testing.T) {
 }
 
 func TestScenarioNeedsALab(t *testing.T) {
+	t.Parallel()
 	lab := testLab(t, "dev", t.TempDir(), newWorld(), "ok")
 	var notUp *NotUpError
 	if _, err := lab.Scenarios().Deploy(t.Context(), mesh.Scenario{Name: "failover"}); !errors.As(err, &notUp) {

@@ -245,7 +245,7 @@ func (s *session) close(ctx context.Context, c *events.Collector, opErr error) e
 	}
 	remove := false
 	if s.fresh && (s.op.readOnly || opErr != nil) {
-		// A new lab of which nothing exists is no lab.
+		// No resource of the new lab exists: the directory goes, too.
 		if snap, err := l.localSnapshot(); err == nil && l.o.Backend == "" && snap.Real() == 0 && len(snap.Pending) == 0 {
 			remove = true
 			closeErr = errors.Join(closeErr, l.discard(s.keepOwner))

@@ -58,7 +58,7 @@ type Engine struct {
 	// Selected says that the stack is known to exist, so that selecting it,
 	// which changes nothing else, need not start the CLI.
 	Selected bool
-	// Blind says that nobody looks at the stack's outputs.
+	// Blind says that the stack's outputs are not read.
 	Blind bool
 	// Log hears of every run. It must not be nil.
 	Log *slog.Logger

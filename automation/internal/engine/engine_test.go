@@ -34,6 +34,7 @@ func (e *Engine) try(ctx context.Context, t *testing.T, args ...string) (string,
 
 // TestLateOutput: what arrives after the engine's end is part of the answer.
 func TestLateOutput(t *testing.T) {
+	t.Parallel()
 	out, err := scripted(t, "(sleep 1.2; echo late) & echo early").try(t.Context(), t, "stack", "ls")
 	if err != nil || out != "early\nlate\n" {
 		t.Errorf("got %q, %v", out, err)
@@ -43,6 +44,7 @@ func TestLateOutput(t *testing.T) {
 // TestFailureTellsNoSecrets: the Automation API repeats in its errors what a
 // command printed.
 func TestFailureTellsNoSecrets(t *testing.T) {
+	t.Parallel()
 	e := scripted(t, "echo hunter22; exit 1")
 	for _, args := range [][]string{{"stack", "output", "--json", "--show-secrets"}, {"stack", "export", "--show-secrets"}} {
 		if out, err := e.try(t.Context(), t, args...); err == nil || out != "" {
@@ -58,6 +60,7 @@ func TestFailureTellsNoSecrets(t *testing.T) {
 // group keeps Run beyond five seconds, which the graces add up to; a busy machine
 // takes what it takes on top, and drainGrace would be half a minute.
 func TestCancelledWithOutputHeldOpen(t *testing.T) {
+	t.Parallel()
 	if _, err := exec.LookPath("setsid"); err != nil {
 		t.Skip(err)
 	}
