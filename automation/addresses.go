@@ -14,6 +14,7 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
+	"github.com/meshwright/meshwright/automation/internal/backend"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/stacks/plan"
 )
@@ -28,8 +29,8 @@ type taken struct {
 // refuseCollisions compares the addresses that the plan asks for, and the lab does
 // not hold yet, with those that the machine uses. Without a Docker that answers it
 // compares nothing: creating the lab reports that Docker.
-func (l *Lab) refuseCollisions(ctx context.Context, p *plan.Plan, held snapshot) error {
-	asked := claims(p, held.ranges())
+func (l *Lab) refuseCollisions(ctx context.Context, p *plan.Plan, held backend.Snapshot) error {
+	asked := claims(p, held.Ranges())
 	if len(asked) == 0 {
 		return nil
 	}

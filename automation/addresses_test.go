@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"github.com/vishvananda/netlink"
 
+	"github.com/meshwright/meshwright/automation/internal/backend"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/mesh/topology"
 	"github.com/meshwright/meshwright/stacks/plan"
@@ -158,6 +159,7 @@ func TestFreeSubnetIsFree(t *testing.T) {
 
 // TestUpRefusesTakenAddresses: nothing is created, and nothing is left.
 func TestUpRefusesTakenAddresses(t *testing.T) {
+	t.Parallel()
 	w := newWorld()
 	lab := testLab(t, "dev", t.TempDir(), w, "ok")
 	lab.addresses = func(_ context.Context, own string) ([]taken, error) {
@@ -214,7 +216,7 @@ func TestWhatTheLabHolds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var held snapshot
+	var held backend.Snapshot
 	state := fmt.Sprintf(`{"resources": [
 		{"type": "pulumi:pulumi:Stack"},
 		{"type": "meshwright:kind:Network", "custom": true, "outputs": {"subnet": "10.200.0.0/20", "gateway": "10.200.0.1"}},
@@ -232,7 +234,7 @@ func TestWhatTheLabHolds(t *testing.T) {
 		return keys
 	}
 	added := []string{"meshwright:clusters[1].podSubnet", "meshwright:clusters[1].serviceSubnet"}
-	if diff := cmp.Diff(added, keys(claims(planned, held.ranges()))); diff != "" {
+	if diff := cmp.Diff(added, keys(claims(planned, held.Ranges()))); diff != "" {
 		t.Errorf("a cluster that is added (-want +got):\n%s", diff)
 	}
 	moved := *config
@@ -240,11 +242,11 @@ func TestWhatTheLabHolds(t *testing.T) {
 	if planned, err = plan.NewPlan("dev", &moved); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(append([]string{"meshwright:subnet"}, added...), keys(claims(planned, held.ranges()))); diff != "" {
+	if diff := cmp.Diff(append([]string{"meshwright:subnet"}, added...), keys(claims(planned, held.Ranges()))); diff != "" {
 		t.Errorf("another subnet (-want +got):\n%s", diff)
 	}
 
-	// Nothing new: nobody is asked.
+	// Nothing new: the machine is not asked.
 	config.Clusters = config.Clusters[:1]
 	if planned, err = plan.NewPlan("dev", config); err != nil {
 		t.Fatal(err)
@@ -253,8 +255,8 @@ func TestWhatTheLabHolds(t *testing.T) {
 	if err := lab.refuseCollisions(t.Context(), planned, held); err != nil {
 		t.Error(err)
 	}
-	if err := lab.refuseCollisions(t.Context(), planned, snapshot{}); err == nil {
-		t.Error("of a new lab nobody is asked")
+	if err := lab.refuseCollisions(t.Context(), planned, backend.Snapshot{}); err == nil {
+		t.Error("the machine is not asked for a new lab")
 	}
 }
 

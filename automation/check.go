@@ -4,15 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 
+	"github.com/meshwright/meshwright/automation/internal/backend"
+	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/stacks/plan"
 )
 
 // Check refuses settings that the program would refuse, with a *ConfigError
-// that names the key and the mend. It needs neither engine nor Docker. Up and
+// that names the key and the remedy. It needs neither engine nor Docker. Up and
 // Preview check for themselves, and also what CheckAddresses does.
 func (l *Lab) Check() error {
 	_, err := l.plan()
@@ -20,14 +22,14 @@ func (l *Lab) Check() error {
 }
 
 // CheckAddresses refuses settings that ask for addresses which this machine uses for
-// something else, with a *ConfigError that names the key and the mend. What the lab
+// something else, with a *ConfigError that names the key and the remedy. What the lab
 // holds already is not compared; without a Docker that answers nothing is.
 func (l *Lab) CheckAddresses(ctx context.Context) error {
 	plan, err := l.plan()
 	if err != nil {
 		return err
 	}
-	var held snapshot
+	var held backend.Snapshot
 	if l.stateExists() {
 		if held, err = l.snapshot(ctx); err != nil {
 			return fmt.Errorf("state of lab %s: %w", l.o.Name, err)
@@ -46,12 +48,42 @@ func (l *Lab) plan() (*plan.Plan, error) {
 }
 
 // presentSettings are the lab's settings, with parts from where its record says.
-func (l *Lab) presentSettings() (*workspace.ProjectStack, error) {
+func (l *Lab) presentSettings() (*workspace.Settings, error) {
 	r, err := l.record()
 	if err != nil {
 		return nil, err
 	}
 	return l.settings(l.source(r))
+}
+
+// settings are the project's own with the operation's overrides.
+func (l *Lab) settings(artifacts string) (*workspace.Settings, error) {
+	s, err := workspace.Load(l.o.ProjectDir, l.o.Stack)
+	if err != nil {
+		return nil, err
+	}
+	if err := workspace.Set(s.Config, "artifacts", artifacts); err != nil {
+		return nil, err
+	}
+	for k, v := range l.o.Config {
+		if err := workspace.Set(s.Config, k, v); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// writeWorkspace writes the project and the stack's settings into the private
+// workspace, where the engine may change them.
+func (l *Lab) writeWorkspace(settings *workspace.Settings) error {
+	err := workspace.Save(l.Workspace(), l.o.Name, settings)
+	if err == nil && l.o.Executable != "" {
+		err = workspace.Link(l.o.Executable, filepath.Join(l.Workspace(), ProgramName))
+	}
+	if err != nil {
+		return fmt.Errorf("workspace of lab %s: %w", l.o.Name, err)
+	}
+	return nil
 }
 
 func (l *Lab) check(m config.Map) (*plan.Plan, error) {
@@ -76,7 +108,7 @@ func (l *Lab) check(m config.Map) (*plan.Plan, error) {
 func decode(m config.Map) (*plan.Config, error) {
 	var lookupErr error
 	c, err := plan.Decode(func(key string) (string, bool) {
-		v, ok := m[config.MustMakeKey(projectName, key)]
+		v, ok := m[config.MustMakeKey(workspace.Project, key)]
 		if !ok {
 			return "", false
 		}

@@ -2,6 +2,7 @@ package automation
 
 import (
 	"bytes"
+	"crypto/rand"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -34,7 +35,7 @@ func keyAndFile(ctx *pulumi.Context) error {
 	if err != nil {
 		return err
 	}
-	file := filepath.Join(os.TempDir(), "meshwright-"+ctx.Stack())
+	file := fileOf(ctx.Stack())
 	made, err := local.NewCommand(ctx, "file", &local.CommandArgs{
 		Create: pulumi.String(`cat >"$FILE" && echo made`), Delete: pulumi.String(`rm "$FILE"`),
 		Environment: pulumi.StringMap{"FILE": pulumi.String(file)}, Stdin: key.PublicKeyOpenssh,
@@ -51,13 +52,18 @@ func keyAndFile(ctx *pulumi.Context) error {
 	return nil
 }
 
+// fileOf is the file that keyAndFile makes.
+func fileOf(stack string) string { return filepath.Join(os.TempDir(), "meshwright-"+stack) }
+
 // cliLab is a lab of keyAndFile, whose program and plugins this test binary serves
-// to the plain command line as the meshwright executable would. A test that runs the
-// program sets TMPDIR: its file would be any other run's too.
+// to the plain command line as the meshwright executable would. Its name, and with it the
+// program's file, is no other test's.
 func cliLab(t *testing.T, change func(*Options)) *Lab {
 	t.Helper()
 	clitest.Need(t)
-	lab := testLab(t, "plain", t.TempDir(), newWorld(), "ok")
+	name := "plain-" + strings.ToLower(rand.Text()[:12])
+	t.Cleanup(func() { os.Remove(fileOf(name)) })
+	lab := testLab(t, name, t.TempDir(), newWorld(), "ok")
 	lab.program = func(*artifacts.Set) pulumi.RunFunc { return keyAndFile }
 	lab.twins = plugins.All(plugins.Options{})
 	var err error
@@ -88,13 +94,13 @@ func shell(t *testing.T, lab *Lab) clitest.CLI {
 
 // TestPlainCommandLine lives a lab's life with the pulumi command alone.
 func TestPlainCommandLine(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
+	t.Parallel()
 	lab := cliLab(t, nil)
 	if err := lab.Prepare(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	cli := shell(t, lab)
-	file := filepath.Join(os.TempDir(), "meshwright-plain")
+	file := fileOf(lab.Name())
 
 	var preview struct {
 		Steps []struct{ Op string } `json:"steps"`
@@ -134,7 +140,7 @@ func TestPlainCommandLine(t *testing.T) {
 	if _, err := os.Stat(file); err == nil {
 		t.Errorf("destroy left %s", file)
 	}
-	cli.Run(t, "stack", "rm", "--yes", "--preserve-config", "plain")
+	cli.Run(t, "stack", "rm", "--yes", "--preserve-config", lab.Name())
 	if _, err := lab.Destroy(t.Context()); err != nil {
 		t.Errorf("destroy of a lab whose stack is gone: %v", err)
 	}
@@ -150,6 +156,7 @@ func load(ctx *pulumi.Context) error {
 
 // TestThePlainCommandRefusesMisspeltSettings: it has no driver to look at them.
 func TestThePlainCommandRefusesMisspeltSettings(t *testing.T) {
+	t.Parallel()
 	cli := clitest.Project(t, loads, "meshwright")
 	cli.Run(t, "stack", "init", "dev")
 	cli.Run(t, "config", "set", "--path", "meshwright:clusters[0].name", "cluster1")
@@ -164,15 +171,14 @@ func TestThePlainCommandRefusesMisspeltSettings(t *testing.T) {
 // TestDriverAndCommandLine: what one brings up the other manages, with nothing to
 // change in between.
 func TestDriverAndCommandLine(t *testing.T) {
+	t.Parallel()
 	for name, change := range map[string]func(*Options){
 		"own backend":     nil,
 		"another backend": func(o *Options) { o.Backend = "file://" + t.TempDir() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Setenv("TMPDIR", t.TempDir())
+			t.Parallel()
 			lab := cliLab(t, change)
-			// The lab's passphrase is its own, whatever the driver finds set.
-			t.Setenv("PULUMI_CONFIG_PASSPHRASE", "")
 			if _, err := lab.Up(t.Context()); err != nil {
 				t.Fatal(err)
 			}

@@ -1,8 +1,6 @@
 package automation
 
 import (
-	"github.com/meshwright/meshwright/mesh/topology"
-
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,9 +12,11 @@ import (
 
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/meshwright/meshwright/automation/internal/backend"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/mesh"
 	evidence "github.com/meshwright/meshwright/mesh/collect"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 // CollectOptions say where a lab's evidence goes.
@@ -38,7 +38,7 @@ func (l *Lab) Collect(ctx context.Context, o CollectOptions) (*evidence.Index, e
 	var nodes []docker.Container
 	client, err := docker.Find(ctx)
 	if err == nil {
-		nodes, _ = l.nodes(ctx, client)
+		nodes, _ = l.mark().Nodes(ctx, client)
 	}
 	targets, workload := l.collectTargets(ctx, client, nodes)
 	return evidence.Run(ctx, targets, workload, evidence.Options{
@@ -126,7 +126,7 @@ func (l *Lab) stateFiles() []evidence.File {
 	for pattern, dir := range map[string]string{
 		filepath.Join(l.Workspace(), "Pulumi*.yaml"):                      "settings/",
 		filepath.Join(l.backendDir(), ".pulumi", "stacks", "*", "*.json"): "state/",
-		stateFile(l.scenarioBackend("*"), "*"):                            "state/scenarios/",
+		backend.File(l.scenarioBackend("*"), "*"):                         "state/scenarios/",
 	} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {

@@ -9,7 +9,19 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optdestroy"
+
+	"github.com/meshwright/meshwright/automation/events"
+	"github.com/meshwright/meshwright/automation/internal/backend"
+	"github.com/meshwright/meshwright/automation/internal/engine"
+	"github.com/meshwright/meshwright/automation/internal/lock"
+	"github.com/meshwright/meshwright/automation/internal/recovery"
+	"github.com/meshwright/meshwright/automation/internal/remedy"
 )
+
+var opDestroy = operation{name: "destroy", needsLab: true, removes: true, recovers: sweepPending}
+
+// Swept names what Destroy found beside the state: Containers and Networks.
+type Swept = recovery.Swept
 
 // DestroyOption changes one Destroy.
 type DestroyOption func(*destroyOptions)
@@ -44,16 +56,16 @@ func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResul
 	}
 	if !o.force {
 		if _, err := l.record(); err != nil { // it would have named the state's backend
-			return nil, fmt.Errorf("%w; to remove the lab without its state: meshwright destroy --force%s", err, l.Flags())
+			return nil, remedy.With(err, Remedy{Text: "to remove the lab without its state", Operation: opDestroy.name, Force: true})
 		}
-		if err := l.refuseHeld(ctx); err != nil && ctx.Err() == nil { // an interruption is told below
+		if err := backend.RefuseHeld(ctx, l.state(), l.mark()); err != nil && ctx.Err() == nil { // an interruption is told below
 			return nil, err
 		}
 	}
 	if o.force || !l.stateExists() {
 		return l.destroyMarked(ctx, began)
 	}
-	s, err := l.open(ctx, "destroy")
+	s, err := l.open(ctx, opDestroy)
 	if err != nil {
 		return nil, err
 	}
@@ -68,18 +80,11 @@ func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResul
 func (s *session) destroy(ctx context.Context) (*DestroyResult, error) {
 	l := s.lab
 	result := &DestroyResult{Lab: l.o.Name}
-	if s.cutShort {
-		// A creation that was cut short left what the state does not know, such
-		// as a node on the network that is to go.
-		if _, err := l.sweep(ctx, l); err != nil {
-			return nil, s.close(ctx, &collector{}, fmt.Errorf("look for leftovers of lab %s: %w", l.o.Name, err))
-		}
-	}
 	c, err := s.destroyStack(ctx)
 	if err != nil && ctx.Err() == nil {
 		// Something may be in the way that the state does not know.
-		l.o.Log.Info("destroy failed; removing what bears the lab's mark and trying again", "lab", l.o.Name, "err", engineError(err))
-		if swept, serr := l.sweep(ctx, l); serr == nil {
+		l.o.Log.Info("destroy failed; removing what bears the lab's mark and trying again", "lab", l.o.Name, "err", engine.Readable(err))
+		if swept, serr := l.sweep(ctx, l.mark()); serr == nil {
 			result.Swept = *swept
 			c, err = s.destroyStack(ctx)
 		}
@@ -87,31 +92,31 @@ func (s *session) destroy(ctx context.Context) (*DestroyResult, error) {
 	if err == nil {
 		err = s.finish(ctx, result)
 	}
-	result.Counts = c.counts
+	result.Counts = c.Counts
 	if err != nil {
 		return nil, s.close(ctx, c, err)
 	}
 	if err := s.attachment.Close(); err != nil {
 		l.o.Log.Warn("providers did not end in time", "lab", l.o.Name, "err", err)
 	}
-	s.lock.release(true)
+	s.lock.Release(true)
 	return result, nil
 }
 
-func (s *session) destroyStack(ctx context.Context) (*collector, error) {
-	return destroyStack(ctx, s.stack, collect("destroy", s.lab.o.Events))
+func (s *session) destroyStack(ctx context.Context) (*events.Collector, error) {
+	return destroyStack(ctx, s.stack, s.collect())
 }
 
-func destroyStack(ctx context.Context, stack auto.Stack, c *collector) (*collector, error) {
-	defer c.close()
-	_, err := stack.Destroy(ctx, optdestroy.EventStreams(c.in), optdestroy.SuppressOutputs(), optdestroy.Color("never"), optdestroy.Parallel(parallel), optdestroy.ContinueOnError())
+func destroyStack(ctx context.Context, stack auto.Stack, c *events.Collector) (*events.Collector, error) {
+	defer c.Close()
+	_, err := stack.Destroy(ctx, optdestroy.EventStreams(c.In), optdestroy.SuppressOutputs(), optdestroy.Color("never"), optdestroy.Parallel(engine.Parallel), optdestroy.ContinueOnError())
 	return c, err
 }
 
 // finish removes what is left once the stack is empty.
 func (s *session) finish(ctx context.Context, result *DestroyResult) error {
 	l := s.lab
-	swept, err := l.sweep(ctx, l)
+	swept, err := l.sweep(ctx, l.mark())
 	if err != nil {
 		return fmt.Errorf("look for leftovers of lab %s: %w", l.o.Name, err)
 	}
@@ -119,7 +124,7 @@ func (s *session) finish(ctx context.Context, result *DestroyResult) error {
 	result.Swept.Networks = append(result.Swept.Networks, swept.Networks...)
 	if l.o.Backend != "" {
 		if err := s.stack.Workspace().RemoveStack(ctx, l.o.Name); err != nil {
-			return engineError(err)
+			return engine.Readable(err)
 		}
 	}
 	return os.RemoveAll(l.Dir())
@@ -127,13 +132,13 @@ func (s *session) finish(ctx context.Context, result *DestroyResult) error {
 
 // destroyMarked removes a lab by its mark alone.
 func (l *Lab) destroyMarked(ctx context.Context, began time.Time) (*DestroyResult, error) {
-	lock, err := acquire(l.lockFile(), l.o.Name, "destroy")
+	held, err := lock.Acquire(l.lockFile(), l.o.Name, opDestroy.name)
 	if err != nil {
 		return nil, err
 	}
 	gone := false
-	defer func() { lock.release(gone) }()
-	swept, err := l.sweep(ctx, l)
+	defer func() { held.Release(gone) }()
+	swept, err := l.sweep(ctx, l.mark())
 	if err != nil {
 		return nil, fmt.Errorf("remove lab %s: %w", l.o.Name, err)
 	}

@@ -16,6 +16,8 @@ type DrillOptions struct {
 	// Repeat is how often each is measured; at least once.
 	Repeat   int
 	Timeouts verify.Timeouts
+	// Flags are verify.DrillOptions.Flags.
+	Flags string
 	// Progress hears of every step; may be nil.
 	Progress func(step string)
 }
@@ -40,7 +42,7 @@ func (l *Lab) Drill(ctx context.Context, o DrillOptions) (*verify.DrillReport, e
 	options := verify.DrillOptions{
 		Targets: targets, Workload: outputs.Workload(), Deployer: l.Scenarios(),
 		Timeouts: o.Timeouts, Plan: o.Plan, Repeat: o.Repeat, Progress: o.Progress,
-		Flags: l.Flags(),
+		Flags: o.Flags,
 	}
 	for _, r := range o.Rules {
 		rule := outputs.Rules().Failover

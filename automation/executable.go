@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"path/filepath"
 
+	"github.com/meshwright/meshwright/automation/internal/engine"
 	"github.com/meshwright/meshwright/internal/provider/kind"
 )
 
@@ -20,7 +21,7 @@ func findExecutable(ctx context.Context, kitDir string) string {
 	candidates = append(candidates, filepath.Join(kitDir, "bin", "meshwright"))
 	for _, path := range candidates {
 		path, err := filepath.Abs(path)
-		if err == nil && executable(path) && !isSelf(path) && kind.Fits(ctx, path) {
+		if err == nil && engine.Executable(path) && !isSelf(path) && kind.Fits(ctx, path) {
 			return path
 		}
 	}

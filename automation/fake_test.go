@@ -14,6 +14,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/meshwright/meshwright/automation/internal/engine"
+	"github.com/meshwright/meshwright/automation/internal/recovery"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/provider"
 )
@@ -139,7 +141,7 @@ const settingsFile = `config:
 // there is no engine.
 func testLab(t *testing.T, name, stateDir string, w *world, do string) *Lab {
 	t.Helper()
-	if _, err := findEngine(t.Context(), kitDir(t), slog.New(slog.DiscardHandler)); err != nil {
+	if _, err := engine.Find(t.Context(), kitDir(t), slog.New(slog.DiscardHandler)); err != nil {
 		t.Skip(err)
 	}
 	project := filepath.Join(stateDir, "project")
@@ -166,7 +168,7 @@ func testLab(t *testing.T, name, stateDir string, w *world, do string) *Lab {
 			return &fake{Base: provider.Base{Package: "fake", Version: semver.MustParse("1.0.0")}, w: w}
 		},
 	}
-	lab.sweep = func(context.Context, *Lab) (*Swept, error) { return &Swept{}, nil }
+	lab.sweep = func(context.Context, recovery.Mark) (*Swept, error) { return &Swept{}, nil }
 	lab.addresses = func(context.Context, string) ([]taken, error) { return nil, nil }
 	return lab
 }

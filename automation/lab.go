@@ -2,13 +2,20 @@ package automation
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
-	"al.essio.dev/pkg/shellescape"
+	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/meshwright/meshwright/automation/internal/backend"
+	"github.com/meshwright/meshwright/automation/internal/engine"
+	"github.com/meshwright/meshwright/automation/internal/passphrase"
+	"github.com/meshwright/meshwright/automation/internal/recovery"
+	"github.com/meshwright/meshwright/automation/internal/remedy"
+	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/artifacts/imagelock"
 	"github.com/meshwright/meshwright/internal/provider"
@@ -29,7 +36,7 @@ type Lab struct {
 	program  func(*artifacts.Set) pulumi.RunFunc
 	scenario func(*artifacts.Set, []stacks.ClusterOutputs, stacks.Scenario) pulumi.RunFunc
 	twins    map[string]provider.Factory
-	sweep    func(context.Context, *Lab) (*Swept, error)
+	sweep    func(context.Context, recovery.Mark) (*Swept, error)
 	// deleteNamespaces deletes the namespaces with the labels from all clusters and
 	// returns, of each, the value of the label scenarioLabel.
 	deleteNamespaces func(context.Context, *Outputs, map[string]string) ([]string, error)
@@ -54,7 +61,7 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 		},
 		program:          stacks.ProgramWith,
 		scenario:         stacks.ScenarioProgram,
-		sweep:            sweepDocker,
+		sweep:            recovery.Sweep,
 		deleteNamespaces: deleteNamespaces,
 		addresses:        usedAddresses,
 	}
@@ -75,9 +82,24 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 // Name is the lab's name, which is also its Pulumi stack's.
 func (l *Lab) Name() string { return l.o.Name }
 
+// Stack names the lab's settings.
+func (l *Lab) Stack() string { return l.o.Stack }
+
+// ProjectDir is where the lab's settings are; "" when they are built in.
+func (l *Lab) ProjectDir() string { return l.o.ProjectDir }
+
+// Backend is the URL of the Pulumi backend that Options have to name again, as long as
+// no record of the lab does; else "".
+func (l *Lab) Backend() string {
+	if r, err := l.record(); err == nil && r != nil {
+		return ""
+	}
+	return l.o.Backend
+}
+
 // rememberBackend takes the backend from the lab's record. In another one the lab
-// would have a second state. A record that cannot be read is for the operations to
-// complain of, so that a forced Destroy needs none.
+// would have a second state. A record that cannot be read is an error of the
+// operations, so that a forced Destroy needs none.
 func (l *Lab) rememberBackend() error {
 	r, err := l.record()
 	if err != nil || r == nil {
@@ -86,33 +108,88 @@ func (l *Lab) rememberBackend() error {
 	asked := l.o.Backend
 	l.o.Backend = r.Backend
 	if asked != "" && asked != l.backendURL() {
-		return fmt.Errorf("lab %s keeps its state in %s: leave --backend out, or remove the lab first: meshwright destroy%s", l.o.Name, l.state().Backend, l.Flags())
+		return remedy.With(fmt.Errorf("lab %s keeps its state in %s", l.o.Name, l.state().Backend),
+			Remedy{Text: "to use that, leave out", Option: "Backend"}, Remedy{Text: "or remove the lab first", Operation: opDestroy.name})
 	}
 	return nil
 }
 
 // state is the lab's, as its network is labelled with it.
 func (l *Lab) state() kind.State {
-	return kind.NewState(l.backendURL(), l.Workspace(), projectName, l.o.Name)
+	return kind.NewState(l.backendURL(), l.Workspace(), workspace.Project, l.o.Name)
 }
 
-// Flags choose this lab on meshwright's command line, from the present directory:
-// " --name two --project /srv/mesh", each flag after a blank; "" for the default lab.
-func (l *Lab) Flags() string {
-	var s string
-	if l.o.Stack != "dev" {
-		s += " --stack " + l.o.Stack
+// mark is what Docker knows the lab by.
+func (l *Lab) mark() recovery.Mark { return recovery.Mark{Lab: l.o.Name, Dir: l.ownerDir()} }
+
+// engine is the Pulumi CLI for the lab's backend.
+func (l *Lab) engine(ctx context.Context) (*engine.Engine, error) {
+	eng, err := engine.Find(ctx, l.o.KitDir, l.o.Log)
+	if err != nil {
+		return nil, err
 	}
-	if l.o.Name != l.o.Stack {
-		s += " --name " + l.o.Name
+	eng.KeepEnv = l.o.Backend != ""
+	return eng, nil
+}
+
+// env is the setting in which any Pulumi engine finds what the lab keeps in a
+// backend: its own stack, or a scenario's.
+func (l *Lab) env(backend string) map[string]string {
+	return engine.Environment(backend, l.passphraseFile(), l.pulumiHome())
+}
+
+// reader opens the stack's workspace for reading: no lock, no providers.
+func (l *Lab) reader(ctx context.Context) (auto.Workspace, error) {
+	eng, err := l.engine(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if wd, err := os.Getwd(); err == nil && l.o.ProjectDir != FindProject(wd) {
-		s += " --project " + shellescape.Quote(l.o.ProjectDir)
+	return auto.NewLocalWorkspace(ctx, auto.WorkDir(l.Workspace()), auto.PulumiHome(l.pulumiHome()), auto.Pulumi(eng), auto.EnvVars(l.env(l.backendURL())))
+}
+
+// stateExists reports whether the lab's stack may exist: for certain with the
+// local backend, by the lab's own record with another.
+func (l *Lab) stateExists() bool {
+	path := backend.File(l.backendDir(), l.o.Name)
+	if l.o.Backend != "" {
+		path = l.recordFile()
 	}
-	if r, err := l.record(); l.o.Backend != "" && (err != nil || r == nil) { // nothing remembers it
-		s += " --backend " + shellescape.Quote(l.o.Backend)
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// snapshot is what the lab's state holds. The lab must have one.
+func (l *Lab) snapshot(ctx context.Context) (backend.Snapshot, error) {
+	if l.o.Backend == "" {
+		return l.localSnapshot()
 	}
-	return s
+	if err := passphrase.Ensure(l.passphraseFile(), true); err != nil {
+		return backend.Snapshot{}, err
+	}
+	ws, err := l.reader(ctx)
+	if err != nil {
+		return backend.Snapshot{}, engine.Readable(err)
+	}
+	return backend.Export(ctx, ws, l.o.Name)
+}
+
+func (l *Lab) localSnapshot() (backend.Snapshot, error) {
+	return backend.Read(backend.File(l.backendDir(), l.o.Name))
+}
+
+// discard removes the directory of a new lab without resources. An owner file
+// that was there before stays: what another state made may bear its mark.
+func (l *Lab) discard(keepOwner bool) error {
+	if !keepOwner {
+		return os.RemoveAll(l.Dir())
+	}
+	entries, err := os.ReadDir(l.Dir())
+	for _, e := range entries {
+		if path := filepath.Join(l.Dir(), e.Name()); path != l.ownerDir() {
+			err = errors.Join(err, os.RemoveAll(path))
+		}
+	}
+	return err
 }
 
 // Dir is the lab's private directory. It exists while the lab does. Its
@@ -137,4 +214,9 @@ func (l *Lab) backendURL() string {
 		return l.o.Backend
 	}
 	return "file://" + l.backendDir()
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
 }

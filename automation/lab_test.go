@@ -5,11 +5,14 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -21,10 +24,14 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/meshwright/meshwright/automation/changes"
+	"github.com/meshwright/meshwright/automation/internal/backend"
+	"github.com/meshwright/meshwright/automation/internal/recovery"
+	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/artifacts/imagelock"
 	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/internal/testkit/clitest"
+	"github.com/meshwright/meshwright/internal/testkit/tree"
 )
 
 var machineKit = paths.Kit()
@@ -37,7 +44,14 @@ func TestMain(m *testing.M) {
 	if os.Getenv(fakeDockerFile) != "" {
 		program = networkAlone
 	}
-	clitest.Serve(map[string]pulumi.RunFunc{ProgramName: program, projectName: program, loads: load})
+	clitest.Serve(map[string]pulumi.RunFunc{ProgramName: program, workspace.Project: program, loads: load})
+	// The tests wait for the engine more than they compute.
+	err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
+	// A lab's passphrase is its own, whatever the driver finds set.
+	if err = errors.Join(err, os.Setenv("PULUMI_CONFIG_PASSPHRASE", "")); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/golang/glog.(*fileSink).flushDaemon"))
 }
 
@@ -54,7 +68,7 @@ func TestLifeOfALab(t *testing.T) {
 	t.Parallel()
 	state, w := t.TempDir(), newWorld()
 	lab := testLab(t, "dev", state, w, "ok")
-	before := readTree(t, filepath.Join(state, "project"))
+	before := tree.Read(t, filepath.Join(state, "project"))
 	ctx := t.Context()
 
 	preview, err := lab.Preview(ctx)
@@ -116,8 +130,8 @@ func TestLifeOfALab(t *testing.T) {
 	var refused *ChangesError
 	if _, err := lab.Up(ctx, ExpectNoChanges()); !errors.As(err, &refused) || len(refused.Changes) != 1 || refused.Changes[0].Op != "update" {
 		t.Errorf("up that expects no changes where there is one: %v", err)
-	} else if !strings.HasSuffix(err.Error(), "meshwright preview --project "+lab.o.ProjectDir) {
-		t.Errorf("the next command would address another lab: %v", err)
+	} else if got := Remedies(err); len(got) != 1 || got[0].Operation != "preview" {
+		t.Errorf("remedies: %+v", got)
 	}
 	lab.program = things("ok")
 	if again, err := lab.Up(ctx, ExpectNoChanges()); err != nil || again.Changed() {
@@ -146,7 +160,7 @@ func TestLifeOfALab(t *testing.T) {
 	if err != nil || len(left) != 0 {
 		t.Errorf("destroy left %v (%v)", left, err)
 	}
-	if diff := cmp.Diff(before, readTree(t, filepath.Join(state, "project"))); diff != "" {
+	if diff := cmp.Diff(before, tree.Read(t, filepath.Join(state, "project"))); diff != "" {
 		t.Errorf("tracked files changed: %s", diff)
 	}
 	var notUp *NotUpError
@@ -172,7 +186,7 @@ func checkPrivate(t *testing.T, lab *Lab) {
 	if info, err := os.Stat(filepath.Join(lab.pulumiHome(), "logs")); err != nil || info.Size() != 0 || !info.Mode().IsRegular() {
 		t.Errorf("the engine logs what it does: %v %v", info, err)
 	}
-	for path, data := range readTree(t, lab.Dir()) {
+	for path, data := range tree.Read(t, lab.Dir()) {
 		if path != "kubeconfig" && bytes.Contains([]byte(data), []byte(canary)) {
 			t.Errorf("%s holds the kubeconfig's token in the clear", path)
 		}
@@ -263,7 +277,7 @@ func TestKilledEngine(t *testing.T) {
 	if _, err := lab.Up(t.Context()); err != nil {
 		t.Fatalf("up after the killed one: %v", err)
 	}
-	if snap, err := lab.localSnapshot(); err != nil || len(snap.Pending) != 0 || snap.real() != 2 {
+	if snap, err := lab.localSnapshot(); err != nil || len(snap.Pending) != 0 || snap.Real() != 2 {
 		t.Errorf("state after recovery: %+v, %v", snap, err)
 	}
 	if _, err := lab.Destroy(t.Context()); err != nil || len(w.names()) != 0 {
@@ -307,7 +321,7 @@ func TestLostPassphrase(t *testing.T) {
 		t.Errorf("destroy: %v", err)
 	}
 	swept := false
-	lab.sweep = func(context.Context, *Lab) (*Swept, error) { swept = true; return &Swept{}, nil }
+	lab.sweep = func(context.Context, recovery.Mark) (*Swept, error) { swept = true; return &Swept{}, nil }
 	if _, err := lab.Destroy(t.Context(), Force()); err != nil || !swept {
 		t.Errorf("forced destroy: %v, swept %v", err, swept)
 	}
@@ -322,15 +336,15 @@ func TestTheBackendIsRemembered(t *testing.T) {
 	t.Parallel()
 	state, w := t.TempDir(), newWorld()
 	dir := t.TempDir()
-	backend := "file://" + dir
+	url := "file://" + dir
 	stored := func() bool {
-		_, err := os.Stat(stateFile(dir, "dev"))
+		_, err := os.Stat(backend.File(dir, "dev"))
 		return err == nil
 	}
 	first := testLab(t, "dev", state, w, "ok")
-	first.o.Backend = backend
-	if _, err := first.Outputs(t.Context()); err == nil || !strings.HasSuffix(err.Error(), " --backend "+backend) {
-		t.Errorf("before there is a lab: %v", err)
+	first.o.Backend = url
+	if got := first.Backend(); got != url {
+		t.Errorf("before there is a lab nothing remembers its backend: %q", got)
 	}
 	if _, err := first.Up(t.Context()); err != nil {
 		t.Fatal(err)
@@ -339,14 +353,14 @@ func TestTheBackendIsRemembered(t *testing.T) {
 	if up, err := lab.Up(t.Context()); err != nil || up.Changed() {
 		t.Errorf("up without a word of the backend: %v, changed %v", err, up)
 	}
-	if text := (&NotUpError{Lab: "dev", flags: lab.Flags()}).Error(); strings.Contains(text, "--backend") {
-		t.Errorf("a flag that is not needed: %s", text)
+	if got := lab.Backend(); got != "" {
+		t.Errorf("the record remembers the backend: %q", got)
 	}
 	refused := func(lab *Lab, other, keeps string) {
 		t.Helper()
 		o := lab.o
 		o.Backend = other
-		if _, err := New(t.Context(), o); err == nil || !strings.Contains(err.Error(), keeps+":") {
+		if _, err := New(t.Context(), o); err == nil || !strings.HasSuffix(err.Error(), keeps) || len(Remedies(err)) != 2 {
 			t.Errorf("%s instead of %s: %v", other, keeps, err)
 		}
 		o.Backend = lab.backendURL()
@@ -354,9 +368,9 @@ func TestTheBackendIsRemembered(t *testing.T) {
 			t.Errorf("the same backend: %v", err)
 		}
 	}
-	refused(lab, "file:///elsewhere", backend)
+	refused(lab, "file:///elsewhere", url)
 
-	// Without its record nobody knows where the state is: nothing is thrown away.
+	// Without its record it is unknown where the state is: nothing is removed.
 	record, err := os.ReadFile(lab.recordFile())
 	if err != nil {
 		t.Fatal(err)
@@ -364,7 +378,7 @@ func TestTheBackendIsRemembered(t *testing.T) {
 	if err := os.WriteFile(lab.recordFile(), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := testLab(t, "dev", state, w, "ok").Destroy(t.Context()); err == nil || !strings.Contains(err.Error(), "destroy --force") || !isDir(lab.Dir()) {
+	if _, err := testLab(t, "dev", state, w, "ok").Destroy(t.Context()); len(Remedies(err)) != 1 || !Remedies(err)[0].Force || !isDir(lab.Dir()) {
 		t.Errorf("destroy with an unreadable record: %v", err)
 	}
 	if err := os.WriteFile(lab.recordFile(), record, 0o600); err != nil {
@@ -378,19 +392,21 @@ func TestTheBackendIsRemembered(t *testing.T) {
 	if _, err := lab.Up(t.Context()); err != nil || stored() {
 		t.Fatalf("up of a new lab: %v, in the old one's backend: %v", err, stored())
 	}
-	refused(lab, backend, lab.backendURL())
+	refused(lab, url, lab.backendURL())
 	if _, err := lab.Destroy(t.Context()); err != nil {
 		t.Error(err)
 	}
 }
 
 func TestBadSettingsMakeNothing(t *testing.T) {
+	t.Parallel()
 	for name, tc := range map[string]struct{ config map[string]string }{
 		"unknown key":   {map[string]string{"clsuters": "x"}},
 		"unknown field": {map[string]string{"clusters[0].wrokers": "1"}},
 		"bad topology":  {map[string]string{"clusters[0].controlPlane": "nobody"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			state, w := t.TempDir(), newWorld()
 			lab := testLab(t, "dev", state, w, "ok")
 			lab.o.Config = tc.config
@@ -416,6 +432,7 @@ func TestChartsAreHeldToTheLock(t *testing.T) {
 		"changed":         {served: changed, preview: imagelock.ErrChanged, up: imagelock.ErrChanged},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			state, w := t.TempDir(), newWorld()
 			lab := testLab(t, "dev", state, w, "ok")
 			lab.charts = func(context.Context, *artifacts.Set) error { return tc.served }
@@ -455,7 +472,7 @@ func TestTheLockIsTheProjects(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	cancel() // nobody is asked
+	cancel() // no registry is asked
 	set, err := lab.registry(ctx)
 	if err != nil || set.Images["pilot"].Digest != digest {
 		t.Errorf("%+v, %v", set, err)
@@ -494,28 +511,9 @@ func lockedBy(t *testing.T, backend, stack string) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var l engineLock
+	var l struct{ PID int }
 	if err := json.Unmarshal(data, &l); err != nil {
 		t.Fatal(err)
 	}
-	return l.Pid
-}
-
-// readTree reads all regular files below dir, by relative path.
-func readTree(t *testing.T, dir string) map[string]string {
-	t.Helper()
-	files := map[string]string{}
-	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
-		}
-		data, err := os.ReadFile(path)
-		rel, _ := filepath.Rel(dir, path)
-		files[rel] = string(data)
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
+	return l.PID
 }

@@ -6,8 +6,9 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"regexp"
 
+	"github.com/meshwright/meshwright/automation/internal/remedy"
+	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/internal/paths"
 )
 
@@ -66,8 +67,17 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// nameRule keeps "<lab>-<cluster>-control-plane" a valid host name.
-var nameRule = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,18}[a-z0-9])?$`)
+// FindProject returns dir or its nearest parent that holds Meshwright's
+// Pulumi.yaml, or "".
+func FindProject(dir string) string { return workspace.FindProject(dir) }
+
+// Stacks lists the stacks that the project in dir has settings for, sorted.
+// With dir "" these are the ones built in.
+func Stacks(dir string) []string { return workspace.Stacks(dir) }
+
+// ProgramName is the name under which the meshwright executable is the Pulumi
+// program itself, as the plain `pulumi` command line starts it.
+const ProgramName = workspace.ProgramName
 
 // withDefaults returns o completed and checked. It looks at the machine but
 // changes nothing.
@@ -78,8 +88,8 @@ func (o Options) withDefaults(ctx context.Context) (Options, error) {
 	if o.Name == "" {
 		o.Name = o.Stack
 	}
-	if !nameRule.MatchString(o.Name) {
-		return o, fmt.Errorf("lab name %q: use at most 20 lower-case letters, digits and dashes, beginning with a letter (--name)", o.Name)
+	if !workspace.ValidName(o.Name) {
+		return o, remedy.With(fmt.Errorf("lab name %q: use %s", o.Name, workspace.NameRule), Remedy{Text: "choose another", Option: "Name"})
 	}
 	for _, source := range []string{o.Artifacts, o.DefaultArtifacts} {
 		switch source {

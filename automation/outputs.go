@@ -10,6 +10,10 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/meshwright/meshwright/automation/internal/engine"
+	"github.com/meshwright/meshwright/automation/internal/passphrase"
+	"github.com/meshwright/meshwright/automation/internal/remedy"
+	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/mesh/topology"
 	"github.com/meshwright/meshwright/stacks"
 )
@@ -84,7 +88,30 @@ func (l *Lab) WriteKubeconfig(o *Outputs) error {
 	if err != nil {
 		return fmt.Errorf("kubeconfig of lab %s: %w", l.o.Name, err)
 	}
-	return writeFile(l.KubeconfigFile(), data)
+	return workspace.WriteFile(l.KubeconfigFile(), data)
+}
+
+// Outputs are what the last Up left. It is an error of type *NotUpError when
+// there was none.
+func (l *Lab) Outputs(ctx context.Context) (*Outputs, error) {
+	if !l.stateExists() {
+		return nil, l.notUp()
+	}
+	if err := passphrase.Ensure(l.passphraseFile(), true); err != nil {
+		return nil, err
+	}
+	stack, err := l.reader(ctx)
+	if err != nil {
+		return nil, err
+	}
+	values, err := stack.StackOutputs(ctx, l.o.Name)
+	if err != nil {
+		return nil, fmt.Errorf("outputs of lab %s: %w", l.o.Name, engine.Readable(err))
+	}
+	if len(values) == 0 {
+		return nil, l.notUp()
+	}
+	return l.decodeOutputs(values)
 }
 
 func (l *Lab) decodeOutputs(values auto.OutputMap) (*Outputs, error) {
@@ -92,26 +119,17 @@ func (l *Lab) decodeOutputs(values auto.OutputMap) (*Outputs, error) {
 	for k, v := range values {
 		raw[k] = v.Value
 	}
+	again := Remedy{Text: "to write them again", Operation: opUp.name}
 	o, err := stacks.DecodeOutputs(raw)
 	if err != nil {
-		return nil, fmt.Errorf("lab %s: %w; to write them anew: meshwright up%s", l.o.Name, err, l.Flags())
+		return nil, remedy.With(fmt.Errorf("lab %s: %w", l.o.Name, err), again)
 	}
 	out := &Outputs{Lab: o.Lab, MeshID: o.MeshID, Sample: o.Sample, Traffic: o.Traffic}
 	for _, c := range o.Clusters {
 		out.Clusters = append(out.Clusters, Cluster{c})
 	}
 	if len(out.Clusters) == 0 {
-		return nil, fmt.Errorf("lab %s: the stack's outputs name no cluster; to write them anew: meshwright up%s", l.o.Name, l.Flags())
+		return nil, remedy.With(fmt.Errorf("lab %s: the stack's outputs name no cluster", l.o.Name), again)
 	}
 	return out, nil
-}
-
-// reader opens the stack's workspace for reading: no lock, no providers.
-func (l *Lab) reader(ctx context.Context) (auto.Workspace, error) {
-	eng, err := findEngine(ctx, l.o.KitDir, l.o.Log)
-	if err != nil {
-		return nil, err
-	}
-	eng.keepEnv = l.o.Backend != ""
-	return auto.NewLocalWorkspace(ctx, auto.WorkDir(l.Workspace()), auto.PulumiHome(l.pulumiHome()), auto.Pulumi(eng), auto.EnvVars(l.env(l.backendURL())))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -12,6 +11,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/meshwright/meshwright/automation/internal/engine"
+	"github.com/meshwright/meshwright/automation/internal/remedy"
+	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/internal/provider"
 )
@@ -23,7 +25,11 @@ const (
 	ProvidersEmbedded = "embedded" // the twins that this program carries
 )
 
-var errKitCharts = errors.New("the official providers do not find the kit's charts: use --artifacts registry with them, or --providers embedded")
+var (
+	useEmbedded  = Remedy{Text: "or use the embedded ones", Option: "Providers", Value: ProvidersEmbedded}
+	errKitCharts = remedy.With(errors.New("the official providers do not find the kit's charts"),
+		Remedy{Text: "use registries with them", Option: "Artifacts", Value: ArtifactsRegistry}, useEmbedded)
+)
 
 // officialVersions are the plugins with official releases, at the versions that
 // the program's SDKs ask for. The plugin cache answers to exactly these and warns
@@ -66,7 +72,7 @@ func (l *Lab) chooseProviders(r *Record, artifacts string) providerChoice {
 // readyProviders brings the providers that an operation needs into the lab's own
 // plugin cache, downloading official ones that are not on the machine, and returns
 // what the driver has to serve itself.
-func (l *Lab) readyProviders(ctx context.Context, eng *engine, c providerChoice, artifacts string) (map[string]provider.Factory, providerChoice, error) {
+func (l *Lab) readyProviders(ctx context.Context, eng *engine.Engine, c providerChoice, artifacts string) (map[string]provider.Factory, providerChoice, error) {
 	if c.source != ProvidersOfficial {
 		return l.twins, c, nil
 	}
@@ -77,7 +83,7 @@ func (l *Lab) readyProviders(ctx context.Context, eng *engine, c providerChoice,
 	switch {
 	case err == nil:
 	case c.asked || ctx.Err() != nil:
-		return nil, c, fmt.Errorf("%w\nor use the embedded ones: --providers embedded", err)
+		return nil, c, remedy.With(err, useEmbedded)
 	default:
 		c.source, c.why = ProvidersEmbedded, fmt.Sprintf("the official ones cannot be had: %v", err)
 		l.o.Events(Event{Time: time.Now(), Kind: EventLog, Severity: "info", Message: "the providers that this program carries serve, since " + c.why})
@@ -97,7 +103,7 @@ func (l *Lab) readyProviders(ctx context.Context, eng *engine, c providerChoice,
 
 // officialPlugins are the directories of the installed official plugins by name,
 // after a download of those that are missing.
-func (l *Lab) officialPlugins(ctx context.Context, eng *engine) (map[string]string, error) {
+func (l *Lab) officialPlugins(ctx context.Context, eng *engine.Engine) (map[string]string, error) {
 	found := map[string]string{}
 	ctx, cancel := context.WithTimeout(ctx, installTimeout)
 	defer cancel()
@@ -137,14 +143,14 @@ func (l *Lab) findPlugin(name, version string) string {
 		if _, err := os.Stat(dir + ".partial"); err == nil {
 			continue // its download has not ended
 		}
-		if executable(filepath.Join(dir, "pulumi-resource-"+name)) {
+		if engine.Executable(filepath.Join(dir, "pulumi-resource-"+name)) {
 			return dir
 		}
 	}
 	return ""
 }
 
-func installPlugin(ctx context.Context, eng *engine, name, version string) error {
+func installPlugin(ctx context.Context, eng *engine.Engine, name, version string) error {
 	args := []string{"plugin", "install", "resource", name, version}
 	env := []string{"PULUMI_HOME=" + pluginHome(), "PULUMI_SKIP_UPDATE_CHECK=true"}
 	_, stderr, _, err := eng.Run(ctx, os.TempDir(), nil, nil, nil, env, args...)
@@ -189,11 +195,7 @@ func (l *Lab) linkPlugin(name, version string, files map[string]string) error {
 		}
 	}
 	for file, to := range files {
-		link := filepath.Join(dir, file)
-		if now, err := os.Readlink(link); err == nil && now == to {
-			continue
-		}
-		if err := errors.Join(removeIfThere(link), os.Symlink(to, link)); err != nil && !errors.Is(err, fs.ErrExist) {
+		if err := workspace.Link(to, filepath.Join(dir, file)); err != nil {
 			return err
 		}
 	}

@@ -66,12 +66,11 @@ func installed(t *testing.T, names ...string) {
 // TestOfficialProviders: where the plugins are installed, a new lab uses them and
 // says so in its record; the driver serves none of them itself.
 func TestOfficialProviders(t *testing.T) {
-	t.Setenv("TMPDIR", t.TempDir())
 	lab := cliLab(t, nil)
 	installed(t, "kubernetes", "tls", "command")
 	lab.o.Providers = ""
 	for name := range officialVersions() {
-		lab.twins[name] = nil // whoever called it would panic
+		lab.twins[name] = nil // a call would panic
 	}
 	up, err := lab.Up(t.Context())
 	if err != nil {
@@ -86,7 +85,7 @@ func TestOfficialProviders(t *testing.T) {
 	lost := *lab
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1") // nothing is downloaded by a test
-	if _, err := lost.Up(t.Context()); err == nil || !strings.Contains(err.Error(), "--providers embedded") {
+	if _, err := lost.Up(t.Context()); !slices.Contains(Remedies(err), useEmbedded) {
 		t.Errorf("up without the plugins: %v", err)
 	}
 	// With the flag it is changed, and stays so.
@@ -108,7 +107,7 @@ func TestOfficialProviders(t *testing.T) {
 func cliLabAt(t *testing.T, lab *Lab) *Lab {
 	t.Helper()
 	fresh := cliLab(t, nil)
-	fresh.o.StateDir, fresh.o.ProjectDir = lab.o.StateDir, lab.o.ProjectDir
+	fresh.o.Name, fresh.o.StateDir, fresh.o.ProjectDir = lab.o.Name, lab.o.StateDir, lab.o.ProjectDir
 	return fresh
 }
 

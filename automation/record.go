@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 	"time"
+
+	"github.com/meshwright/meshwright/automation/internal/workspace"
 )
 
 // Record is what a lab remembers about itself beside Pulumi's state
@@ -43,7 +45,7 @@ func (l *Lab) writeRecord(r *Record) error {
 	if err != nil {
 		return err
 	}
-	return writeFile(l.recordFile(), append(data, '\n'))
+	return workspace.WriteFile(l.recordFile(), append(data, '\n'))
 }
 
 // Labs lists the labs kept under stateDir (see Options.StateDir), sorted.

@@ -1,8 +1,6 @@
 package automation
 
 import (
-	"github.com/meshwright/meshwright/mesh/topology"
-
 	"context"
 	"errors"
 	"fmt"
@@ -13,8 +11,14 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/client-go/rest"
+
+	"github.com/meshwright/meshwright/automation/internal/lock"
+	"github.com/meshwright/meshwright/automation/internal/recovery"
+	"github.com/meshwright/meshwright/automation/internal/remedy"
 	"github.com/meshwright/meshwright/components/sample"
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
 	"github.com/meshwright/meshwright/stacks"
 )
 
@@ -27,9 +31,9 @@ type Scenarios struct {
 
 	mu      sync.Mutex
 	outputs *Outputs
-	lock    *lock  // held from Deploy to Remove
-	current string // what the lock is held for
-	refused string // what another process kept from being deployed
+	lock    *lock.Lock // held from Deploy to Remove
+	current string     // what the lock is held for
+	refused string     // what another process kept from being deployed
 }
 
 var _ mesh.Deployer = (*Scenarios)(nil)
@@ -45,6 +49,9 @@ const (
 	scenarioLab   = "meshwright.dev/lab"
 	scenarioLabel = "meshwright.dev/scenario"
 )
+
+// opCleanup is the name of CleanupScenarios as an operation on the lab.
+const opCleanup = "cleanup"
 
 // removeGrace bounds a Remove whose own context has ended already.
 const removeGrace = 2 * time.Minute
@@ -71,7 +78,7 @@ func (s *Scenarios) Deploy(ctx context.Context, v mesh.Scenario) (mesh.Workload,
 	if s.outputs, err = l.Outputs(ctx); err != nil {
 		return none, err
 	}
-	if s.lock, err = acquire(l.scenarioLock(), l.o.Name, "scenario "+v.Name); err != nil {
+	if s.lock, err = lock.Acquire(l.scenarioLock(), l.o.Name, "scenario "+v.Name); err != nil {
 		s.refused = v.Name
 		return none, err
 	}
@@ -104,9 +111,9 @@ func (o *Outputs) scenarioWorkload(s stacks.Scenario, rule topology.Rule) mesh.W
 	}
 }
 
-// Remove takes a scenario down. Nothing to remove is no error; nor is a scenario
-// that Deploy refused because another process has one up. A ctx that has ended
-// already does not keep it from its work.
+// Remove takes a scenario down. It succeeds where there is nothing to remove, and for a
+// scenario that Deploy refused because another process has one up. It works with a ctx
+// that has ended, too.
 func (s *Scenarios) Remove(ctx context.Context, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,15 +130,15 @@ func (s *Scenarios) Remove(ctx context.Context, name string) error {
 		if _, err := os.Stat(s.lab.scenarioDir(name)); errors.Is(err, os.ErrNotExist) {
 			return nil
 		}
-		lock, err := acquire(s.lab.scenarioLock(), s.lab.o.Name, "remove scenario "+name)
+		held, err := lock.Acquire(s.lab.scenarioLock(), s.lab.o.Name, "remove scenario "+name)
 		if err != nil {
 			return err
 		}
-		s.lock, s.current = lock, name
+		s.lock, s.current = held, name
 	}
 	if s.current == name {
 		defer func() {
-			s.lock.release(false)
+			s.lock.Release(false)
 			s.lock, s.current = nil, ""
 		}()
 	}
@@ -157,7 +164,8 @@ func (s *Scenarios) takeDown(ctx context.Context, name string) error {
 		return destroyErr
 	}
 	if _, err := l.deleteNamespaces(ctx, s.outputs, map[string]string{scenarioLab: l.o.Name, scenarioLabel: name}); err != nil {
-		return fmt.Errorf("scenario %s of lab %s: %w; to try again: meshwright verify --cleanup%s", name, l.o.Name, errors.Join(destroyErr, err), l.Flags())
+		return remedy.With(fmt.Errorf("scenario %s of lab %s: %w", name, l.o.Name, errors.Join(destroyErr, err)),
+			Remedy{Text: "to try again", Operation: opCleanup})
 	}
 	if destroyErr != nil {
 		l.o.Log.Warn("a scenario's namespaces were deleted, since its stack would not go", "lab", l.o.Name, "scenario", name, "err", destroyErr)
@@ -172,11 +180,11 @@ func (l *Lab) CleanupScenarios(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	lock, err := acquire(l.scenarioLock(), l.o.Name, "verify --cleanup")
+	held, err := lock.Acquire(l.scenarioLock(), l.o.Name, opCleanup)
 	if err != nil {
 		return nil, err
 	}
-	defer lock.release(false)
+	defer held.Release(false)
 	s := &Scenarios{lab: l, outputs: outputs}
 	entries, err := os.ReadDir(l.scenariosDir())
 	if err != nil {
@@ -198,4 +206,18 @@ func (l *Lab) CleanupScenarios(ctx context.Context) ([]string, error) {
 	removed = append(removed, stray...)
 	slices.Sort(removed)
 	return slices.Compact(removed), errors.Join(append(errs, err)...)
+}
+
+// deleteNamespaces deletes the namespaces with the labels from all clusters and
+// returns their scenarios.
+func deleteNamespaces(ctx context.Context, o *Outputs, with map[string]string) ([]string, error) {
+	clusters := map[string]*rest.Config{}
+	for _, c := range o.Clusters {
+		config, err := c.RESTConfig()
+		if err != nil {
+			return nil, err
+		}
+		clusters[c.Name] = config
+	}
+	return recovery.DeleteNamespaces(ctx, clusters, with, scenarioLabel)
 }

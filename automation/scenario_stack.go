@@ -10,9 +10,13 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/meshwright/meshwright/automation/events"
+	"github.com/meshwright/meshwright/automation/internal/backend"
+	"github.com/meshwright/meshwright/automation/internal/engine"
+	"github.com/meshwright/meshwright/automation/internal/passphrase"
+	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/internal/provider"
 	"github.com/meshwright/meshwright/stacks"
 )
@@ -28,31 +32,31 @@ type scenarioStack struct {
 }
 
 func (l *Lab) openScenario(ctx context.Context, name string, fresh bool, program pulumi.RunFunc) (_ *scenarioStack, err error) {
-	eng, err := findEngine(ctx, l.o.KitDir, l.o.Log)
+	eng, err := engine.Find(ctx, l.o.KitDir, l.o.Log)
 	if err != nil {
 		return nil, err
 	}
-	eng.selected = !fresh
-	if err := ensurePassphrase(l.passphraseFile(), true, l.Flags()); err != nil {
+	eng.Selected = !fresh
+	if err := passphrase.Ensure(l.passphraseFile(), true); err != nil {
 		return nil, err
 	}
-	work, backend := filepath.Join(l.scenarioDir(name), "workspace"), l.scenarioBackend(name)
-	for _, dir := range []string{work, backend} {
+	work, state := filepath.Join(l.scenarioDir(name), "workspace"), l.scenarioBackend(name)
+	for _, dir := range []string{work, state} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
 		}
 	}
-	settings := &workspace.ProjectStack{Config: config.Map{
+	settings := &workspace.Settings{Config: config.Map{
 		config.MustMakeKey("pulumi", "disable-default-providers"): config.NewObjectValue(`["*"]`),
 	}}
-	if err := saveProject(work, name, settings); err != nil {
+	if err := workspace.Save(work, name, settings); err != nil {
 		return nil, err
 	}
-	if _, err := clearStaleLocks(backend, name); err != nil {
+	if _, err := backend.ClearStaleLocks(state, name); err != nil {
 		return nil, err
 	}
 	o := &scenarioStack{name: name, lab: l}
-	o.attachment, o.stack, err = l.openStack(ctx, eng, site{name, work, "file://" + backend, l.twins}, fresh, program)
+	o.attachment, o.stack, err = l.openStack(ctx, eng, site{name, work, "file://" + state, l.twins}, fresh, program)
 	if err != nil {
 		o.close()
 		return nil, err
@@ -101,7 +105,7 @@ func (s *Scenarios) up(ctx context.Context, scenario stacks.Scenario) error {
 		return scenarioError(ctx, what, l.o.Name, err)
 	}
 	defer o.close()
-	_, c, err := upStack(ctx, o.stack, collect(what, l.o.Events))
+	_, c, err := upStack(ctx, o.stack, events.Collect(what, l.o.Events))
 	if err != nil {
 		return scenarioError(ctx, what, l.o.Name, operationError(what, l.o.Name, c, programErr, err))
 	}
@@ -112,7 +116,7 @@ func (s *Scenarios) up(ctx context.Context, scenario stacks.Scenario) error {
 func (s *Scenarios) destroy(ctx context.Context, name string) error {
 	l := s.lab
 	what := "scenario " + name
-	state := stateFile(l.scenarioBackend(name), name)
+	state := backend.File(l.scenarioBackend(name), name)
 	if _, err := os.Stat(state); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -121,19 +125,19 @@ func (s *Scenarios) destroy(ctx context.Context, name string) error {
 		return scenarioError(ctx, what, l.o.Name, err)
 	}
 	defer o.close()
-	snap, err := readSnapshot(state)
+	snap, err := backend.Read(state)
 	if err != nil {
 		return fmt.Errorf("state of %s: %w", what, err)
 	}
 	if len(snap.Pending) > 0 {
-		if err := forgetPending(ctx, &o.stack); err != nil {
+		if err := backend.ForgetPending(ctx, &o.stack); err != nil {
 			return scenarioError(ctx, what, l.o.Name, err)
 		}
 	}
 	if len(snap.Resources) == 0 && len(snap.Pending) == 0 {
 		return nil
 	}
-	c, err := destroyStack(ctx, o.stack, collect(what, l.o.Events))
+	c, err := destroyStack(ctx, o.stack, events.Collect(what, l.o.Events))
 	if err != nil {
 		return scenarioError(ctx, what, l.o.Name, operationError(what, l.o.Name, c, nil, err))
 	}

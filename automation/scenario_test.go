@@ -1,26 +1,23 @@
 package automation
 
 import (
-	"github.com/meshwright/meshwright/mesh/topology"
-
 	"context"
 	"errors"
 	"io/fs"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
-	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/meshwright/meshwright/automation/internal/backend"
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/testkit/tree"
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
 	"github.com/meshwright/meshwright/stacks"
 )
 
@@ -98,7 +95,7 @@ func TestLifeOfAScenario(t *testing.T) {
 		t.Error(diff)
 	}
 	expectThings(t, w, allThings)
-	for path, data := range readTree(t, lab.scenariosDir()) {
+	for path, data := range tree.Read(t, lab.scenariosDir()) {
 		if strings.Contains(data, canary) {
 			t.Errorf("%s holds the kubeconfig's token in the clear", path)
 		}
@@ -179,7 +176,7 @@ func TestScenarioThatIsCancelled(t *testing.T) {
 // operation, and forgets the handle, as the end of the process would.
 func TestScenarioOfACrashedRun(t *testing.T) {
 	t.Parallel()
-	for name, mend := range map[string]func(*testing.T, *Lab){
+	for name, recover := range map[string]func(*testing.T, *Lab){
 		"deploy again": func(t *testing.T, lab *Lab) {
 			scenarios := lab.Scenarios()
 			if _, err := scenarios.Deploy(t.Context(), mesh.Scenario{Name: "failover"}); err != nil {
@@ -197,25 +194,26 @@ func TestScenarioOfACrashedRun(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			state, w := t.TempDir(), newWorld()
 			lab, _ := labForScenarios(t, state, w, "wait")
 			crashed := lab.Scenarios()
 			result := make(chan error, 1)
 			go func() { _, err := crashed.Deploy(t.Context(), mesh.Scenario{Name: "failover"}); result <- err }()
 			await(t, w)
-			backend := lab.scenarioBackend("failover")
-			if err := syscall.Kill(lockedBy(t, backend, "failover"), syscall.SIGKILL); err != nil {
+			dir := lab.scenarioBackend("failover")
+			if err := syscall.Kill(lockedBy(t, dir, "failover"), syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
 			if err := <-result; err == nil {
 				t.Fatal("deploy succeeded with a killed engine")
 			}
-			crashed.lock.release(false)
-			if snap, err := readSnapshot(stateFile(backend, "failover")); err != nil || len(snap.Pending) == 0 {
+			crashed.lock.Release(false)
+			if snap, err := backend.Read(backend.File(dir, "failover")); err != nil || len(snap.Pending) == 0 {
 				t.Fatalf("the killed engine left no open operation: %+v, %v", snap, err)
 			}
 			lab, deleted := labForScenarios(t, state, w, "ok")
-			mend(t, lab)
+			recover(t, lab)
 			expectThings(t, w, labsThings)
 			if len(*deleted) == 0 || (*deleted)[0][scenarioLabel] != "failover" {
 				t.Errorf("no look for what the state did not know: %v", *deleted)
@@ -233,7 +231,7 @@ func TestScenarioWhoseStackWillNotGo(t *testing.T) {
 	if _, err := scenarios.Deploy(t.Context(), mesh.Scenario{Name: "failover"}); err != nil {
 		t.Fatal(err)
 	}
-	broken := stateFile(lab.scenarioBackend("failover"), "failover")
+	broken := backend.File(lab.scenarioBackend("failover"), "failover")
 	if err := os.WriteFile(broken, []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -249,6 +247,7 @@ func TestScenarioWhoseStackWillNotGo(t *testing.T) {
 }
 
 func TestScenarioNeedsALab(t *testing.T) {
+	t.Parallel()
 	lab := testLab(t, "dev", t.TempDir(), newWorld(), "ok")
 	var notUp *NotUpError
 	if _, err := lab.Scenarios().Deploy(t.Context(), mesh.Scenario{Name: "failover"}); !errors.As(err, &notUp) {
@@ -300,54 +299,5 @@ func TestRules(t *testing.T) {
 				t.Error(diff)
 			}
 		})
-	}
-}
-
-// TestDeleteNamespaces: one namespace, which takes a while to go.
-func TestDeleteNamespaces(t *testing.T) {
-	for name, test := range map[string]struct {
-		namespaces string
-		lists      int32 // that still have it
-		want       []string
-		deletes    int32
-	}{
-		"one that takes a while": {`{"metadata":{"name":"x","labels":{"meshwright.dev/scenario":"drain"}}}`, 3, []string{"drain"}, 1},
-		"none":                   {``, 0, nil, 0},
-	} {
-		t.Run(name, func(t *testing.T) {
-			var lists, deletes atomic.Int32
-			server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-				rw.Header().Set("Content-Type", "application/json")
-				switch {
-				case r.Method == http.MethodDelete && r.URL.Path == "/api/v1/namespaces/x":
-					deletes.Add(1)
-					_, _ = rw.Write([]byte(`{"kind":"Status","apiVersion":"v1","status":"Success"}`))
-				case r.Method == http.MethodGet && r.URL.Query().Get("labelSelector") == "meshwright.dev/lab=dev":
-					items := ""
-					if lists.Add(1) <= test.lists {
-						items = test.namespaces
-					}
-					_, _ = rw.Write([]byte(`{"kind":"NamespaceList","apiVersion":"v1","metadata":{},"items":[` + items + `]}`))
-				default:
-					http.Error(rw, r.Method+" "+r.URL.String(), http.StatusTeapot)
-				}
-			}))
-			defer server.Close()
-			o := &Outputs{Clusters: []Cluster{{stacks.ClusterOutputs{
-				Cluster: topology.Cluster{Name: "c"}, Kubeconfig: strings.ReplaceAll(kubeconfig, "https://127.0.0.1:6443", server.URL),
-			}}}}
-			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-			defer cancel()
-			got, err := deleteNamespaces(ctx, o, map[string]string{scenarioLab: "dev"})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(test.want, got); diff != "" || deletes.Load() != test.deletes {
-				t.Errorf("%d deletions, %s", deletes.Load(), diff)
-			}
-		})
-	}
-	if _, err := deleteNamespaces(t.Context(), &Outputs{Clusters: []Cluster{{stacks.ClusterOutputs{Cluster: topology.Cluster{Name: "c"}, Kubeconfig: strings.ReplaceAll(kubeconfig, "6443", "1")}}}}, nil); err == nil {
-		t.Error("a cluster that does not answer has nothing left")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/meshwright/meshwright/automation/internal/engine"
 	"github.com/meshwright/meshwright/internal/artifacts"
 )
 
@@ -18,7 +19,7 @@ type Tool struct {
 	Title string
 	Found string // what would be used
 	Why   string // that and no other
-	// Err is why an Up would fail for it; its text says what to run.
+	// Err is why an Up would fail for it; see Remedies.
 	Err error
 }
 
@@ -39,18 +40,18 @@ func (l *Lab) Tools(ctx context.Context) ([]Tool, error) {
 		art.Found = fmt.Sprintf("%s: Kubernetes %s, Istio %s, MetalLB %s", source, set.Kubernetes, set.Istio, set.MetalLB)
 	}
 	tools := []Tool{art}
-	eng, err := findEngine(ctx, l.o.KitDir, l.o.Log)
+	eng, err := engine.Find(ctx, l.o.KitDir, l.o.Log)
 	cli := Tool{ID: "cli", Title: "pulumi command", Err: err}
 	host := Tool{ID: "language-host", Title: "Go language host", Why: "the driver runs the program itself; only the plain pulumi command needs one", Found: "none"}
 	if err == nil {
-		cli.Found = fmt.Sprintf("%s %s", eng.path, eng.version)
+		cli.Found = fmt.Sprintf("%s %s", eng.Path(), eng.Version())
 		cli.Why = "on PATH"
-		if filepath.Dir(eng.path) == filepath.Join(l.o.KitDir, "bin") {
+		if filepath.Dir(eng.Path()) == filepath.Join(l.o.KitDir, "bin") {
 			cli.Why = "the kit's comes first"
 		}
-		if path := languageHost(eng.path); path != "" {
+		if path := languageHost(eng.Path()); path != "" {
 			host.Found, host.Why = path, "beside the pulumi command, which then takes no other"
-			if filepath.Dir(path) != filepath.Dir(eng.path) {
+			if filepath.Dir(path) != filepath.Dir(eng.Path()) {
 				host.Why = "on PATH"
 			}
 		}
@@ -62,9 +63,9 @@ func (l *Lab) Tools(ctx context.Context) ([]Tool, error) {
 
 // languageHost finds the host that the plain command would use, "" when none is
 // installed.
-func languageHost(engine string) string {
+func languageHost(cli string) string {
 	const name = "pulumi-language-go"
-	if path := filepath.Join(filepath.Dir(engine), name); executable(path) {
+	if path := filepath.Join(filepath.Dir(cli), name); engine.Executable(path) {
 		return path
 	}
 	path, err := exec.LookPath(name)

@@ -3,13 +3,17 @@ package automation
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
-	"github.com/pulumi/pulumi/sdk/v3/go/auto/optrefresh"
 	"github.com/pulumi/pulumi/sdk/v3/go/auto/optup"
+
+	"github.com/meshwright/meshwright/automation/events"
+	"github.com/meshwright/meshwright/automation/internal/engine"
+	"github.com/meshwright/meshwright/automation/internal/recovery"
 )
+
+var opUp = operation{name: "up", runsProgram: true, recovers: forgetPending}
 
 // UpOption changes one Up.
 type UpOption func(*upOptions)
@@ -17,8 +21,8 @@ type UpOption func(*upOptions)
 type upOptions struct{ expectNoChanges, refresh bool }
 
 // WithRefresh reads the real state of every resource before it is compared
-// with what it should be. Without it an Up finds out by itself whether clusters
-// have gone or stand still, but not what was changed inside them.
+// with what it should be. Without it an Up finds out by itself whether nodes
+// are gone or stopped, but not what was changed inside them.
 func WithRefresh() UpOption { return func(o *upOptions) { o.refresh = true } }
 
 // ExpectNoChanges makes an Up that would change anything a *ChangesError, and
@@ -52,31 +56,31 @@ func (l *Lab) Up(ctx context.Context, opts ...UpOption) (*UpResult, error) {
 		opt(&o)
 	}
 	began := time.Now()
-	s, err := l.open(ctx, "up")
+	s, err := l.open(ctx, opUp)
 	if err != nil {
 		return nil, err
 	}
 	if o.expectNoChanges {
 		c, err := s.preview(ctx)
-		if err == nil && len(c.changes) > 0 {
-			err = &ChangesError{Lab: l.o.Name, Changes: c.changes, flags: l.Flags()}
+		if err == nil && len(c.Changes) > 0 {
+			err = &ChangesError{Lab: l.o.Name, Changes: c.Changes}
 		}
 		if err != nil {
 			return nil, s.close(ctx, c, err)
 		}
 	}
 	var up []optup.Option
-	lost, err := l.wakeNodes(ctx, s.snapshot)
+	lost, err := recovery.StartNodes(ctx, l.mark(), s.snapshot.Nodes(), l.o.Log)
 	if err != nil && ctx.Err() == nil {
-		return nil, errors.Join(err, s.close(ctx, &collector{}, nil))
+		return nil, errors.Join(err, s.close(ctx, &events.Collector{}, nil))
 	}
 	if err != nil {
-		return nil, s.close(ctx, &collector{}, err)
+		return nil, s.close(ctx, &events.Collector{}, err)
 	}
 	if o.refresh || lost {
 		up = append(up, optup.Refresh())
 	}
-	res, c, err := upStack(ctx, s.stack, collect("up", l.o.Events), up...)
+	res, c, err := upStack(ctx, s.stack, s.collect(), up...)
 	var outputs *Outputs
 	if err == nil {
 		if outputs, err = l.decodeOutputs(res.Outputs); err == nil {
@@ -86,56 +90,11 @@ func (l *Lab) Up(ctx context.Context, opts ...UpOption) (*UpResult, error) {
 	if err := s.close(ctx, c, err); err != nil {
 		return nil, err
 	}
-	return &UpResult{Outputs: outputs, Counts: c.counts, Timeline: c.timings, Duration: time.Since(began)}, nil
+	return &UpResult{Outputs: outputs, Counts: c.Counts, Timeline: c.Timings, Duration: time.Since(began)}, nil
 }
 
-func upStack(ctx context.Context, stack auto.Stack, c *collector, opts ...optup.Option) (auto.UpResult, *collector, error) {
-	defer c.close()
-	res, err := stack.Up(ctx, append(opts, optup.SuppressOutputs(), optup.Color("never"), optup.Parallel(parallel), optup.EventStreams(c.in))...)
+func upStack(ctx context.Context, stack auto.Stack, c *events.Collector, opts ...optup.Option) (auto.UpResult, *events.Collector, error) {
+	defer c.Close()
+	res, err := stack.Up(ctx, append(opts, optup.SuppressOutputs(), optup.Color("never"), optup.Parallel(engine.Parallel), optup.EventStreams(c.In))...)
 	return res, c, err
-}
-
-// Refresh reads the real state of every resource of the lab into its stack.
-func (l *Lab) Refresh(ctx context.Context) (*RefreshResult, error) {
-	began := time.Now()
-	s, err := l.open(ctx, "refresh")
-	if err != nil {
-		return nil, err
-	}
-	c := collect("refresh", l.o.Events)
-	_, err = s.stack.Refresh(ctx, optrefresh.EventStreams(c.in), optrefresh.SuppressOutputs(), optrefresh.Color("never"), optrefresh.Parallel(parallel))
-	c.close()
-	if err := s.close(ctx, c, err); err != nil {
-		return nil, err
-	}
-	return &RefreshResult{Counts: c.counts, Duration: time.Since(began)}, nil
-}
-
-// RefreshResult says what a Refresh found.
-type RefreshResult struct {
-	Counts   map[string]int // resources by what had become of them: same, update, delete
-	Duration time.Duration
-}
-
-// Outputs are what the last Up left. It is an error of type *NotUpError when
-// there was none.
-func (l *Lab) Outputs(ctx context.Context) (*Outputs, error) {
-	if !l.stateExists() {
-		return nil, l.notUp()
-	}
-	if err := ensurePassphrase(l.passphraseFile(), true, l.Flags()); err != nil {
-		return nil, err
-	}
-	stack, err := l.reader(ctx)
-	if err != nil {
-		return nil, err
-	}
-	values, err := stack.StackOutputs(ctx, l.o.Name)
-	if err != nil {
-		return nil, fmt.Errorf("outputs of lab %s: %w", l.o.Name, engineError(err))
-	}
-	if len(values) == 0 {
-		return nil, l.notUp()
-	}
-	return l.decodeOutputs(values)
 }

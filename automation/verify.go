@@ -1,12 +1,11 @@
 package automation
 
 import (
-	"github.com/meshwright/meshwright/mesh/topology"
-
 	"context"
 	"fmt"
 
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -77,7 +76,7 @@ func (l *Lab) Verify(ctx context.Context, opts verify.Options) (*verify.Report, 
 		return nil, fmt.Errorf("lab %s: %w", l.o.Name, err)
 	}
 	opts.Workload, opts.MeshID = outputs.Workload(), outputs.MeshID
-	opts.Deployer, opts.Rules, opts.Flags = l.Scenarios(), outputs.Rules(), l.Flags()
+	opts.Deployer, opts.Rules = l.Scenarios(), outputs.Rules()
 	if opts.Log == nil {
 		opts.Log = l.o.Log
 	}

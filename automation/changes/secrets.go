@@ -22,7 +22,7 @@ type Secrets struct {
 const shortest = 6
 
 // keyWord is a word of a key, certificate or token, which may turn up indented
-// or quoted anew. Words without digits and both cases are names.
+// or quoted again. Words without digits and both cases are names.
 var keyWord = regexp.MustCompile(`^[A-Za-z0-9+/=_.-]{24,}$`)
 
 func isKey(word string) bool {

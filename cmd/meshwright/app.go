@@ -27,6 +27,10 @@ type App struct {
 	// Collect gathers evidence after a failed up and returns the archive's
 	// path; never nil after NewRoot.
 	Collect func(context.Context, *automation.Lab) (string, error)
+
+	// sameLab returns the flags by which another command finds this command's lab; never
+	// nil after NewRoot.
+	sameLab func() string
 }
 
 // isTerminal reports whether a person sits at the other end of a stream.

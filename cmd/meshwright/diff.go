@@ -11,6 +11,7 @@ import (
 
 	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/automation/changes"
+	"github.com/meshwright/meshwright/automation/diff"
 )
 
 // What diff --fail-on takes.
@@ -21,7 +22,7 @@ const (
 )
 
 func newDiffCmd(a *App) *cobra.Command {
-	var o automation.DiffOptions
+	var o diff.Options
 	var failOn string
 	var timeout time.Duration
 	cmd := &cobra.Command{
@@ -75,7 +76,7 @@ Exit codes with --fail-on changes: 0 nothing changes, 8 something changes,
 		}
 		step := a.UI.Start("diff")
 		o.Log, o.Progress = a.Log, step.Update
-		report, err := automation.Diff(ctx, o)
+		report, err := diff.Run(ctx, o)
 		if err != nil {
 			step.Fail(nil)
 			if errors.Is(err, context.DeadlineExceeded) {

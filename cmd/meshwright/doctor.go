@@ -94,7 +94,7 @@ func diagnose(ctx context.Context, lab *automation.Lab) (*diagnosis, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &diagnosis{Version: 1, Lab: lab.Name(), flags: lab.Flags(), Labs: append([]string{}, automation.Labs(paths.State())...)}
+	d := &diagnosis{Version: 1, Lab: lab.Name(), flags: labFlagsOf(lab), Labs: append([]string{}, automation.Labs(paths.State())...)}
 	d.system(machine)
 	d.tools(tools)
 	if !airgap {
@@ -122,9 +122,9 @@ func (d *diagnosis) add(f finding) {
 	d.Findings = append(d.Findings, f)
 }
 
-// failure splits an error whose last lines say what to run.
+// failure is an error, whose text says what to run.
 func (d *diagnosis) failure(f finding, err error) {
-	f.Status, f.Mend = findingFail, err.Error()
+	f.Status, f.Mend = findingFail, errorText(err, d.flags)
 	d.add(f)
 }
 
@@ -153,6 +153,9 @@ func (d *diagnosis) system(m *setup.Examination) {
 func (d *diagnosis) tools(tools []automation.Tool) {
 	for _, t := range tools {
 		f := finding{ID: t.ID, Title: t.Title, Found: t.Found, Why: t.Why}
+		if t.Why == automation.WhyDefaultArtifacts {
+			f.Why += " (MESHWRIGHT_ARTIFACTS, as `meshwright setup` found)"
+		}
 		if t.Err != nil {
 			d.failure(f, t.Err)
 			continue

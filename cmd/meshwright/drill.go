@@ -132,7 +132,7 @@ func (a *App) drain(ctx context.Context, f *labFlags, d drain, output string) er
 	}
 	var step *ui.Step
 	report, err := lab.Drill(ctx, automation.DrillOptions{
-		Plan: d.plan, Rules: rules, Repeat: d.repeat,
+		Plan: d.plan, Rules: rules, Repeat: d.repeat, Flags: labFlagsOf(lab),
 		Progress: func(what string) {
 			if step != nil {
 				step.Done("")

@@ -41,7 +41,7 @@ unless you ask with --merge.`,
 		}
 		switch {
 		case merge:
-			return a.mergeKubeconfig(out, lab.Flags())
+			return a.mergeKubeconfig(out, labFlagsOf(lab))
 		case path:
 			if err := lab.WriteKubeconfig(out); err != nil {
 				return err

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/spf13/cobra"
 
 	"github.com/meshwright/meshwright/automation"
@@ -64,6 +66,7 @@ func (a *App) lab(ctx context.Context, f *labFlags, events func(automation.Event
 		}
 		config[k] = v
 	}
+	a.sameLab = func() string { return flagsOf(f.stack, or(f.name, f.stack), projectDir(f.project), "") }
 	lab, err := automation.New(ctx, automation.Options{
 		Stack: f.stack, Name: f.name, ProjectDir: f.project,
 		Config: config, Artifacts: f.artifacts, Providers: f.providers, Backend: f.backend,
@@ -73,7 +76,34 @@ func (a *App) lab(ctx context.Context, f *labFlags, events func(automation.Event
 	if err != nil {
 		return nil, &CodedError{Code: ExitUsage, Err: err}
 	}
+	a.sameLab = func() string { return labFlagsOf(lab) }
 	return lab, nil
+}
+
+// labFlagsOf are the flags that choose a lab from the present directory: " --name two
+// --project /srv/mesh", each flag after a blank; "" for the default lab.
+func labFlagsOf(lab *automation.Lab) string {
+	return flagsOf(lab.Stack(), lab.Name(), lab.ProjectDir(), lab.Backend())
+}
+
+func flagsOf(stack, name, project, backend string) string {
+	var s string
+	if stack != "dev" {
+		s += " --stack " + stack
+	}
+	if name != stack {
+		s += " --name " + name
+	}
+	if abs, err := filepath.Abs(project); err == nil && project != "" {
+		project = abs
+	}
+	if project != projectDir("") {
+		s += " --project " + shellescape.Quote(project)
+	}
+	if backend != "" {
+		s += " --backend " + shellescape.Quote(backend)
+	}
+	return s
 }
 
 // onLab is a command's work on the lab that the flags choose, within --timeout;

@@ -256,7 +256,7 @@ func TestEvidenceOfAFailedUp(t *testing.T) {
 			if !strings.Contains(talk.String(), tc.want) || tc.want == "" && talk.Len() > 0 {
 				t.Errorf("says %q, want %q", talk.String(), tc.want)
 			}
-			if !errors.Is(got, tc.err) || tc.want != "" && strings.Count(got.Error(), "meshwright up") != 1 {
+			if !errors.Is(got, tc.err) || tc.want != "" && strings.Count(errorText(got, " --name two"), "meshwright up --name two") != 1 {
 				t.Errorf("error: %v", got)
 			}
 		})

@@ -54,7 +54,7 @@ func newPreviewCmd(a *App) *cobra.Command {
 			err = previewTable(a.Out, res)
 		}
 		if err == nil && expectNoChanges && res.Changed() {
-			err = fmt.Errorf("lab %s is not as its settings say: meshwright up%s", lab.Name(), lab.Flags())
+			err = fmt.Errorf("lab %s is not as its settings say: meshwright up%s", lab.Name(), labFlagsOf(lab))
 		}
 		return err
 	})

@@ -40,6 +40,7 @@ func NewRoot(a *App) *cobra.Command {
 	if a.Collect == nil {
 		a.Collect = a.collectEvidence
 	}
+	a.sameLab = func() string { return "" }
 	var debug bool
 	root := &cobra.Command{
 		Use:   "meshwright",

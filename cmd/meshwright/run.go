@@ -21,9 +21,9 @@ func Main(ctx context.Context, a *App, args []string) int {
 		return code // the output has said it all
 	}
 	if code == ExitInterrupted {
-		fmt.Fprintln(a.Err, err)
+		fmt.Fprintln(a.Err, errorText(err, a.sameLab()))
 		return code
 	}
-	fmt.Fprintln(a.Err, "error:", err)
+	fmt.Fprintln(a.Err, "error:", errorText(err, a.sameLab()))
 	return code
 }

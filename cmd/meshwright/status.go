@@ -42,7 +42,7 @@ func newStatusCmd(a *App) *cobra.Command {
 		if err := statusTable(a.Out, out, live); err != nil {
 			return err
 		}
-		return a.tryLines(out, lab.Flags())
+		return a.tryLines(out, labFlagsOf(lab))
 	})
 	return cmd
 }

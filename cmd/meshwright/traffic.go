@@ -66,7 +66,7 @@ func (a *App) traffic(ctx context.Context, f *labFlags, o traffic.Options, outpu
 	if o.Targets, err = outputs.Targets(); err != nil {
 		return err
 	}
-	o.Workload, o.Flags = outputs.Workload(), lab.Flags()
+	o.Workload, o.Flags = outputs.Workload(), labFlagsOf(lab)
 	show := &trafficProgress{ui: a.UI, live: isTerminal(a.Err), every: trafficLine, told: time.Now()}
 	o.OnRecord = show.record
 	sum, err := traffic.Run(ctx, o)

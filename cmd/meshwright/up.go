@@ -80,7 +80,7 @@ func (a *App) up(ctx context.Context, f *labFlags, output string, opts []automat
 	if output == "json" {
 		return writeJSON(a.Out, upDocument(res))
 	}
-	return a.upTable(res, lab.Flags())
+	return a.upTable(res, labFlagsOf(lab))
 }
 
 // upFailed gathers evidence of an up that failed or ran out of its --timeout, unless
@@ -90,7 +90,7 @@ func (a *App) upFailed(ctx context.Context, lab *automation.Lab, err error) erro
 	var stopped *automation.InterruptedError
 	switch {
 	case errors.As(err, &failed):
-		err = fmt.Errorf("%w\nto go on from here: meshwright up%s; to remove what exists: meshwright destroy%s", err, lab.Flags(), lab.Flags())
+		err = fmt.Errorf("%w\nto go on from here: meshwright up%s; to remove what exists: meshwright destroy%s", err, labFlagsOf(lab), labFlagsOf(lab))
 	case errors.As(err, &stopped) && errors.Is(err, context.DeadlineExceeded): // says itself how to go on
 	default:
 		return err

@@ -64,7 +64,7 @@ func (a *App) verify(ctx context.Context, f *labFlags, only []string, full bool,
 		return err
 	}
 	p := &checkProgress{ui: a.UI, steps: map[string]*ui.Step{}}
-	report, err := lab.Verify(ctx, verify.Options{Only: only, Full: full, Log: a.Log, Progress: p.event})
+	report, err := lab.Verify(ctx, verify.Options{Only: only, Full: full, Log: a.Log, Progress: p.event, Flags: labFlagsOf(lab)})
 	if report == nil {
 		return err
 	}

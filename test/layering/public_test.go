@@ -17,7 +17,10 @@ import (
 func TestPublicNames(t *testing.T) {
 	files := 0
 	for _, root := range []string{"components", "stacks", "automation"} {
-		err := filepath.WalkDir(filepath.Join("../..", root), func(path string, _ fs.DirEntry, err error) error {
+		err := filepath.WalkDir(filepath.Join("../..", root), func(path string, d fs.DirEntry, err error) error {
+			if err == nil && d.Name() == "internal" {
+				return filepath.SkipDir
+			}
 			if err != nil || filepath.Ext(path) != ".go" || strings.HasSuffix(path, "_test.go") {
 				return err
 			}
@@ -57,11 +60,13 @@ func TestUnnameable(t *testing.T) {
 		"type t struct{}; func (t) M() secret.X":        false,
 		"func f(secret.X) {}":                           false,
 		"func F() { var _ secret.X }":                   false,
+		"type T struct { F below.X }":                   true,
 		"type T struct { F open.X }":                    false,
 		"type T struct { F func(open.Y) (other.Z, T) }": false,
 	} {
 		source, err := parser.ParseFile(token.NewFileSet(), "x.go", `package x
 			import "`+module+`/internal/secret"
+			import "`+module+`/components/internal/below"
 			import "`+module+`/components/open"
 			`+declaration, parser.SkipObjectResolution)
 		if err != nil {
@@ -78,7 +83,7 @@ func unnameable(file *ast.File) []string {
 	internal := map[string]bool{}
 	for _, i := range file.Imports {
 		path, _ := strconv.Unquote(i.Path.Value) // it was parsed
-		if within(path, module+"/internal") {
+		if strings.HasPrefix(path, module+"/") && strings.Contains(path+"/", "/internal/") {
 			internal[filepath.Base(path)] = true
 		}
 	}

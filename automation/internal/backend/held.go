@@ -1,0 +1,42 @@
+package backend
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+
+	"github.com/meshwright/meshwright/automation/internal/recovery"
+	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/provider/kind"
+)
+
+// HeldError says that the lab is in another Pulumi state: the plain command's in a
+// checkout, or one in another backend. It names that state, and the command that
+// takes the lab down there.
+type HeldError = kind.HeldError
+
+// RefuseHeld returns a *HeldError for a lab that another state than own made. Own
+// knows nothing of it: up would create the clusters again, and destroy would leave the
+// other state with resources that are gone. Without a Docker that answers there is
+// nothing to refuse for.
+func RefuseHeld(ctx context.Context, own kind.State, lab recovery.Mark) error {
+	if _, err := lab.Owner(); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	client, err := docker.Find(ctx)
+	if err != nil {
+		return nil //nolint:nilerr // what needs Docker will say so
+	}
+	networks, err := lab.Networks(ctx, client)
+	if err != nil {
+		return err
+	}
+	for _, n := range networks {
+		if err := own.Refuse(lab.Lab, n.Labels); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,89 @@
+package backend
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/meshwright/meshwright/internal/process"
+)
+
+// engineLock is the lock file that Pulumi's local backend leaves under
+// .pulumi/locks/organization/<project>/<stack>/.
+type engineLock struct {
+	Pid       int       `json:"pid"`
+	Username  string    `json:"username"`
+	Hostname  string    `json:"hostname"`
+	Timestamp time.Time `json:"timestamp"`
+}
+
+// ClearStaleLocks removes the locks that a killed Pulumi engine left on the
+// stack and returns how many. The caller holds the lab's own lock. A
+// lock whose process still lives, or lives on another machine, is an error: a
+// plain `pulumi` may be at work in the same backend. What else such an engine may
+// have left, attributes that it had only begun to write, goes with the locks.
+func ClearStaleLocks(backend, stack string) (int, error) {
+	root := filepath.Join(backend, ".pulumi", "locks")
+	host, err := os.Hostname()
+	if err != nil {
+		return 0, err
+	}
+	cleared := 0
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if d.IsDir() || !strings.HasSuffix(path, ".json") || filepath.Base(filepath.Dir(path)) != stack {
+			return nil
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		var l engineLock
+		if err := json.Unmarshal(data, &l); err != nil {
+			// Killed while writing it: a lock without a holder.
+			l = engineLock{}
+		}
+		if l.Hostname != "" && l.Hostname != host {
+			return fmt.Errorf("stack %s is locked by %s on %s since %s; when that is over: rm %s", stack, l.Username, l.Hostname, l.Timestamp.Format(time.DateTime), path)
+		}
+		if l.Pid != 0 && process.Alive(l.Pid) && !process.StartedAfter(l.Pid, l.Timestamp) {
+			return fmt.Errorf("stack %s is locked by process %d since %s; wait for it, or stop it with: kill -INT %d", stack, l.Pid, l.Timestamp.Local().Format("15:04:05"), l.Pid)
+		}
+		// The backend keeps attributes of its files beside them.
+		if err := errors.Join(os.Remove(path), os.RemoveAll(path+".attrs")); err != nil {
+			return err
+		}
+		cleared++
+		return nil
+	})
+	if cleared > 0 {
+		err = errors.Join(err, dropCutAttributes(filepath.Join(backend, ".pulumi")))
+	}
+	return cleared, err
+}
+
+// dropCutAttributes removes attributes that no engine could read. The backend
+// replaces its files in one step, but writes their attributes (a checksum, a type)
+// in place, and refuses a file whose attributes are cut short. It needs none.
+func dropCutAttributes(dir string) error {
+	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || filepath.Ext(path) != ".attrs" {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil || json.Valid(data) {
+			return err
+		}
+		return os.Remove(path)
+	})
+}

@@ -1,0 +1,119 @@
+// Package lock lets one operation at a time work on a lab, whichever process asks.
+// It owns the lock's file and what the file says about the holder; who locks what,
+// and for how long, is the caller's business.
+package lock
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// LockedError says that another operation is at work on the lab.
+type LockedError struct {
+	Lab    string
+	Holder Holder
+}
+
+// Holder is the process that holds a lab's lock.
+type Holder struct {
+	PID       int       `json:"pid"`
+	Operation string    `json:"operation"` // up, destroy, ...
+	Since     time.Time `json:"since"`
+}
+
+func (e *LockedError) Error() string {
+	if e.Holder.PID == 0 {
+		return fmt.Sprintf("lab %s: another operation is running; wait for it or stop it", e.Lab)
+	}
+	return fmt.Sprintf("lab %s: `%s` is running in process %d since %s; wait for it, or stop it with: kill -INT %d",
+		e.Lab, e.Holder.Operation, e.Holder.PID, e.Holder.Since.Local().Format("15:04:05"), e.Holder.PID)
+}
+
+// Lock is an exclusive flock(2). The kernel drops it with its process, so it
+// is never stale; the text inside only tells others who holds it.
+type Lock struct{ f *os.File }
+
+// Acquire takes the lock file at path or fails at once with a *LockedError.
+func Acquire(path, lab, operation string) (*Lock, error) {
+	l, err := acquire(path, operation)
+	var locked *LockedError
+	switch {
+	case errors.As(err, &locked):
+		locked.Lab = lab
+	case err != nil:
+		err = fmt.Errorf("lock lab %s: %w", lab, err)
+	}
+	return l, err
+}
+
+func acquire(path, operation string) (*Lock, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	for {
+		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		l := &Lock{f: f}
+		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		switch {
+		case errors.Is(err, unix.EWOULDBLOCK):
+			held := &LockedError{}
+			data, _ := io.ReadAll(f) // without it the message merely says less
+			_ = json.Unmarshal(data, &held.Holder)
+			err = held
+		case err != nil:
+		case !sameFile(f, path):
+			// A holder that removed the file leaves others locking a file that no
+			// longer has a name: only a lock on the named file counts.
+			f.Close()
+			continue
+		default:
+			err = l.sign(operation)
+		}
+		if err != nil {
+			f.Close()
+			return nil, err
+		}
+		return l, nil
+	}
+}
+
+func (l *Lock) sign(operation string) error {
+	data, err := json.Marshal(Holder{PID: os.Getpid(), Operation: operation, Since: time.Now().UTC().Truncate(time.Second)})
+	if err != nil {
+		return err
+	}
+	if err := l.f.Truncate(0); err != nil {
+		return err
+	}
+	_, err = l.f.WriteAt(data, 0)
+	return err
+}
+
+// Release gives the lock back. With remove its file goes too.
+func (l *Lock) Release(remove bool) {
+	if remove {
+		os.Remove(l.f.Name())
+	} else {
+		_ = l.f.Truncate(0)
+	}
+	l.f.Close()
+}
+
+func sameFile(f *os.File, path string) bool {
+	open, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	named, err := os.Stat(path)
+	return err == nil && os.SameFile(open, named)
+}

@@ -1,0 +1,143 @@
+package workspace
+
+import (
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
+
+	"github.com/meshwright/meshwright/automation/internal/remedy"
+)
+
+// builtin are copies of the project's own stack settings, for programs that
+// import the driver and have no checkout. A test compares them.
+//
+//go:generate sh -c "rm -f settings/* && cp ../../../Pulumi.*.yaml settings/"
+//go:embed settings
+var builtin embed.FS
+
+// Settings are a stack's, as the engine reads them.
+type Settings = workspace.ProjectStack
+
+// Stacks lists the stacks that the project in dir has settings for, sorted.
+// With dir "" these are the ones built in.
+func Stacks(dir string) []string {
+	var files []string
+	if dir == "" {
+		files, _ = fs.Glob(builtin, "settings/Pulumi.*.yaml") // the pattern is well formed
+	} else {
+		files, _ = filepath.Glob(filepath.Join(dir, "Pulumi.*.yaml"))
+	}
+	var names []string
+	for _, f := range files {
+		names = append(names, strings.TrimSuffix(strings.TrimPrefix(filepath.Base(f), "Pulumi."), ".yaml"))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// UnknownStackError says that a stack has no settings.
+type UnknownStackError struct {
+	Stack string
+	Dir   string // "" when the built-in settings were searched
+	Known []string
+}
+
+func (e *UnknownStackError) Error() string {
+	where := "in " + e.Dir
+	if e.Dir == "" {
+		where = "built in"
+	}
+	if len(e.Known) == 0 {
+		return fmt.Sprintf("stack %s has no settings: no Pulumi.*.yaml %s", e.Stack, where)
+	}
+	return fmt.Sprintf("stack %s has no settings %s; there are: %s", e.Stack, where, strings.Join(e.Known, ", "))
+}
+
+// Remedies are another choice of stack.
+func (e *UnknownStackError) Remedies() []remedy.Remedy {
+	if len(e.Known) == 0 {
+		return nil
+	}
+	return []remedy.Remedy{{Text: "choose one", Option: "Stack"}}
+}
+
+// Load returns the settings of a stack of the project in dir, built-in ones with dir
+// "". It never writes there: Pulumi would leave an encryption salt behind.
+func Load(dir, stack string) (*Settings, error) {
+	name := "Pulumi." + stack + ".yaml"
+	var data []byte
+	var err error
+	if dir == "" {
+		data, err = fs.ReadFile(builtin, "settings/"+name)
+	} else {
+		data, err = os.ReadFile(filepath.Join(dir, name))
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &UnknownStackError{Stack: stack, Dir: dir, Known: Stacks(dir)}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("settings of stack %s: %w", stack, err)
+	}
+	s, err := Parse(name, data)
+	if err != nil {
+		return nil, err
+	}
+	if s.Config.HasSecureValue() {
+		return nil, remedy.With(fmt.Errorf("%s holds encrypted settings, which belong to another passphrase", name),
+			remedy.Remedy{Text: "give them instead with", Option: "Config"})
+	}
+	ForgetEncryption(s)
+	return s, nil
+}
+
+// Parse reads settings from the text of a file of that name.
+func Parse(name string, data []byte) (*Settings, error) {
+	// Loading from a file is the one entry that needs no marshaller of its own.
+	dir, err := os.MkdirTemp("", "meshwright-settings-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		return nil, err
+	}
+	s, err := workspace.LoadProjectStack(nil, &workspace.Project{Name: Project}, path)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return s, nil
+}
+
+// ForgetEncryption drops salt and key, which belong to another backend's secrets.
+func ForgetEncryption(s *Settings) {
+	s.SecretsProvider, s.EncryptedKey, s.EncryptionSalt = "", "", ""
+	if s.Config == nil {
+		s.Config = config.Map{}
+	}
+}
+
+// Set sets one key, which may be a path: clusters[0].workers. A key without a
+// namespace belongs to Project.
+func Set(m config.Map, key, value string) error {
+	full := key
+	if head, _, _ := strings.Cut(key, "["); !strings.Contains(head, ":") {
+		full = Project + ":" + key
+	}
+	k, err := config.ParseKey(full)
+	if err != nil {
+		return fmt.Errorf("setting %s: %w", key, err)
+	}
+	if err := m.Set(k, config.NewValue(value), strings.ContainsAny(k.Name(), ".[")); err != nil {
+		return fmt.Errorf("setting %s: %w", key, err)
+	}
+	return nil
+}

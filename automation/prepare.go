@@ -1,0 +1,61 @@
+package automation
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/meshwright/meshwright/automation/events"
+	"github.com/meshwright/meshwright/internal/artifacts/imagelock"
+)
+
+var opPrepare = operation{name: "prepare", recovers: forgetPending}
+
+// Prepare makes a lab's private workspace, its passphrase and its empty stack, for
+// the plain pulumi command to bring up; see Environment. The workspace of a lab
+// that exists is brought up to date with its settings, as Up does.
+func (l *Lab) Prepare(ctx context.Context) error {
+	s, err := l.open(ctx, opPrepare)
+	if err != nil {
+		return err
+	}
+	return s.close(ctx, &events.Collector{}, nil)
+}
+
+// Environment is the setting in which kubectl, istioctl and the plain pulumi
+// command work on the lab: variables to set, KUBECONFIG and PATH included.
+// PULUMI_CONFIG_PASSPHRASE must not be set beside them, not even to nothing. It
+// fills the lab's own plugin cache with the embedded providers, where the lab
+// uses these. The lab must exist, or have been prepared.
+func (l *Lab) Environment() (map[string]string, error) {
+	if !isDir(l.Workspace()) {
+		return nil, l.notUp()
+	}
+	record, err := l.record()
+	if err != nil {
+		return nil, err
+	}
+	env := l.env(l.backendURL())
+	env["PULUMI_STACK"] = l.o.Name
+	env["KUBECONFIG"] = l.KubeconfigFile()
+	env["MESHWRIGHT_KIT"] = l.o.KitDir
+	env["MESHWRIGHT_LOCK"] = imagelock.File(l.o.ProjectDir)
+	env["MESHWRIGHT_WORKSPACE"] = l.Workspace()
+	if bin := filepath.Join(l.o.KitDir, "bin"); isDir(bin) {
+		env["PATH"] = bin
+	}
+	if l.o.Executable == "" {
+		return env, nil
+	}
+	embedded := map[string]string{"meshwright": ownVersion}
+	if record == nil || record.Providers != ProvidersOfficial {
+		for name, version := range officialVersions() {
+			embedded[name] = version
+		}
+	}
+	for name, version := range embedded {
+		if err := l.linkPlugin(name, version, map[string]string{"pulumi-resource-" + name: l.o.Executable}); err != nil {
+			return nil, err
+		}
+	}
+	return env, nil
+}
