@@ -88,7 +88,7 @@ func (l *Lab) Verify(ctx context.Context, opts verify.Options) (*verify.Report, 
 		return nil, fmt.Errorf("lab %s: %w", l.o.Name, err)
 	}
 	opts.Workload, opts.MeshID = outputs.Workload(), outputs.MeshID
-	opts.Deployer, opts.Rules, opts.Flags = l.Scenarios(), outputs.Rules(), l.Flags()
+	opts.Deployer, opts.Rules = l.Scenarios(), outputs.Rules()
 	if opts.Log == nil {
 		opts.Log = l.o.Log
 	}

@@ -10,11 +10,88 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/meshwright/meshwright/mesh"
+)
+
+var discovery = Check{
+	ID:       CheckDiscovery,
+	Title:    "discovery across clusters",
+	Proves:   "every control plane reads every cluster, and every proxy holds the endpoints of every cluster and has rejected nothing",
+	Needs:    []Capability{CapabilityWorkload},
+	Deadline: 15 * time.Second,
+	Reasons: []Cause{
+		{
+			ReasonRemoteMissing, "istiod does not watch a peer cluster",
+			Remedy{
+				Operation: OperationRefresh,
+				Text:      "the remote secret is missing; by hand it is made by",
+				Command:   "istioctl create-remote-secret",
+			},
+		},
+		{
+			ReasonRemoteNotSynced, "istiod cannot read a peer cluster",
+			Remedy{
+				Object: "the remote secret of the peer cluster",
+				Text:   "the server in the secret must be reachable from a pod, never 127.0.0.1, and its token must be valid",
+			},
+		},
+		{
+			ReasonProxyDisconnected, "a proxy is connected to no istiod",
+			Remedy{Object: "the readiness of istiod and the endpoints of its Service", Text: "the proxy cannot reach istiod"},
+		},
+		{
+			ReasonServiceMissing, "the Service does not exist in a caller's cluster",
+			Remedy{Text: "create the Service in the callers' cluster too: sidecars resolve only names that exist there"},
+		},
+		{
+			ReasonEndpointDirect, "a proxy holds a pod of another network by its own address, in place of that network's gateway",
+			wrongNetworkLabel,
+		},
+		workloadMissing,
+		{
+			ReasonEndpointMissing, "a proxy lacks the endpoints of a cluster",
+			Remedy{
+				Object:  "the remote secret, the network labels and the address of the east-west gateway",
+				Text:    "compare the endpoints of the proxy with the pods",
+				Command: "istioctl proxy-config endpoints POD -n NAMESPACE",
+			},
+		},
+		{
+			ReasonEndpointUnexpected, "a proxy holds an endpoint that belongs to no cluster",
+			Remedy{Text: "the endpoint is stale; if it stays, restart the istiod that serves the proxy"},
+		},
+		{
+			ReasonConfigRejected, "a proxy rejected configuration since istiod started",
+			Remedy{
+				Object: `the log of istiod, for "ADS:.* ACK ERROR"`,
+				Text:   "a proxy without Istio's own filters needs the switches that `artifacts: airgap` sets; istiod's counter starts at 0 when it restarts",
+			},
+		},
+	},
+	run: checkDiscovery,
+}
+
+// wrongNetworkLabel is the remedy where a cluster's pods appear on another network.
+var wrongNetworkLabel = Remedy{
+	Object: "label topology.istio.io/network of these pods, or else of namespace istio-system of their cluster",
+	Text:   "the label names the wrong network, so that istiod treats the pods as neighbours",
+}
+
+// Reasons of check "discovery".
+const (
+	ReasonRemoteMissing      Reason = "RemoteMissing"
+	ReasonRemoteNotSynced    Reason = "RemoteNotSynced"
+	ReasonProxyDisconnected  Reason = "ProxyDisconnected"
+	ReasonServiceMissing     Reason = "ServiceMissing"
+	ReasonEndpointDirect     Reason = "EndpointDirect"
+	ReasonEndpointMissing    Reason = "EndpointMissing"
+	ReasonEndpointUnexpected Reason = "EndpointUnexpected"
+	ReasonConfigRejected     Reason = "ConfigRejected"
 )
 
 // DiscoveryData is what check "discovery" measured.
@@ -117,7 +194,7 @@ func checkDiscovery(ctx context.Context, m *session, out *outcome) {
 	})
 	out.data = data
 	out.summary = fmt.Sprintf("%s of %s in sync, %d proxies hold the endpoints of %s, 0 rejects",
-		count(len(m.planes()), "control plane"), count(len(m.members), "cluster"), len(data.Endpoints), count(len(m.members), "cluster"))
+		count(len(m.controlPlanes()), "control plane"), count(len(m.members), "cluster"), len(data.Endpoints), count(len(m.members), "cluster"))
 }
 
 // census counts the workload's pods in c. A Service that does not exist is a
@@ -302,7 +379,7 @@ func (m *session) judgeEndpoints(p proxy, list []endpoint, truth map[string]cens
 			}
 		}
 		if !reachable && !direct {
-			report(ReasonEndpointMissing, "has no way to %s: none of %s among %s",
+			report(ReasonEndpointMissing, "has no endpoint for %s: none of %s among %s",
 				peer.Name, strings.Join(m.gatewaysOfNetwork(peer.Network), ", "), addresses(list))
 		}
 	}

@@ -16,6 +16,29 @@ import (
 	"github.com/meshwright/meshwright/load"
 )
 
+var distribution = Check{
+	ID:       CheckDistribution,
+	Title:    "regional distribution",
+	Proves:   "requests from every region are answered by every region in the declared shares",
+	Needs:    []Capability{CapabilityDeployer, CapabilityWorkload, CapabilityRegions},
+	Deadline: 6 * time.Minute,
+	Timed:    true,
+	Reasons: timedReasons(
+		recordsLost, localityUnknown, requestErrors,
+		Cause{
+			ReasonShareOutOfBounds, "the declared weights do not explain the answers",
+			Remedy{
+				Object: "localityLbSetting.distribute of the DestinationRule, in every primary cluster",
+				Text:   "compare the rule with the weights of the configuration",
+			},
+		},
+	),
+	run: checkDistribution,
+}
+
+// ReasonShareOutOfBounds is the reason of check "distribution".
+const ReasonShareOutOfBounds Reason = "ShareOutOfBounds"
+
 // What the distribution check is able to see.
 const (
 	distributionShift = 0.05 // a share that is off by five points ...

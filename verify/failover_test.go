@@ -312,7 +312,7 @@ func TestMovedAndBack(t *testing.T) {
 				t.Errorf("summary %+v", s)
 			}
 			var b strings.Builder
-			if err := r.Table(&b); err != nil || strings.Contains(b.String(), "still lost") != (c.moved < 0) || !strings.Contains(b.String(), "5 ms") {
+			if err := r.Table(&b, nil); err != nil || strings.Contains(b.String(), "still lost") != (c.moved < 0) || !strings.Contains(b.String(), "5 ms") {
 				t.Errorf("table %v:\n%s", err, b.String())
 			}
 			if f.FirstError != nil && !strings.Contains(b.String(), fmt.Sprintf(" %.2f ", *f.FirstError)) {
@@ -414,7 +414,7 @@ func testDrill(t *testing.T) {
 		t.Error(diff)
 	}
 	var b strings.Builder
-	if err := report.Table(&b); err != nil || !strings.Contains(b.String(), "article+max-ejection+retries") {
+	if err := report.Table(&b, operation); err != nil || !strings.Contains(b.String(), "article+max-ejection+retries") {
 		t.Errorf("table %v:\n%s", err, b.String())
 	}
 }
@@ -453,7 +453,7 @@ func testDrillThatIsNone(t *testing.T) {
 		t.Errorf("the summary counts a run that was none: %+v", s)
 	}
 	var b strings.Builder
-	if err := report.Table(&b); err != nil || !strings.Contains(b.String(), "1 of 3") || !strings.Contains(b.String(), "does not count: cluster1: client pod: 100 requests scheduled") {
+	if err := report.Table(&b, operation); err != nil || !strings.Contains(b.String(), "1 of 3") || !strings.Contains(b.String(), "does not count: cluster1: client pod: 100 requests scheduled") {
 		t.Errorf("table %v:\n%s", err, b.String())
 	}
 }
@@ -505,7 +505,7 @@ func testDrillLeavesSomething(t *testing.T) {
 		t.Fatalf("report %+v, %v", report, err)
 	}
 	var b strings.Builder
-	if err := report.Table(&b); err != nil || !strings.Contains(b.String(), "namespace is stuck") || !strings.Contains(b.String(), "verify --cleanup") {
+	if err := report.Table(&b, operation); err != nil || !strings.Contains(b.String(), "namespace is stuck") || !strings.Contains(b.String(), "; cleanup") {
 		t.Errorf("table %v:\n%s", err, b.String())
 	}
 }

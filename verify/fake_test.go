@@ -485,9 +485,11 @@ func (f *fakeMesh) options() Options {
 			Versions: map[string][]string{"cluster1": {"v2"}, "cluster2": {"v1"}},
 		},
 		Timeouts: Timeouts{
-			Planes: 50 * time.Millisecond, Trust: 50 * time.Millisecond, Discovery: 50 * time.Millisecond, Calls: 50 * time.Millisecond, Networks: 50 * time.Millisecond,
-			Interval: 10 * time.Millisecond,
+			Checks: map[string]time.Duration{}, Interval: 10 * time.Millisecond,
 		},
+	}
+	for _, id := range ReadOnlyIDs() {
+		o.Timeouts.Checks[id] = 50 * time.Millisecond
 	}
 	for _, name := range []string{"cluster1", "cluster2"} {
 		p := plan[name]
@@ -511,12 +513,34 @@ func (f *fakeMesh) run(t *testing.T, o Options) *Report {
 	if err != nil {
 		t.Fatal(err)
 	}
+	checkWords(t, report)
 	return report
+}
+
+// checkWords: a report has no command line of this module's, and a remedy for
+// everything that it found.
+func checkWords(t *testing.T, report *Report) {
+	t.Helper()
+	for _, c := range report.Checks {
+		texts := append([]string{c.Title, c.Proves, c.Summary, c.Remedy.Text, c.Remedy.Object}, c.Retried...)
+		check := checks[slices.Index(IDs(), c.ID)]
+		for _, f := range c.Findings {
+			texts = append(texts, f.Object, f.Message)
+			if check.remedy(f.Reason) == (Remedy{}) {
+				t.Errorf("check %s: reason %s is not declared", c.ID, f.Reason)
+			}
+		}
+		for _, text := range texts {
+			if strings.Contains(text, " --") || strings.Contains(text, "meshwright ") {
+				t.Errorf("check %s: a command line in %q", c.ID, text)
+			}
+		}
+	}
 }
 
 func (f *fakeMesh) mesh(o Options) *session {
 	m := &session{
-		workload: o.Workload, timeouts: o.Timeouts.withDefaults(), host: f.host, flags: o.Flags,
+		workload: o.Workload, timeouts: o.Timeouts.withDefaults(), host: f.host,
 		deployer: o.Deployer, rules: o.Rules, generator: fakeGenerator{f},
 	}
 	for _, target := range o.Targets {

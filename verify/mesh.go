@@ -69,7 +69,6 @@ type session struct {
 	workload mesh.Workload
 	timeouts Timeouts
 	host     host
-	flags    string // Options.Flags
 
 	// For timed checks.
 	deployer  mesh.Deployer

@@ -7,11 +7,42 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh"
+)
+
+var mutualTLS = Check{
+	ID:       CheckMTLS,
+	Title:    "mutual TLS",
+	Proves:   "under STRICT mTLS a caller without a certificate is refused, from a pod and from the node",
+	Needs:    []Capability{CapabilityDeployer, CapabilityWorkload},
+	Deadline: 6 * time.Minute,
+	Timed:    true,
+	Reasons: timedReasons(
+		Cause{
+			ReasonPlaintextAccepted, "a caller without a certificate got an answer",
+			Remedy{
+				Text:    "a PeerAuthentication in the namespace of the workload or in the root namespace overrides STRICT",
+				Command: "kubectl get peerauthentications -A",
+			},
+		},
+		controlFailed,
+		Cause{
+			ReasonRefusalUnproven, "a caller got no answer, but not for lack of a certificate",
+			Remedy{Object: "the network of the caller", Text: "the caller did not reach the pod at all, so that the refusal proves nothing"},
+		},
+	),
+	run: checkMTLS,
+}
+
+// Reasons of check "mtls".
+const (
+	ReasonPlaintextAccepted Reason = "PlaintextAccepted"
+	ReasonRefusalUnproven   Reason = "RefusalUnproven"
 )
 
 // Callers without a certificate.
@@ -32,7 +63,7 @@ type Refusal struct {
 	Target  string `json:"target"` // the server pod
 	// Got is what curl said: the connection was made, then closed.
 	Got string `json:"got"`
-	// Reached is the control of the way: the caller got an answer from the
+	// Reached is the control of the path: the caller got an answer from the
 	// target's port that takes plaintext by design.
 	Reached bool `json:"reached"`
 	// Answered is the control of the target: mesh clients got so many answers
@@ -160,9 +191,9 @@ func (r *Refusal) judge(out *outcome) {
 	case strings.HasPrefix(r.Got, "status "):
 		report(ReasonPlaintextAccepted, "it answered %s in plaintext: %s", r.Caller, r.Got)
 	case r.Got != "connection closed":
-		report(ReasonRefusalUnproven, "%s got no answer, but was not turned away either: %s", r.Caller, r.Got)
+		report(ReasonRefusalUnproven, "%s got no answer, but the connection was not closed either: %s", r.Caller, r.Got)
 	case !r.Reached:
-		report(ReasonRefusalUnproven, "%s does not reach the port that takes plaintext either: the way is broken", r.Caller)
+		report(ReasonRefusalUnproven, "%s does not reach the port that takes plaintext either: the path is broken", r.Caller)
 	}
 	if r.Answered == 0 {
 		report(ReasonControlFailed, "no mesh client got an answer from it either")

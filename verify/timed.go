@@ -53,14 +53,18 @@ func (m *session) inScenario(ctx context.Context, s mesh.Scenario, out *outcome,
 	f(&view)
 }
 
-// remains says what a run that was stopped has left in the mesh.
-func (m *session) remains(findings []Finding) string {
+// stopped is the error of a run that was stopped, with what it left in the mesh.
+func stopped(ctx context.Context, what string, findings []Finding) error {
+	cause := context.Cause(ctx)
 	for _, f := range findings {
 		if f.Reason == ReasonNotRemoved {
-			return fmt.Sprintf("left in the mesh: %s%s; %s", f.where(), f.Message, m.hint(f.Reason))
+			return &RemedyError{
+				Err:    fmt.Errorf("%s stopped: %w\nleft in the mesh: %s%s", what, cause, f.where(), f.Message),
+				Remedy: notRemoved.Remedy,
+			}
 		}
 	}
-	return "nothing of it is left in the mesh"
+	return fmt.Errorf("%s stopped: %w\nnothing of it is left in the mesh", what, cause)
 }
 
 // settle waits until discovery is complete for the workload and returns what
@@ -109,7 +113,7 @@ func (vegeta) fromPod(c *member, pod mesh.Pod, container string) (load.Source, e
 // loader is one place from which the workload is called.
 type loader struct {
 	member *member
-	via    string // "mesh" or "ingress", as in CallStats
+	via    string // "mesh" or "ingress", as in ClientStats
 	source load.Source
 	url    string
 	host   string // the Host header; "" for the URL's
@@ -228,27 +232,4 @@ func (m *session) homes(ctx context.Context) map[string]mesh.Cluster {
 		out[pod] = m.member(cluster).Cluster
 	}
 	return out
-}
-
-// needsRegions says why a check of regional traffic cannot be made.
-func needsRegions(m *session) (Reason, string) {
-	if reason, why := needsDeployer(m); reason != "" {
-		return reason, why
-	}
-	for _, c := range m.members {
-		if c.Region == "" {
-			return ReasonNoRegions, "cluster " + c.Name + " has no region: set its locality"
-		}
-	}
-	if len(m.servedRegions()) < 2 {
-		return ReasonNoRegions, "fewer than two regions serve the workload"
-	}
-	return "", ""
-}
-
-func needsDeployer(m *session) (Reason, string) {
-	if m.deployer == nil {
-		return ReasonNoDeployer, "needs a workload of its own, which only the lab's owner may deploy"
-	}
-	return needsWorkload(m)
 }

@@ -332,7 +332,7 @@ func TestStopped(t *testing.T) {
 			if report == nil || report.Verdict != Partial || len(d.removed) != 1 {
 				t.Fatalf("report %+v, removed %v", report, d.removed)
 			}
-			for id, want := range map[string]Reason{CheckPlanes: "", CheckDistribution: ReasonInterrupted, CheckFailover: ReasonInterrupted, CheckMTLS: ReasonInterrupted} {
+			for id, want := range map[string]Reason{CheckControlPlane: "", CheckDistribution: ReasonInterrupted, CheckFailover: ReasonInterrupted, CheckMTLS: ReasonInterrupted} {
 				if c := report.Check(id); c == nil || c.Reason != want {
 					t.Errorf("check %s: %+v, want reason %q", id, c, want)
 				}

@@ -16,6 +16,78 @@ import (
 	"github.com/meshwright/meshwright/mesh"
 )
 
+var trust = Check{
+	ID:       CheckTrust,
+	Title:    "one root of trust",
+	Proves:   "every proxy's certificate chain verifies at the root that all proxies trust, through the intermediate of its control plane",
+	Deadline: 15 * time.Second,
+	Reasons: []Cause{
+		workloadMissing,
+		{
+			ReasonNoIdentity, "a proxy holds no certificate",
+			Remedy{Text: "the proxy could not get a certificate from its control plane", Command: "kubectl logs POD -n NAMESPACE -c istio-proxy"},
+		},
+		{
+			ReasonRootsDiffer, "two proxies do not trust each other's root",
+			Remedy{
+				Object: "secret istio-system/cacerts of every control plane",
+				Text:   "give all control planes intermediates of one root, then restart istiod and the workloads",
+			},
+		},
+		{
+			ReasonCertificateExpired, "a certificate is expired or not yet valid",
+			Remedy{
+				Object: "the clock of the machine and secret istio-system/cacerts",
+				Text:   "restart the pod to get a new certificate",
+			},
+		},
+		{
+			ReasonChainInvalid, "a chain does not lead to the root that its own mesh trusts",
+			Remedy{
+				Object: "secret istio-system/cacerts",
+				Text:   "the bundle is inconsistent: cert-chain.pem must lead from ca-cert.pem to root-cert.pem",
+			},
+		},
+		{
+			ReasonNoIntermediate, "a certificate is signed by the root itself",
+			Remedy{
+				Object: "secret istio-system/cacerts",
+				Text:   "the secret is missing or was created after istiod started; create it, then restart istiod",
+			},
+		},
+		{
+			ReasonWrongIssuer, "a certificate is signed by another CA than the one of its control plane",
+			Remedy{Text: "the certificate is older than the CA of its control plane, or comes from another one; restart the pod"},
+		},
+		{
+			ReasonTrustDomainMismatch, "there is more than one trust domain",
+			Remedy{Text: "set the same meshConfig.trustDomain in all clusters, or trustDomainAliases"},
+		},
+		{
+			ReasonWrongIdentity, "a certificate does not have the SPIFFE name of the pod's service account",
+			Remedy{Text: "the proxy holds the certificate of another workload; restart the pod"},
+		},
+		{
+			ReasonRootsMixed, "warning: there are several roots, and all proxies trust all of them",
+			Remedy{Text: "a root rotation is in progress; finish it by removing the old root"},
+		},
+	},
+	run: checkTrust,
+}
+
+// Reasons of check "trust".
+const (
+	ReasonNoIdentity          Reason = "NoIdentity"
+	ReasonRootsDiffer         Reason = "RootsDiffer"
+	ReasonCertificateExpired  Reason = "CertificateExpired"
+	ReasonChainInvalid        Reason = "ChainInvalid"
+	ReasonNoIntermediate      Reason = "NoIntermediate"
+	ReasonWrongIssuer         Reason = "WrongIssuer"
+	ReasonTrustDomainMismatch Reason = "TrustDomainMismatch"
+	ReasonWrongIdentity       Reason = "WrongIdentity"
+	ReasonRootsMixed          Reason = "RootsMixed"
+)
+
 // TrustData is what check "trust" measured.
 type TrustData struct {
 	TrustDomain   string            `json:"trustDomain,omitempty"`
@@ -71,7 +143,7 @@ func short(roots []string) string {
 }
 
 // holders reads the identity of every proxy of c. It reports false when the
-// list of proxies itself could not be had.
+// list of proxies could not be read.
 func (m *session) holders(ctx context.Context, c *member, out *outcome) ([]holder, bool) {
 	proxies, err := m.proxies(ctx, c)
 	if err != nil {
@@ -119,7 +191,7 @@ func (m *session) holders(ctx context.Context, c *member, out *outcome) ([]holde
 }
 
 // expectedRoles says which workload pods must run in c. Whether gateways run
-// is the business of check "planes".
+// is checked by "control-plane".
 func (m *session) expectedRoles(c *member) []role {
 	var out []role
 	if m.workload.Empty() {
@@ -177,9 +249,9 @@ func judgeTrust(holders []holder, issuers map[string][]*x509.Certificate, now ti
 	bundles := bundlesOf(holders)
 	data.Roots = slices.AppendSeq(data.Roots, maps.Keys(rootsOf(holders)))
 	slices.Sort(data.Roots)
-	for plane, cas := range issuers {
+	for controlPlane, cas := range issuers {
 		if len(cas) > 0 {
-			data.Intermediates[plane] = fingerprint(cas[0])
+			data.Intermediates[controlPlane] = fingerprint(cas[0])
 		}
 	}
 	domains := map[string][]string{}

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -16,8 +17,72 @@ import (
 	"github.com/meshwright/meshwright/mesh"
 )
 
-// PlanesData is what check "planes" measured.
-type PlanesData struct {
+var controlPlane = Check{
+	ID:       CheckControlPlane,
+	Title:    "control planes, gateways and addresses",
+	Proves:   "every istiod and gateway is available, and every gateway answers at the address planned for it",
+	Deadline: 15 * time.Second,
+	Reasons: []Cause{
+		{
+			ReasonControlPlaneMissing, "istiod is not installed",
+			Remedy{Operation: OperationRefresh, Text: "install istiod"},
+		},
+		{
+			ReasonControlPlaneUnavailable, "istiod is scaled to 0, not ready, or its latest change is not rolled out",
+			Remedy{
+				Text:    "look at the deployment and its log",
+				Command: "kubectl -n istio-system describe deployment istiod; kubectl -n istio-system logs deploy/istiod",
+			},
+		},
+		{
+			ReasonGatewayMissing, "a gateway is not installed",
+			Remedy{Operation: OperationRefresh, Text: "install the gateway"},
+		},
+		{
+			ReasonGatewayUnavailable, "a gateway is scaled to 0, not ready, or its latest change is not rolled out",
+			Remedy{
+				Text:    "a gateway with 0 replicas, or one whose proxy is not ready, serves nothing",
+				Command: "kubectl -n istio-system get deploy,pods",
+			},
+		},
+		{
+			ReasonAddressPending, "the load balancer assigned no address",
+			Remedy{Text: "look at the load balancer and its address pools", Command: "kubectl -n metallb-system get pods,ipaddresspools"},
+		},
+		{
+			ReasonAddressMismatch, "the address is not the planned one",
+			Remedy{Operation: OperationRefresh, Text: "restore the planned address, or look for another user of the address pool"},
+		},
+		{
+			ReasonAddressSilent, "nothing answers at the address",
+			Remedy{Text: "no node announces the address, or its gateway does not listen", Command: "kubectl -n metallb-system logs ds/metallb-speaker"},
+		},
+		{
+			ReasonCrossNetworkPortClosed, "the gateway is ready, but nothing opens port 15443",
+			Remedy{
+				Operation: OperationRefresh,
+				Text:      "a Gateway with port 15443, AUTO_PASSTHROUGH and selector istio=eastwestgateway is missing",
+				Command:   "kubectl get gateways.networking.istio.io -A",
+			},
+		},
+	},
+	run: checkControlPlane,
+}
+
+// Reasons of check "control-plane".
+const (
+	ReasonControlPlaneMissing     Reason = "ControlPlaneMissing"
+	ReasonControlPlaneUnavailable Reason = "ControlPlaneUnavailable"
+	ReasonGatewayMissing          Reason = "GatewayMissing"
+	ReasonGatewayUnavailable      Reason = "GatewayUnavailable"
+	ReasonAddressPending          Reason = "AddressPending"
+	ReasonAddressMismatch         Reason = "AddressMismatch"
+	ReasonAddressSilent           Reason = "AddressSilent"
+	ReasonCrossNetworkPortClosed  Reason = "CrossNetworkPortClosed"
+)
+
+// ControlPlaneData is what check "control-plane" measured.
+type ControlPlaneData struct {
 	Gateways []GatewayData `json:"gateways"`
 }
 
@@ -29,12 +94,12 @@ type GatewayData struct {
 	From    string `json:"from"` // "host", or the pod that was used because the host has no route
 }
 
-// checkPlanes looks at istiod and the gateways, then knocks at every gateway's
+// checkControlPlane looks at istiod and the gateways, then connects to every gateway's
 // planned address: readiness on 15021, and on the east-west gateway of a mesh
 // with several networks also port 15443, which only a Gateway object opens.
-func checkPlanes(ctx context.Context, m *session, out *outcome) {
+func checkControlPlane(ctx context.Context, m *session, out *outcome) {
 	var mu sync.Mutex
-	data := PlanesData{Gateways: []GatewayData{}}
+	data := ControlPlaneData{Gateways: []GatewayData{}}
 	m.each(func(c *member) {
 		if c.primary() {
 			if err := checkIstiod(ctx, c, out); err != nil {
@@ -57,11 +122,11 @@ func checkPlanes(ctx context.Context, m *session, out *outcome) {
 	})
 	out.data = data
 	out.summary = fmt.Sprintf("%s available, %s answering as planned",
-		count(len(m.planes()), "control plane"), count(len(data.Gateways), "gateway"))
+		count(len(m.controlPlanes()), "control plane"), count(len(data.Gateways), "gateway"))
 }
 
-// planes returns the names of the clusters that run an istiod.
-func (m *session) planes() []string {
+// controlPlanes returns the names of the clusters that run an istiod.
+func (m *session) controlPlanes() []string {
 	var out []string
 	for _, c := range m.members {
 		if c.primary() {
@@ -157,7 +222,7 @@ func checkGateway(ctx context.Context, m *session, c *member, g gateway, out *ou
 		}
 	}
 	if !healthy {
-		return nil, nil // whether it answers is no news any more
+		return nil, nil // its address says nothing new
 	}
 	from, err := m.answers(ctx, c, g.address)
 	if err != nil {
@@ -231,7 +296,7 @@ func checkAddress(c *member, s *corev1.Service, planned string) (Finding, bool) 
 
 // answers asks a gateway's readiness through its load-balancer address: from
 // this machine or, when nothing comes back, from inside the cluster. It
-// returns where the answer was had.
+// returns where the answer came from.
 func (m *session) answers(ctx context.Context, c *member, address string) (from string, err error) {
 	url := fmt.Sprintf("http://%s/healthz/ready", net.JoinHostPort(address, strconv.Itoa(statusPort)))
 	status, _, err := m.host.Get(ctx, url, m.timeouts.Request)

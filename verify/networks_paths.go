@@ -184,7 +184,7 @@ func (m *session) judgePath(p *place, path Path, b *batch, out *outcome) {
 	}
 	switch {
 	case path.Answers == 0:
-		report("none of %d answers came from %s: what way they take is not known (%s)", b.stats.Requests-b.stats.Errors, to, shares(b.stats.Clusters))
+		report("none of %d answers came from %s: their path is not known (%s)", b.stats.Requests-b.stats.Errors, to, shares(b.stats.Clusters))
 	case path.Requests < uint64(path.Answers): //nolint:gosec // a count
 		report("%d answers came from %s, but only %d requests went to %s", path.Answers, to, path.Requests, strings.Join(path.Endpoints, ", "))
 	case !path.Direct && path.Carried == 0:

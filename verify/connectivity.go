@@ -17,13 +17,49 @@ import (
 	"github.com/meshwright/meshwright/mesh/topology"
 )
 
-// CallsData is what check "calls" measured.
-type CallsData struct {
-	Clients []CallStats `json:"clients"`
+var connectivity = Check{
+	ID:       CheckConnectivity,
+	Title:    "connectivity across clusters",
+	Proves:   "every version answers a client in every cluster, and every cluster's ingress, without an error",
+	Needs:    []Capability{CapabilityWorkload},
+	Deadline: 15 * time.Second,
+	Reasons: []Cause{
+		clientMissing,
+		recordsLost,
+		{
+			ReasonNoAnswer, "every request of a client failed",
+			Remedy{
+				Object: "the istio-proxy log of the client, in the evidence",
+				Text:   "see the checks " + CheckControlPlane + " and " + CheckDiscovery + " first",
+			},
+		},
+		{
+			ReasonVersionUnreachable, "a version never answered",
+			Remedy{Text: "the checks " + CheckControlPlane + ", " + CheckTrust + " and " + CheckDiscovery + " show which part of the path to that version is broken"},
+		},
+		requestErrors,
+		{
+			ReasonVersionUnexpected, "a version answered that is not declared",
+			Remedy{Object: "the deployments of the workload", Text: "the workload differs from what is declared"},
+		},
+	},
+	run: checkConnectivity,
 }
 
-// CallStats are the requests of one client.
-type CallStats struct {
+// Reasons of check "connectivity".
+const (
+	ReasonNoAnswer           Reason = "NoAnswer"
+	ReasonVersionUnreachable Reason = "VersionUnreachable"
+	ReasonVersionUnexpected  Reason = "VersionUnexpected"
+)
+
+// ConnectivityData is what check "connectivity" measured.
+type ConnectivityData struct {
+	Clients []ClientStats `json:"clients"`
+}
+
+// ClientStats are the requests of one client.
+type ClientStats struct {
 	From      string         `json:"from"` // the client's cluster
 	Power     Power          `json:"power"`
 	Expected  []string       `json:"expected"` // the versions that must answer this client
@@ -41,15 +77,15 @@ type CallStats struct {
 
 // batch is what came back from one client.
 type batch struct {
-	stats   CallStats
+	stats   ClientStats
 	member  *member
 	records []call.Record
 	pod     *mesh.Pod // the client pod, when there is one
 }
 
-// checkCalls calls the workload from a pod in each cluster and through each
+// checkConnectivity calls the workload from a pod in each cluster and through each
 // ingress, all at once.
-func checkCalls(ctx context.Context, m *session, out *outcome) {
+func checkConnectivity(ctx context.Context, m *session, out *outcome) {
 	where := m.instances(ctx)
 
 	var mu sync.Mutex
@@ -79,14 +115,14 @@ func checkCalls(ctx context.Context, m *session, out *outcome) {
 		a, b := batches[i].stats, batches[j].stats
 		return a.From+" "+a.Via < b.From+" "+b.Via
 	})
-	data := CallsData{Clients: []CallStats{}}
+	data := ConnectivityData{Clients: []ClientStats{}}
 	requests := 0
 	for _, b := range batches {
 		b.stats.Power, b.stats.Expected = m.powerFor(b.member), m.expected(b.member)
 		b.count(where)
 		data.Clients = append(data.Clients, b.stats)
 		requests += b.stats.Requests
-		m.judgeCalls(b, out)
+		m.judgeClient(b, out)
 	}
 	out.data = data
 	who := strings.Join(m.workload.AllVersions(), ", ")
@@ -129,10 +165,10 @@ func (m *session) reach(c *member) map[string]int {
 	return nil
 }
 
-// powerFor is the power of the calls of a client in c.
+// powerFor is the power of the requests of a client in c.
 func (m *session) powerFor(c *member) Power { return m.powerToSee(c, len(m.expected(c))) }
 
-// powerToSee is the power of a client's calls that are to show n groups of hosts.
+// powerToSee is the power of a client's requests that are to show n groups of hosts.
 func (m *session) powerToSee(c *member, n int) Power {
 	p := powerOf(m.choices(), n)
 	for _, percent := range m.reach(c) {
@@ -210,7 +246,7 @@ func (m *session) callFromPod(ctx context.Context, c *member, via, url string, n
 	}
 	return &batch{
 		member: c, records: records, pod: &pod,
-		stats: CallStats{From: c.Name, Via: via, Client: "pod " + pod.Name, URL: url, Requests: len(records)},
+		stats: ClientStats{From: c.Name, Via: via, Client: "pod " + pod.Name, URL: url, Requests: len(records)},
 	}, nil
 }
 
@@ -236,7 +272,7 @@ func (m *session) callIngress(ctx context.Context, c *member, n int) (*batch, *F
 	wg.Wait()
 	return &batch{
 		member: c, records: records,
-		stats: CallStats{From: c.Name, Via: "ingress", Client: "host", URL: url, Requests: n},
+		stats: ClientStats{From: c.Name, Via: "ingress", Client: "host", URL: url, Requests: n},
 	}, nil
 }
 
@@ -290,8 +326,8 @@ func nearestRank(n int, q float64) int {
 	return min(max(0, int(float64(n)*q+0.999999)-1), n-1)
 }
 
-// judgeCalls decides about one client's batch.
-func (m *session) judgeCalls(b batch, out *outcome) {
+// judgeClient decides about one client's batch.
+func (m *session) judgeClient(b batch, out *outcome) {
 	s, versions := b.stats, m.workload.AllVersions()
 	object := "client pod"
 	if s.Via == "ingress" {
@@ -379,7 +415,7 @@ func shares(versions map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-func sharesOf(clients []CallStats) string {
+func sharesOf(clients []ClientStats) string {
 	total := map[string]int{}
 	for _, c := range clients {
 		for v, n := range c.Versions {
