@@ -71,8 +71,7 @@ var (
 	controlFailed = Cause{
 		ReasonControlFailed, "a positive control failed: the target does not answer even those who must reach it",
 		Remedy{
-			Text:   "see the checks " + CheckControlPlane + ", " + CheckTrust + " and " + CheckDiscovery + " first",
-			Object: "the network plug-in and the NetworkPolicies of that cluster",
+			Text: "see the checks " + CheckControlPlane + ", " + CheckTrust + " and " + CheckDiscovery + " first, then the network plug-in and the NetworkPolicies of that cluster",
 		},
 	}
 	localityUnknown = Cause{

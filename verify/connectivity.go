@@ -29,8 +29,7 @@ var connectivity = Check{
 		{
 			ReasonNoAnswer, "every request of a client failed",
 			Remedy{
-				Object: "the istio-proxy log of the client, in the evidence",
-				Text:   "see the checks " + CheckControlPlane + " and " + CheckDiscovery + " first",
+				Text: "see the checks " + CheckControlPlane + " and " + CheckDiscovery + " first, then the istio-proxy log of the client in the evidence",
 			},
 		},
 		{

@@ -29,7 +29,7 @@ var discovery = Check{
 			ReasonRemoteMissing, "istiod does not watch a peer cluster",
 			Remedy{
 				Operation: OperationRefresh,
-				Text:      "the remote secret is missing; by hand it is made by",
+				Text:      "the remote secret is missing; restore it, or create it by hand",
 				Command:   "istioctl create-remote-secret",
 			},
 		},

@@ -25,7 +25,7 @@ var networks = Check{
 			ReasonPodUnreachable, "pods of one network do not reach each other",
 			Remedy{
 				Object:  "`ip route` on the node of the client",
-				Text:    "the route to the pods of that cluster is missing or goes elsewhere; this restores it",
+				Text:    "the route to the pods of that cluster is missing or goes elsewhere; restore it",
 				Command: "docker exec NODE systemctl enable --now meshwright-routes",
 			},
 		},
@@ -47,7 +47,7 @@ var networks = Check{
 		{
 			ReasonCallerHidden, "a server sees the callers' node in place of the callers",
 			Remedy{
-				Text:    "the node of the callers must not masquerade connections to pods of its network; this restores the exception for new connections, so restart the callers afterwards",
+				Text:    "the node of the callers must not masquerade connections to pods of its network; restore the exception, then restart the callers",
 				Command: "docker exec NODE systemctl enable --now meshwright-routes",
 			},
 		},

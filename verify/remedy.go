@@ -40,7 +40,7 @@ func (r Remedy) String() string { return r.With("") }
 func (r Remedy) With(operation string) string {
 	var parts []string
 	for _, p := range []struct{ before, text, after string }{
-		{"", r.Text, ""}, {"look at ", r.Object, ""}, {"run `", r.Command, "`"}, {"run `", operation, "`"},
+		{"look at ", r.Object, ""}, {"", r.Text, ""}, {"run `", r.Command, "`"}, {"run `", operation, "`"},
 	} {
 		if p.text != "" {
 			parts = append(parts, p.before+p.text+p.after)

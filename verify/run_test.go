@@ -73,7 +73,7 @@ func TestRemedyInWords(t *testing.T) {
 		"":                                       {},
 		"restart the pod":                        {Text: "restart the pod"},
 		"no address; run `kubectl get svc`":      {Text: "no address", Command: "kubectl get svc"},
-		"compare; look at the rule; run `do up`": {Text: "compare", Object: "the rule", Operation: OperationUp},
+		"look at the rule; compare; run `do up`": {Text: "compare", Object: "the rule", Operation: OperationUp},
 	} {
 		if got := r.With(map[Operation]string{OperationUp: "do up"}[r.Operation]); got != want {
 			t.Errorf("got %q, want %q", got, want)
