@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // Check is one property of a mesh: its data, and the function that looks.
@@ -91,7 +93,7 @@ func (m *session) lacks(needs []Capability) (c Cause, why string, ok bool) {
 				why = need.Missing().Meaning
 			}
 		case CapabilityRegions:
-			if i := slices.IndexFunc(m.members, func(c *member) bool { return c.Region == "" }); i >= 0 {
+			if i := slices.IndexFunc(m.members, func(c *mesh.Member) bool { return c.Region == "" }); i >= 0 {
 				why = "cluster " + m.members[i].Name + " has no region"
 			} else if len(m.servedRegions()) < 2 {
 				why = need.Missing().Meaning

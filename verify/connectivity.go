@@ -14,7 +14,6 @@ import (
 
 	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh"
-	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 var connectivity = Check{
@@ -77,7 +76,7 @@ type ClientStats struct {
 // batch is what came back from one client.
 type batch struct {
 	stats   ClientStats
-	member  *member
+	member  *mesh.Member
 	records []call.Record
 	pod     *mesh.Pod // the client pod, when there is one
 }
@@ -132,82 +131,12 @@ func checkConnectivity(ctx context.Context, m *session, out *outcome) {
 		who, count(len(batches), "client"), sharesOf(data.Clients), requests)
 }
 
-// expected lists the versions that must answer a client in c, sorted: all of
-// them, unless the rule for traffic keeps some regions out of its reach.
-func (m *session) expected(c *member) []string {
-	reach := m.reach(c)
-	seen := map[string]bool{}
-	for _, peer := range m.members {
-		if reach == nil || reach[peer.Region] > 0 {
-			for _, v := range m.workload.Versions[peer.Name] {
-				seen[v] = true
-			}
-		}
-	}
-	return slices.Sorted(maps.Keys(seen))
-}
-
-// reach is the percentage of a client's requests for each region; nil when no
-// rule says so.
-func (m *session) reach(c *member) map[string]int {
-	switch rule := m.workload.Traffic; rule.Mode {
-	case topology.Distribute:
-		return rule.Weights[c.Region]
-	case topology.Failover:
-		for _, peer := range m.members {
-			if peer.Region == c.Region && len(m.workload.Versions[peer.Name]) > 0 {
-				return map[string]int{c.Region: 100}
-			}
-		}
-		return map[string]int{rule.Failover[c.Region]: 100}
-	}
-	return nil
-}
-
-// powerFor is the power of the requests of a client in c.
-func (m *session) powerFor(c *member) Power { return m.powerToSee(c, len(m.expected(c))) }
-
-// powerToSee is the power of a client's requests that are to show n groups of hosts.
-func (m *session) powerToSee(c *member, n int) Power {
-	p := powerOf(m.choices(), n)
-	for _, percent := range m.reach(c) {
-		if percent > 0 && percent < 100 {
-			// The region is drawn first, then the host.
-			p = p.atLeast(float64(percent) / 100 * p.MinShare)
-		}
-	}
-	return p
-}
-
-// choices bounds among how many hosts a request is spread: the pods of the
-// client's network and one gateway per other cluster, times the versions
-// behind the busiest gateway, which chooses once more.
-func (m *session) choices() int {
-	most := 1
-	for _, c := range m.members {
-		hosts, behind := 0, 1
-		for _, peer := range m.members {
-			n := len(m.workload.Versions[peer.Name])
-			switch {
-			case n == 0:
-			case peer.Network == c.Network:
-				hosts += n
-			default:
-				hosts++
-				behind = max(behind, n)
-			}
-		}
-		most = max(most, hosts*behind)
-	}
-	return most
-}
-
 // instances maps server pods to their clusters.
 func (m *session) instances(ctx context.Context) map[string]string {
 	var mu sync.Mutex
 	where := map[string]string{}
-	m.each(func(c *member) {
-		pods, err := m.servers(ctx, c)
+	m.each(func(c *mesh.Member) {
+		pods, err := c.Servers(ctx, m.workload)
 		if err != nil { // where an answer came from stays unknown, that it came does not
 			return
 		}
@@ -225,14 +154,14 @@ func (m *session) instances(ctx context.Context) map[string]string {
 func concurrency(n int) int { return max(8, (n+3)/4) }
 
 // callFromPod makes n requests from a client pod, in one exec.
-func (m *session) callFromPod(ctx context.Context, c *member, via, url string, n int) (*batch, *Finding) {
+func (m *session) callFromPod(ctx context.Context, c *mesh.Member, via, url string, n int) (*batch, *Finding) {
 	client, finding := m.readyPod(ctx, c, m.workload.Clients())
 	if finding != nil {
 		return nil, finding
 	}
 	pod := mesh.Ref(client)
 	argv := call.Curl(url, n, concurrency(n), m.timeouts.Request)
-	res, err := c.cluster.Exec(ctx, pod, mesh.AppContainer(client), argv)
+	res, err := c.Exec(ctx, pod, mesh.AppContainer(client), argv)
 	if err != nil {
 		return nil, new(unreachable(c, "pod "+pod.String(), err))
 	}
@@ -251,7 +180,7 @@ func (m *session) callFromPod(ctx context.Context, c *member, via, url string, n
 
 // callIngress makes n requests to the ingress address of c, from this machine
 // or, when it has no route there, from a client pod of the same cluster.
-func (m *session) callIngress(ctx context.Context, c *member, n int) (*batch, *Finding) {
+func (m *session) callIngress(ctx context.Context, c *mesh.Member, n int) (*batch, *Finding) {
 	url := "http://" + c.IngressAddress + m.workload.Path
 	first := m.getOnce(ctx, url)
 	if errors.Is(first.Err, mesh.ErrUnroutable) {
@@ -397,7 +326,7 @@ func (b *batch) evidence() []gather {
 	}
 	out := []gather{textEvidence(b.member, EvidenceRequests, "requests via "+b.stats.Via+" to "+b.stats.URL, text)}
 	if b.pod == nil {
-		return append(out, logEvidence(b.member, "", ingressSelector, mesh.Sidecar))
+		return append(out, logEvidence(b.member, "", mesh.IngressSelector, mesh.Sidecar))
 	}
 	return append(out, proxyLogEvidence(b.member, *b.pod))
 }

@@ -160,7 +160,9 @@ func Drill(ctx context.Context, o DrillOptions) (*DrillReport, error) {
 		workload: o.Workload, timeouts: o.Timeouts.withDefaults(), host: mesh.Host{},
 		deployer: o.Deployer, generator: vegeta{},
 	}
-	done, err := m.open(o.Targets)
+	var done func()
+	var err error
+	m.members, done, err = mesh.Connect(o.Targets)
 	defer done()
 	if err != nil {
 		return nil, err
@@ -177,7 +179,7 @@ func drill(ctx context.Context, m *session, o DrillOptions) (*DrillReport, error
 		progress = func(string) {}
 	}
 	plan := o.Plan.withDefaults(m)
-	if !slices.ContainsFunc(m.members, func(c *member) bool { return c.Region == plan.Region }) {
+	if !slices.ContainsFunc(m.members, func(c *mesh.Member) bool { return c.Region == plan.Region }) {
 		return nil, fmt.Errorf("no cluster is in region %q", plan.Region)
 	}
 	report := &DrillReport{

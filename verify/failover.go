@@ -228,7 +228,7 @@ func checkFailover(ctx context.Context, m *session, out *outcome) {
 // failover runs the plan on the workload of m and returns what was measured, or
 // nil when it could not be run, which is a finding.
 func (m *session) failover(ctx context.Context, p FailoverPlan, out *outcome) *FailoverData {
-	loaders, finding := m.loaders(ctx, func(c *member) bool { return c.Region == p.Region })
+	loaders, finding := m.loaders(ctx, func(c *mesh.Member) bool { return c.Region == p.Region })
 	if finding == nil && len(loaders) == 0 {
 		finding = &Finding{Reason: ReasonProbeFailed, Message: "no cluster is in region " + p.Region}
 	}

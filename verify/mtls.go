@@ -85,7 +85,7 @@ func checkMTLS(ctx context.Context, m *session, out *outcome) {
 		answers := m.answered(ctx, out)
 		var mu sync.Mutex
 		var data MTLSData
-		m.each(func(c *member) {
+		m.each(func(c *mesh.Member) {
 			for _, r := range m.plaintext(ctx, c, out) {
 				r.Answered = answers[r.Target]
 				r.judge(out)
@@ -105,7 +105,7 @@ func (m *session) answered(ctx context.Context, out *outcome) map[string]int {
 	n := powerOf(m.choices(), len(m.workload.AllVersions())).Requests
 	var mu sync.Mutex
 	got := map[string]int{}
-	m.each(func(c *member) {
+	m.each(func(c *mesh.Member) {
 		b, finding := m.callFromPod(ctx, c, "mesh", m.workload.URL(), n)
 		if finding != nil {
 			out.add(*finding)
@@ -123,20 +123,20 @@ func (m *session) answered(ctx context.Context, out *outcome) map[string]int {
 }
 
 // plaintext calls every server pod of c from every outsider in c.
-func (m *session) plaintext(ctx context.Context, c *member, out *outcome) []Refusal {
-	servers, err := m.servers(ctx, c)
+func (m *session) plaintext(ctx context.Context, c *mesh.Member, out *outcome) []Refusal {
+	servers, err := c.Servers(ctx, m.workload)
 	if err != nil {
 		out.add(unreachable(c, "", err))
 		return nil
 	}
 	var list []Refusal
 	for _, o := range outsiders {
-		pods, err := c.cluster.Pods(ctx, m.workload.Namespace, o.selector)
+		pods, err := c.Pods(ctx, m.workload.Namespace, o.selector)
 		if err != nil {
 			out.add(unreachable(c, "", err))
 			return nil
 		}
-		if pods = running(pods); len(pods) == 0 {
+		if pods = mesh.Running(pods); len(pods) == 0 {
 			out.add(Finding{Reason: ReasonClientMissing, Cluster: c.Name, Message: "no running pod " + o.selector})
 			continue
 		}
@@ -155,15 +155,15 @@ func (m *session) plaintext(ctx context.Context, c *member, out *outcome) []Refu
 
 // refusal calls one server pod from an outsider: its service port, and the port
 // of the proxy's readiness, which takes plaintext.
-func (m *session) refusal(ctx context.Context, c *member, from, to *corev1.Pod) (*Refusal, *Finding) {
+func (m *session) refusal(ctx context.Context, c *mesh.Member, from, to *corev1.Pod) (*Refusal, *Finding) {
 	curl := func(port int, path string) (mesh.Output, error) {
 		url := "http://" + net.JoinHostPort(to.Status.PodIP, strconv.Itoa(port)) + path
-		return c.cluster.Exec(ctx, mesh.Ref(from), mesh.AppContainer(from), []string{
+		return c.Exec(ctx, mesh.Ref(from), mesh.AppContainer(from), []string{
 			"curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", call.Seconds(m.timeouts.Request), url,
 		})
 	}
 	r := &Refusal{Cluster: c.Name, Target: to.Name}
-	control, err := curl(statusPort, "/healthz/ready")
+	control, err := curl(mesh.StatusPort, "/healthz/ready")
 	if err != nil {
 		return nil, new(unreachable(c, "pod "+from.Name, err))
 	}

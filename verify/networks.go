@@ -9,6 +9,8 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/meshwright/meshwright/mesh"
 )
 
 var networks = Check{
@@ -81,7 +83,7 @@ type NetworksData struct {
 
 // place is what the check needs of one cluster.
 type place struct {
-	*member
+	*mesh.Member
 	client  corev1.Pod
 	servers []corev1.Pod // of the workload
 	landing landing
@@ -158,7 +160,7 @@ func (m *session) serving() int {
 func (m *session) places(ctx context.Context, out *outcome) []*place {
 	var mu sync.Mutex
 	found := map[string]*place{}
-	m.each(func(c *member) {
+	m.each(func(c *mesh.Member) {
 		p, f := m.place(ctx, c)
 		if f != nil {
 			out.add(*f)
@@ -177,16 +179,16 @@ func (m *session) places(ctx context.Context, out *outcome) []*place {
 	return list
 }
 
-func (m *session) place(ctx context.Context, c *member) (*place, *Finding) {
+func (m *session) place(ctx context.Context, c *mesh.Member) (*place, *Finding) {
 	client, f := m.readyPod(ctx, c, m.workload.Clients())
 	if f != nil {
 		return nil, f
 	}
-	servers, err := m.servers(ctx, c)
+	servers, err := c.Servers(ctx, m.workload)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return nil, new(unreachable(c, "", err))
 	}
-	p := &place{member: c, client: *client, servers: servers}
+	p := &place{Member: c, client: *client, servers: servers}
 	if p.landing, err = m.landing(ctx, p); err != nil {
 		return nil, new(unreachable(c, "", err))
 	}

@@ -156,7 +156,7 @@ func TestNetworks(t *testing.T) {
 		"a gateway carries calls in a mesh of one network": {
 			true, func(f *fakeMesh, o *Options) {
 				o.Targets[1].EastWestAddress = plan["cluster2"].eastWest
-				f.clusters["cluster2"].http["istio-eastwestgateway-0"+envoyClusters] = clusterJSON(passthrough(o.Workload), v1)
+				f.clusters["cluster2"].http["istio-eastwestgateway-0"+envoyClusters] = clusterJSON(o.Workload.Passthrough(), v1)
 			}, red{CheckNetworks: ReasonGatewayOnPath}, "carries 1 connection",
 		},
 	}
@@ -273,36 +273,5 @@ func TestConnected(t *testing.T) {
 				t.Errorf("got %t, %q, %v", got, detail, err)
 			}
 		})
-	}
-}
-
-func TestInboundPeers(t *testing.T) {
-	// Of a pod with a sidecar: a listener, two clients, a closed one, a
-	// connection of the sidecar to the application, one to the status port, and
-	// one over an IPv6 socket.
-	const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 00000000:3A9E 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1337        0 1 1
-   1: 07000A0A:3A9E 05000B0A:D431 01 00000000:00000000 00:00000000 00000000  1337        0 2 1
-   2: 07000A0A:3A9E 0300C00A:9C40 01 00000000:00000000 00:00000000 00000000  1337        0 3 1
-   3: 07000A0A:3A9E 09000B0A:9C41 06 00000000:00000000 00:00000000 00000000     0        0 0 3
-   4: 07000A0A:1388 0600007F:8001 01 00000000:00000000 00:00000000 00000000     0        0 4 1
-   5: 07000A0A:3AAD 0100C00A:8002 01 00000000:00000000 00:00000000 00000000  1337        0 5 1
-  sl  local_address                         remote_address                        st tx_queue
-   0: 0000000000000000FFFF000007000A0A:3A9E 0000000000000000FFFF000006000B0A:D432 01 00000000:00000000
-`
-	want := []string{"10.11.0.5", "10.11.0.6", "10.192.0.3"}
-	if diff := cmp.Diff(want, inboundPeers(table, envoyInboundPort, 5000)); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-}
-
-func TestHostStats(t *testing.T) {
-	got, err := parseHostStats([]byte(strings.ReplaceAll(clustersJSON("10.10.0.7:5000"), "{{10.10.0.7:5000}}", "18446744073709551615")), outbound(mesh.Workload{Namespace: "sample", Service: "helloworld", Port: 5000}))
-	want := map[string]hostStats{"10.10.0.7:5000": {Requests: 18446744073709551615, Connections: 1, Open: 1}}
-	if diff := cmp.Diff(want, got); diff != "" || err != nil {
-		t.Errorf("%v; -want +got:\n%s", err, diff)
-	}
-	if _, err := parseHostStats([]byte(strings.ReplaceAll(clustersJSON("10.10.0.7:5000"), "{{10.10.0.7:5000}}", "many")), "outbound|5000||helloworld.sample.svc.cluster.local"); err == nil {
-		t.Error("a counter that is no number was read")
 	}
 }

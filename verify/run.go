@@ -26,31 +26,14 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		host:     mesh.Host{},
 		deployer: o.Deployer, rules: o.Rules, generator: vegeta{},
 	}
-	done, err := m.open(o.Targets)
+	var done func()
+	var err error
+	m.members, done, err = mesh.Connect(o.Targets)
 	defer done()
 	if err != nil {
 		return nil, err
 	}
 	return run(ctx, m, o)
-}
-
-// open connects to the clusters. done, never nil, closes what was opened.
-func (m *session) open(targets []mesh.Cluster) (done func(), err error) {
-	var opened []*mesh.Client
-	done = func() {
-		for _, c := range opened {
-			c.Close()
-		}
-	}
-	for _, t := range targets {
-		c, err := mesh.NewClient(t.Config)
-		if err != nil {
-			return done, fmt.Errorf("cluster %s: %w", t.Name, err)
-		}
-		opened = append(opened, c)
-		m.members = append(m.members, &member{Cluster: t, cluster: c})
-	}
-	return done, nil
 }
 
 func run(ctx context.Context, m *session, o Options) (*Report, error) {
