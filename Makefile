@@ -48,7 +48,7 @@ TESTENV = env -u DOCKER_CONTEXT -u DOCKER_TLS_VERIFY -u DOCKER_CERT_PATH \
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help build up down clean test bench lint fmt \
-	fmt-check vet vet-darwin staticcheck test-setup test-kit test-unit test-e2e \
+	fmt-check vet vet-darwin staticcheck docs docs-check test-setup test-kit test-unit test-e2e \
 	conformance test-conformance test-faults test-cli test-embed
 
 help: ## Show this help
@@ -90,7 +90,10 @@ conformance: build ## Take every model through its life; writes docs/conformance
 	$(MW) airgap build; mkdir -p $(QUIET)/docker; \
 	exec $(TESTENV) go run ./test/conformance
 
-lint: fmt-check vet staticcheck ## Check format, vet, static analysis
+lint: fmt-check vet staticcheck docs-check ## Check format, vet, static analysis, generated documentation
+
+docs: ## Write the reference of the checks into docs/checks.md
+	@$(GO) run ./verify/gendoc
 
 fmt: bin/tools/gofumpt ## Format the code
 	@bin/tools/gofumpt -w .
@@ -115,6 +118,9 @@ vet-darwin: ## Build and vet the command and the program for macOS on arm64 (unt
 	@GOOS=darwin GOARCH=arm64 $(GO) build -p $(JOBS) -o /dev/null ./cmd/meshwright
 	@GOOS=darwin GOARCH=arm64 $(GO) build -p $(JOBS) -o /dev/null .
 	@GOOS=darwin GOARCH=arm64 $(GO) vet -p $(JOBS) ./cmd/... ./automation/... .
+
+docs-check:
+	@$(GO) test -vet=off ./verify/gendoc
 
 staticcheck: bin/tools/staticcheck
 	@$(LATE_GC) bin/tools/staticcheck ./...

@@ -42,7 +42,6 @@ func (l *Lab) Drill(ctx context.Context, o DrillOptions) (*verify.DrillReport, e
 	options := verify.DrillOptions{
 		Targets: targets, Workload: outputs.Workload(), Deployer: l.Scenarios(),
 		Timeouts: o.Timeouts, Plan: o.Plan, Repeat: o.Repeat, Progress: o.Progress,
-		Flags: o.Flags,
 	}
 	for _, r := range o.Rules {
 		rule := outputs.Rules().Failover

@@ -303,7 +303,7 @@ func TestStrangerCA(t *testing.T) {
 
 func TestDifference(t *testing.T) {
 	got := difference(
-		want(map[string]Outcome{verify.CheckCalls: red(verify.ReasonVersionUnreachable)}),
+		want(map[string]Outcome{verify.CheckConnectivity: red(verify.ReasonVersionUnreachable)}),
 		want(map[string]Outcome{verify.CheckTrust: red(verify.ReasonRootsDiffer)}))
 	for _, part := range []string{"trust is fail RootsDiffer, want pass", "calls is pass, want fail VersionUnreachable"} {
 		if !strings.Contains(got, part) {

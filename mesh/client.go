@@ -8,9 +8,7 @@ import (
 	"net/http"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
@@ -26,7 +24,7 @@ func (p Pod) String() string { return p.Namespace + "/" + p.Name }
 // Ref returns the name of a pod object.
 func Ref(p *corev1.Pod) Pod { return Pod{Namespace: p.Namespace, Name: p.Name} }
 
-// Client reads one cluster, runs commands in its pods, and deletes pods. It is safe for concurrent use; Close it when done.
+// Client reads one cluster and runs commands in its pods. It is safe for concurrent use; Close it when done.
 type Client struct {
 	Client kubernetes.Interface
 	config *rest.Config
@@ -69,24 +67,6 @@ func (c *Client) Config() *rest.Config { return rest.CopyConfig(c.config) }
 // Close drops the connections kept for later requests.
 func (c *Client) Close() { c.trans.CloseIdleConnections() }
 
-// Deployments lists the deployments of a namespace ("" for all) by label selector.
-func (c *Client) Deployments(ctx context.Context, namespace, selector string) ([]appsv1.Deployment, error) {
-	list, err := c.Client.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
-	if err != nil {
-		return nil, err
-	}
-	return list.Items, nil
-}
-
-// Services lists the services of a namespace ("" for all) by label selector.
-func (c *Client) Services(ctx context.Context, namespace, selector string) ([]corev1.Service, error) {
-	list, err := c.Client.CoreV1().Services(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
-	if err != nil {
-		return nil, err
-	}
-	return list.Items, nil
-}
-
 // Service reads one service; a missing one is an IsNotFound error.
 func (c *Client) Service(ctx context.Context, namespace, name string) (*corev1.Service, error) {
 	return c.Client.CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
@@ -95,28 +75,6 @@ func (c *Client) Service(ctx context.Context, namespace, name string) (*corev1.S
 // Pods lists the pods of a namespace ("" for all) by label selector.
 func (c *Client) Pods(ctx context.Context, namespace, selector string) ([]corev1.Pod, error) {
 	list, err := c.Client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
-	if err != nil {
-		return nil, err
-	}
-	return list.Items, nil
-}
-
-// Nodes lists the cluster's nodes.
-func (c *Client) Nodes(ctx context.Context) ([]corev1.Node, error) {
-	list, err := c.Client.CoreV1().Nodes().List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return nil, err
-	}
-	return list.Items, nil
-}
-
-// Events lists the events of a namespace about the object of that name ("" for all).
-func (c *Client) Events(ctx context.Context, namespace, name string) ([]corev1.Event, error) {
-	var o metav1.ListOptions
-	if name != "" {
-		o.FieldSelector = "involvedObject.name=" + name
-	}
-	list, err := c.Client.CoreV1().Events(namespace).List(ctx, o)
 	if err != nil {
 		return nil, err
 	}
@@ -133,16 +91,6 @@ func (c *Client) Logs(ctx context.Context, pod Pod, container string, lines int6
 	}
 	defer stream.Close() //nolint:errcheck // read side
 	return io.ReadAll(io.LimitReader(stream, maxBody))
-}
-
-// DeletePod deletes a pod; grace in seconds, nil for the pod's own, 0 for none.
-// A pod that is gone is no error.
-func (c *Client) DeletePod(ctx context.Context, pod Pod, grace *int64) error {
-	err := c.Client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: grace})
-	if apierrors.IsNotFound(err) {
-		return nil
-	}
-	return err
 }
 
 // HTTP gets a path from a port on the pod's loopback and returns the body.

@@ -6,7 +6,7 @@ import (
 	"github.com/meshwright/meshwright/mesh/topology"
 )
 
-// Cluster is one cluster of a running mesh: what it is, and the way in.
+// Cluster is one cluster of a running mesh: what it is, and how to connect to it.
 type Cluster struct {
 	topology.Cluster
 	Config *rest.Config

@@ -1,8 +1,9 @@
-// Package mesh reaches into one cluster through its API server alone: it
-// reads objects, runs commands in containers, and talks to ports that listen
-// only on a pod's loopback, such as Envoy's admin port. It holds no opinion
-// about what it finds; package verify does.
+// Package mesh reads a running mesh through the API servers of its clusters alone.
+// It owns the connections to a cluster (Client, Member), the streams to its pods
+// (commands, ports on a pod's loopback), and the parsing of what Envoy, istiod and the
+// kernel of a pod report: identities, endpoints, counters, connections. It does not
+// judge what it reads; package verify does.
 //
-// Nothing here needs a route to the pods: exec and port-forward are streams
-// of the API server, so the same code serves a kind cluster and a remote one.
+// Nothing here needs a route to the pods: exec and port-forward are streams of the
+// API server, so that the same code serves a kind cluster and a remote one.
 package mesh

@@ -53,23 +53,23 @@ func TestEveryCauseIsSeen(t *testing.T) {
 	}{
 		"istiod not installed": {
 			func(_ *testing.T, f *fakeMesh) { f.clusters["cluster1"].deployment("istiod").Labels = nil },
-			red{CheckPlanes: ReasonControlPlaneMissing},
+			red{CheckControlPlane: ReasonControlPlaneMissing},
 		},
 		"istiod not available": {
 			func(_ *testing.T, f *fakeMesh) {
 				f.clusters["cluster2"].deployment("istiod").Status.AvailableReplicas = 0
 			},
-			red{CheckPlanes: ReasonControlPlaneUnavailable},
+			red{CheckControlPlane: ReasonControlPlaneUnavailable},
 		},
 		"istiod's last change not observed": {
 			func(_ *testing.T, f *fakeMesh) { f.clusters["cluster2"].deployment("istiod").Generation++ },
-			red{CheckPlanes: ReasonControlPlaneUnavailable},
+			red{CheckControlPlane: ReasonControlPlaneUnavailable},
 		},
 		"ingress gateway not installed": {
 			func(_ *testing.T, f *fakeMesh) {
 				f.clusters["cluster1"].deployment("istio-ingressgateway").Labels = nil
 			},
-			red{CheckPlanes: ReasonGatewayMissing},
+			red{CheckControlPlane: ReasonGatewayMissing},
 		},
 		"east-west gateway scaled to nothing": {
 			func(_ *testing.T, f *fakeMesh) {
@@ -77,47 +77,47 @@ func TestEveryCauseIsSeen(t *testing.T) {
 				none := int32(0)
 				d.Spec.Replicas, d.Status.AvailableReplicas = &none, 0 // Available stays True, as Kubernetes has it
 			},
-			red{CheckPlanes: ReasonGatewayUnavailable},
+			red{CheckControlPlane: ReasonGatewayUnavailable},
 		},
 		"no address from the load balancer": {
 			func(_ *testing.T, f *fakeMesh) {
 				f.clusters["cluster1"].service("istio-ingressgateway").Status = corev1.ServiceStatus{}
 			},
-			red{CheckPlanes: ReasonAddressPending},
+			red{CheckControlPlane: ReasonAddressPending},
 		},
 		"another address than planned": {
 			func(_ *testing.T, f *fakeMesh) {
 				f.clusters["cluster1"].service("istio-ingressgateway").Status.LoadBalancer.Ingress[0].IP = "10.192.8.9"
 			},
-			red{CheckPlanes: ReasonAddressMismatch},
+			red{CheckControlPlane: ReasonAddressMismatch},
 		},
 		"address refuses": {
 			func(_ *testing.T, f *fakeMesh) { delete(f.host.get, plan["cluster2"].eastWest+":15021") },
-			red{CheckPlanes: ReasonAddressSilent},
+			red{CheckControlPlane: ReasonAddressSilent},
 		},
 		"gateway not ready behind its address": {
 			func(_ *testing.T, f *fakeMesh) {
 				f.host.get[plan["cluster2"].eastWest+":15021"] = func() (int, string, error) { return 503, "", nil }
 			},
-			red{CheckPlanes: ReasonAddressSilent},
+			red{CheckControlPlane: ReasonAddressSilent},
 		},
 		"cross-network port closed": {
 			func(_ *testing.T, f *fakeMesh) {
 				f.host.dial[plan["cluster2"].eastWest+":15443"] = errors.New("connection refused")
 			},
-			red{CheckPlanes: ReasonCrossNetworkPortClosed},
+			red{CheckControlPlane: ReasonCrossNetworkPortClosed},
 		},
 		"cluster down": {
 			func(_ *testing.T, f *fakeMesh) { f.clusters["cluster2"].down = errors.New("connection refused") },
 			red{
-				CheckPlanes: ReasonClusterUnreachable, CheckTrust: ReasonClusterUnreachable,
-				CheckDiscovery: ReasonClusterUnreachable, CheckCalls: ReasonClusterUnreachable,
+				CheckControlPlane: ReasonClusterUnreachable, CheckTrust: ReasonClusterUnreachable,
+				CheckDiscovery: ReasonClusterUnreachable, CheckConnectivity: ReasonClusterUnreachable,
 				CheckNetworks: ReasonClusterUnreachable,
 			},
 		},
 		"a defect of a check": {
 			func(_ *testing.T, f *fakeMesh) { f.clusters["cluster1"].panics = true },
-			red{CheckPlanes: ReasonPanicked},
+			red{CheckControlPlane: ReasonPanicked},
 		},
 
 		"client's proxy does not answer": {
@@ -196,7 +196,7 @@ func TestEveryCauseIsSeen(t *testing.T) {
 		},
 		"no client pod": {
 			func(_ *testing.T, f *fakeMesh) { f.clusters["cluster1"].removePod("sleep-0") },
-			red{CheckTrust: ReasonWorkloadMissing, CheckCalls: ReasonClientMissing, CheckNetworks: ReasonClientMissing},
+			red{CheckTrust: ReasonWorkloadMissing, CheckConnectivity: ReasonClientMissing, CheckNetworks: ReasonClientMissing},
 		},
 		"no server pod": {
 			func(_ *testing.T, f *fakeMesh) {
@@ -281,25 +281,25 @@ func TestEveryCauseIsSeen(t *testing.T) {
 
 		"a version never answers": {
 			func(_ *testing.T, f *fakeMesh) { f.clusters["cluster1"].exec = answering("v2") },
-			red{CheckCalls: ReasonVersionUnreachable, CheckNetworks: ReasonPathUnproven},
+			red{CheckConnectivity: ReasonVersionUnreachable, CheckNetworks: ReasonPathUnproven},
 		},
 		"a version fails": {
 			func(_ *testing.T, f *fakeMesh) { f.clusters["cluster1"].exec = answering("v2", "") },
-			red{CheckCalls: ReasonVersionUnreachable, CheckNetworks: ReasonPathUnproven},
+			red{CheckConnectivity: ReasonVersionUnreachable, CheckNetworks: ReasonPathUnproven},
 		},
 		"some requests fail": {
 			func(_ *testing.T, f *fakeMesh) {
 				f.clusters["cluster1"].exec = answering("v2", "v1", "v2", "v1", "v2", "v1", "")
 			},
-			red{CheckCalls: ReasonRequestErrors},
+			red{CheckConnectivity: ReasonRequestErrors},
 		},
 		"all requests fail": {
 			func(_ *testing.T, f *fakeMesh) { f.clusters["cluster1"].exec = answering("") },
-			red{CheckCalls: ReasonNoAnswer, CheckNetworks: ReasonPathUnproven},
+			red{CheckConnectivity: ReasonNoAnswer, CheckNetworks: ReasonPathUnproven},
 		},
 		"an undeclared version": {
 			func(_ *testing.T, f *fakeMesh) { f.clusters["cluster1"].exec = answering("v1", "v2", "v3") },
-			red{CheckCalls: ReasonVersionUnexpected},
+			red{CheckConnectivity: ReasonVersionUnexpected},
 		},
 		"records lost": {
 			func(_ *testing.T, f *fakeMesh) {
@@ -310,7 +310,7 @@ func TestEveryCauseIsSeen(t *testing.T) {
 					return out, err
 				}
 			},
-			red{CheckCalls: ReasonRecordsLost},
+			red{CheckConnectivity: ReasonRecordsLost},
 		},
 		"no curl in the client": {
 			func(_ *testing.T, f *fakeMesh) {
@@ -318,23 +318,23 @@ func TestEveryCauseIsSeen(t *testing.T) {
 					return mesh.Output{Code: 127, Stderr: []byte("curl: not found")}, nil
 				}
 			},
-			red{CheckCalls: ReasonProbeFailed, CheckNetworks: ReasonProbeFailed},
+			red{CheckConnectivity: ReasonProbeFailed, CheckNetworks: ReasonProbeFailed},
 		},
 		"ingress answers from one version": {
 			func(_ *testing.T, f *fakeMesh) {
 				f.host.get[plan["cluster2"].ingress] = func() (int, string, error) { return 200, hello("v1"), nil }
 			},
-			red{CheckCalls: ReasonVersionUnreachable},
+			red{CheckConnectivity: ReasonVersionUnreachable},
 		},
 		"ingress refuses": {
 			func(_ *testing.T, f *fakeMesh) { delete(f.host.get, plan["cluster2"].ingress) },
-			red{CheckCalls: ReasonNoAnswer},
+			red{CheckConnectivity: ReasonNoAnswer},
 		},
 		"ingress answers 200 without a version": {
 			func(_ *testing.T, f *fakeMesh) {
 				f.host.get[plan["cluster2"].ingress] = func() (int, string, error) { return 200, "welcome", nil }
 			},
-			red{CheckCalls: ReasonNoAnswer},
+			red{CheckConnectivity: ReasonNoAnswer},
 		},
 	}
 	for name, c := range cases {
@@ -356,8 +356,8 @@ func TestEveryCauseIsSeen(t *testing.T) {
 				t.Errorf("verdict %q, want %q", report.Verdict, verdict)
 			}
 			for _, r := range report.Checks {
-				if r.Status == Failed && (r.Summary == "" || r.Hint == "") {
-					t.Errorf("%s: summary %q, hint %q", r.ID, r.Summary, r.Hint)
+				if r.Status == Failed && (r.Summary == "" || r.Remedy == (Remedy{})) {
+					t.Errorf("%s: summary %q, remedy %+v", r.ID, r.Summary, r.Remedy)
 				}
 			}
 		})

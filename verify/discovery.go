@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"slices"
@@ -10,11 +9,87 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/meshwright/meshwright/mesh"
+)
+
+var discovery = Check{
+	ID:       CheckDiscovery,
+	Title:    "discovery across clusters",
+	Proves:   "every control plane reads every cluster, and every proxy holds the endpoints of every cluster and has rejected nothing",
+	Needs:    []Capability{CapabilityWorkload},
+	Deadline: 15 * time.Second,
+	Reasons: []Cause{
+		{
+			ReasonRemoteMissing, "istiod does not watch a peer cluster",
+			Remedy{
+				Operation: OperationRefresh,
+				Text:      "the remote secret is missing; restore it, or create it by hand",
+				Command:   "istioctl create-remote-secret",
+			},
+		},
+		{
+			ReasonRemoteNotSynced, "istiod cannot read a peer cluster",
+			Remedy{
+				Object: "the remote secret of the peer cluster",
+				Text:   "the server in the secret must be reachable from a pod, never 127.0.0.1, and its token must be valid",
+			},
+		},
+		{
+			ReasonProxyDisconnected, "a proxy is connected to no istiod",
+			Remedy{Object: "the readiness of istiod and the endpoints of its Service", Text: "the proxy cannot reach istiod"},
+		},
+		{
+			ReasonServiceMissing, "the Service does not exist in a caller's cluster",
+			Remedy{Text: "create the Service in the callers' cluster too: sidecars resolve only names that exist there"},
+		},
+		{
+			ReasonEndpointDirect, "a proxy holds a pod of another network by its own address, in place of that network's gateway",
+			wrongNetworkLabel,
+		},
+		workloadMissing,
+		{
+			ReasonEndpointMissing, "a proxy lacks the endpoints of a cluster",
+			Remedy{
+				Object:  "the remote secret, the network labels and the address of the east-west gateway",
+				Text:    "compare the endpoints of the proxy with the pods",
+				Command: "istioctl proxy-config endpoints POD -n NAMESPACE",
+			},
+		},
+		{
+			ReasonEndpointUnexpected, "a proxy holds an endpoint that belongs to no cluster",
+			Remedy{Text: "the endpoint is stale; if it stays, restart the istiod that serves the proxy"},
+		},
+		{
+			ReasonConfigRejected, "a proxy rejected configuration since istiod started",
+			Remedy{
+				Object: `the log of istiod, for "ADS:.* ACK ERROR"`,
+				Text:   "a proxy without Istio's own filters needs the switches that `artifacts: airgap` sets; istiod's counter starts at 0 when it restarts",
+			},
+		},
+	},
+	run: checkDiscovery,
+}
+
+// wrongNetworkLabel is the remedy where a cluster's pods appear on another network.
+var wrongNetworkLabel = Remedy{
+	Object: "label topology.istio.io/network of these pods, or else of namespace istio-system of their cluster",
+	Text:   "the label names the wrong network, so that istiod treats the pods as neighbours",
+}
+
+// Reasons of check "discovery".
+const (
+	ReasonRemoteMissing      Reason = "RemoteMissing"
+	ReasonRemoteNotSynced    Reason = "RemoteNotSynced"
+	ReasonProxyDisconnected  Reason = "ProxyDisconnected"
+	ReasonServiceMissing     Reason = "ServiceMissing"
+	ReasonEndpointDirect     Reason = "EndpointDirect"
+	ReasonEndpointMissing    Reason = "EndpointMissing"
+	ReasonEndpointUnexpected Reason = "EndpointUnexpected"
+	ReasonConfigRejected     Reason = "ConfigRejected"
 )
 
 // DiscoveryData is what check "discovery" measured.
@@ -29,9 +104,9 @@ type DiscoveryData struct {
 
 // ProxyEndpoints are the workload's endpoints in one proxy.
 type ProxyEndpoints struct {
-	Cluster   string     `json:"cluster"`
-	Pod       string     `json:"pod"`
-	Endpoints []endpoint `json:"endpoints"`
+	Cluster   string          `json:"cluster"`
+	Pod       string          `json:"pod"`
+	Endpoints []mesh.Endpoint `json:"endpoints"`
 }
 
 // census is what the cluster itself says about the workload.
@@ -45,8 +120,8 @@ func checkDiscovery(ctx context.Context, m *session, out *outcome) {
 	data := DiscoveryData{Remotes: map[string]map[string]string{}, Rejects: map[string]float64{}, Endpoints: []ProxyEndpoints{}}
 	var mu sync.Mutex
 	truth := map[string]census{}
-	connected := map[string]map[string]proxySync{} // control plane -> "cluster/proxy id"
-	m.each(func(c *member) {
+	connected := map[string]map[string]mesh.ProxySync{} // control plane -> "cluster/proxy id"
+	m.each(func(c *mesh.Member) {
 		got, err := m.census(ctx, c)
 		if err != nil {
 			out.add(unreachable(c, "", err))
@@ -55,16 +130,16 @@ func checkDiscovery(ctx context.Context, m *session, out *outcome) {
 		mu.Lock()
 		truth[c.Name] = got
 		mu.Unlock()
-		if !c.primary() {
+		if !c.Primary() {
 			return
 		}
-		view, err := m.ask(ctx, c)
+		view, err := c.ControlPlaneState(ctx)
 		if err != nil {
-			out.add(unreachable(c, "istiod", err), logEvidence(c, systemNamespace, istiodSelector, "discovery"))
+			out.add(unreachable(c, "istiod", err), logEvidence(c, mesh.SystemNamespace, mesh.IstiodSelector, "discovery"))
 			return
 		}
 		mu.Lock()
-		data.Remotes[c.Name], data.Rejects[c.Name], connected[c.Name] = view.remotes, view.rejects, view.proxies
+		data.Remotes[c.Name], data.Rejects[c.Name], connected[c.Name] = view.Remotes, view.Rejects, view.Proxies
 		mu.Unlock()
 		m.judgeRemotes(c, view, out)
 	})
@@ -81,25 +156,25 @@ func checkDiscovery(ctx context.Context, m *session, out *outcome) {
 	if len(truth) < len(m.members) {
 		return // endpoints cannot be judged against a truth that is not known
 	}
-	m.each(func(c *member) {
-		proxies, err := m.proxies(ctx, c)
+	m.each(func(c *mesh.Member) {
+		proxies, err := c.Proxies(ctx, m.workload)
 		if err != nil {
 			out.add(unreachable(c, "", err))
 			return
 		}
 		var wg group
 		for _, p := range proxies {
-			if p.role == roleEastWest { // passes TLS through by name and holds no outbound clusters of its own
+			if p.Role == mesh.RoleEastWest { // passes TLS through by name and holds no outbound clusters of its own
 				continue
 			}
 			wg.Go(func() {
 				list, f := m.endpoints(ctx, p)
 				if f != nil {
-					out.add(*f, proxyLogEvidence(c, mesh.Ref(&p.pod)))
+					out.add(*f, proxyLogEvidence(c, mesh.Ref(&p.Pod)))
 					return
 				}
 				mu.Lock()
-				data.Endpoints = append(data.Endpoints, ProxyEndpoints{Cluster: c.Name, Pod: p.pod.Name, Endpoints: list})
+				data.Endpoints = append(data.Endpoints, ProxyEndpoints{Cluster: c.Name, Pod: p.Pod.Name, Endpoints: list})
 				mu.Unlock()
 				m.judgeEndpoints(p, list, truth, out)
 			})
@@ -117,13 +192,13 @@ func checkDiscovery(ctx context.Context, m *session, out *outcome) {
 	})
 	out.data = data
 	out.summary = fmt.Sprintf("%s of %s in sync, %d proxies hold the endpoints of %s, 0 rejects",
-		count(len(m.planes()), "control plane"), count(len(m.members), "cluster"), len(data.Endpoints), count(len(m.members), "cluster"))
+		count(len(m.controlPlanes()), "control plane"), count(len(m.members), "cluster"), len(data.Endpoints), count(len(m.members), "cluster"))
 }
 
 // census counts the workload's pods in c. A Service that does not exist is a
 // fact, not an error.
-func (m *session) census(ctx context.Context, c *member) (census, error) {
-	pods, err := m.servers(ctx, c)
+func (m *session) census(ctx context.Context, c *mesh.Member) (census, error) {
+	pods, err := c.Servers(ctx, m.workload)
 	if apierrors.IsNotFound(err) {
 		return census{}, nil
 	}
@@ -133,131 +208,68 @@ func (m *session) census(ctx context.Context, c *member) (census, error) {
 	out := census{deployed: true}
 	for _, p := range pods {
 		out.pods = append(out.pods, p.Status.PodIP)
-		if ready(&p) {
+		if mesh.Ready(&p) {
 			out.ready = append(out.ready, p.Status.PodIP)
 		}
 	}
 	return out, nil
 }
 
-// planeView is the state of one control plane: of several istiods of it, the
-// worst sync status, all proxies, the sum of rejects.
-type planeView struct {
-	remotes map[string]string
-	proxies map[string]proxySync
-	rejects float64
-	raw     string // clusterz, as evidence
-}
-
-func (m *session) ask(ctx context.Context, c *member) (*planeView, error) {
-	_, pods, err := m.istiods(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	if len(pods) == 0 {
-		return nil, errors.New("no istiod pod is running")
-	}
-	view := &planeView{remotes: map[string]string{}, proxies: map[string]proxySync{}}
-	for _, p := range pods {
-		if err := view.read(ctx, c, p); err != nil {
-			return nil, err
-		}
-	}
-	return view, nil
-}
-
-func (v *planeView) read(ctx context.Context, c *member, pod corev1.Pod) error {
-	ref := mesh.Ref(&pod)
-	body, err := c.cluster.HTTP(ctx, ref, istiodDebugPort, "/debug/clusterz")
-	if err != nil {
-		return err
-	}
-	remotes, err := parseClusterz(body)
-	if err != nil {
-		return err
-	}
-	v.raw += string(body)
-	for _, r := range remotes {
-		if old, ok := v.remotes[r.ID]; !ok || old == synced {
-			v.remotes[r.ID] = r.SyncStatus
-		}
-	}
-	if body, err = c.cluster.HTTP(ctx, ref, istiodDebugPort, "/debug/syncz"); err != nil {
-		return err
-	}
-	proxies, err := parseSyncz(body)
-	if err != nil {
-		return err
-	}
-	for _, p := range proxies {
-		v.proxies[p.ClusterID+"/"+p.ProxyID] = p
-	}
-	if body, err = c.cluster.HTTP(ctx, ref, istiodStatsPort, "/metrics"); err != nil {
-		return err
-	}
-	n, err := metric(body, "pilot_total_xds_rejects")
-	v.rejects += n
-	return err
-}
-
-// synced is istiod's word for a cluster that it reads.
-const synced = "synced"
-
-func (m *session) judgeRemotes(c *member, view *planeView, out *outcome) {
+func (m *session) judgeRemotes(c *mesh.Member, view *mesh.ControlPlaneState, out *outcome) {
 	evidence := []gather{
-		textEvidence(c, EvidenceConfig, "istiod /debug/clusterz", view.raw),
-		logEvidence(c, systemNamespace, istiodSelector, "discovery"),
+		textEvidence(c, EvidenceConfig, "istiod /debug/clusterz", view.Raw),
+		logEvidence(c, mesh.SystemNamespace, mesh.IstiodSelector, "discovery"),
 	}
 	for _, peer := range m.members {
-		status, known := view.remotes[peer.Name]
+		status, known := view.Remotes[peer.Name]
 		switch {
 		case !known:
 			out.add(Finding{Reason: ReasonRemoteMissing, Cluster: c.Name, Object: "istiod", Message: "does not watch cluster " + peer.Name}, evidence...)
-		case status != synced:
+		case status != mesh.Synced:
 			out.add(Finding{
 				Reason: ReasonRemoteNotSynced, Cluster: c.Name, Object: "istiod",
 				Message: fmt.Sprintf("cluster %s is %q, not synced", peer.Name, status),
 			}, evidence...)
 		}
 	}
-	if view.rejects > 0 {
+	if view.Rejects > 0 {
 		var lines []string
-		for id, p := range view.proxies {
-			for _, r := range p.rejects() {
+		for id, p := range view.Proxies {
+			for _, r := range p.Rejects() {
 				lines = append(lines, id+": "+r)
 			}
 		}
 		sort.Strings(lines)
-		message := fmt.Sprintf("proxies rejected configuration %g times since it started", view.rejects)
+		message := fmt.Sprintf("proxies rejected configuration %g times since it started", view.Rejects)
 		out.add(Finding{Reason: ReasonConfigRejected, Cluster: c.Name, Object: "istiod", Message: message},
 			textEvidence(c, EvidenceConfig, "rejects in force (istiod /debug/syncz)", strings.Join(lines, "\n")), evidence[1])
 	}
 }
 
-func judgeConnection(p proxy, seen map[string]proxySync, out *outcome) {
-	id := p.member.Name + "/" + p.pod.Name + "." + p.pod.Namespace
+func judgeConnection(p mesh.Proxy, seen map[string]mesh.ProxySync, out *outcome) {
+	id := p.Member.Name + "/" + p.Pod.Name + "." + p.Pod.Namespace
 	if _, ok := seen[id]; !ok {
 		out.add(Finding{
-			Reason: ReasonProxyDisconnected, Cluster: p.member.Name, Object: p.object(),
-			Message: "is connected to no istiod of control plane " + p.member.ControlPlane,
-		}, proxyLogEvidence(p.member, mesh.Ref(&p.pod)))
+			Reason: ReasonProxyDisconnected, Cluster: p.Member.Name, Object: p.Object(),
+			Message: "is connected to no istiod of control plane " + p.Member.ControlPlane,
+		}, proxyLogEvidence(p.Member, mesh.Ref(&p.Pod)))
 	}
 }
 
 // endpoints asks one proxy for the workload's endpoints.
-func (m *session) endpoints(ctx context.Context, p proxy) ([]endpoint, *Finding) {
-	dump, err := p.admin(ctx, "/clusters?format=json")
+func (m *session) endpoints(ctx context.Context, p mesh.Proxy) ([]mesh.Endpoint, *Finding) {
+	dump, err := p.Admin(ctx, "/clusters?format=json")
 	if err != nil {
-		return nil, new(unreachable(p.member, p.object(), err))
+		return nil, new(unreachable(p.Member, p.Object(), err))
 	}
-	list, found, err := parseEndpoints(dump, outbound(m.workload))
+	list, found, err := mesh.ParseEndpoints(dump, m.workload.Outbound())
 	if err != nil {
-		return nil, &Finding{Reason: ReasonProbeFailed, Cluster: p.member.Name, Object: p.object(), Message: err.Error()}
+		return nil, &Finding{Reason: ReasonProbeFailed, Cluster: p.Member.Name, Object: p.Object(), Message: err.Error()}
 	}
 	if !found {
 		return nil, &Finding{
-			Reason: ReasonEndpointMissing, Cluster: p.member.Name, Object: p.object(),
-			Message: "does not know " + outbound(m.workload),
+			Reason: ReasonEndpointMissing, Cluster: p.Member.Name, Object: p.Object(),
+			Message: "does not know " + m.workload.Outbound(),
 		}
 	}
 	return list, nil
@@ -265,18 +277,18 @@ func (m *session) endpoints(ctx context.Context, p proxy) ([]endpoint, *Finding)
 
 // judgeEndpoints compares what a proxy holds with what the clusters have: the
 // pods of clusters on its own network, the gateways of the other networks.
-func (m *session) judgeEndpoints(p proxy, list []endpoint, truth map[string]census, out *outcome) {
+func (m *session) judgeEndpoints(p mesh.Proxy, list []mesh.Endpoint, truth map[string]census, out *outcome) {
 	held := map[string]bool{}
 	for _, e := range list {
 		held[e.Address] = true
 	}
 	explained := map[string]bool{}
 	report := func(reason Reason, format string, args ...any) {
-		out.add(Finding{Reason: reason, Cluster: p.member.Name, Object: p.object(), Message: fmt.Sprintf(format, args...)},
-			textEvidence(p.member, EvidenceConfig, "endpoints in "+p.object(), statusYAML(list)))
+		out.add(Finding{Reason: reason, Cluster: p.Member.Name, Object: p.Object(), Message: fmt.Sprintf(format, args...)},
+			textEvidence(p.Member, EvidenceConfig, "endpoints in "+p.Object(), statusYAML(list)))
 	}
 	for _, peer := range m.members {
-		near := peer.Network == p.member.Network
+		near := peer.Network == p.Member.Network
 		direct := false
 		for _, ip := range truth[peer.Name].pods {
 			addr := net.JoinHostPort(ip, m.targetPort(list, ip))
@@ -289,7 +301,7 @@ func (m *session) judgeEndpoints(p proxy, list []endpoint, truth map[string]cens
 				direct = true
 				explained[addr] = true
 				report(ReasonEndpointDirect, "goes straight to pod %s of %s, which is on another network (%s, not %s)",
-					addr, peer.Name, peer.Network, p.member.Network)
+					addr, peer.Name, peer.Network, p.Member.Network)
 			}
 		}
 		if near || len(truth[peer.Name].ready) == 0 {
@@ -302,7 +314,7 @@ func (m *session) judgeEndpoints(p proxy, list []endpoint, truth map[string]cens
 			}
 		}
 		if !reachable && !direct {
-			report(ReasonEndpointMissing, "has no way to %s: none of %s among %s",
+			report(ReasonEndpointMissing, "has no endpoint for %s: none of %s among %s",
 				peer.Name, strings.Join(m.gatewaysOfNetwork(peer.Network), ", "), addresses(list))
 		}
 	}
@@ -315,7 +327,7 @@ func (m *session) judgeEndpoints(p proxy, list []endpoint, truth map[string]cens
 
 // targetPort returns the port under which the proxy holds a pod: the pod's own
 // port, which the Service maps to.
-func (m *session) targetPort(list []endpoint, ip string) string {
+func (m *session) targetPort(list []mesh.Endpoint, ip string) string {
 	for _, e := range list {
 		if host, port, err := net.SplitHostPort(e.Address); err == nil && host == ip {
 			return port
@@ -329,8 +341,19 @@ func (m *session) gatewaysOfNetwork(network string) []string {
 	var out []string
 	for _, c := range m.members {
 		if c.Network == network && c.EastWestAddress != "" {
-			out = append(out, net.JoinHostPort(c.EastWestAddress, strconv.Itoa(crossPort)))
+			out = append(out, net.JoinHostPort(c.EastWestAddress, strconv.Itoa(mesh.CrossNetworkPort)))
 		}
 	}
 	return out
+}
+
+func addresses(list []mesh.Endpoint) string {
+	if len(list) == 0 {
+		return "none"
+	}
+	out := make([]string, len(list))
+	for i, e := range list {
+		out[i] = e.Address
+	}
+	return strings.Join(out, ", ")
 }

@@ -16,6 +16,29 @@ import (
 	"github.com/meshwright/meshwright/load"
 )
 
+var distribution = Check{
+	ID:       CheckDistribution,
+	Title:    "regional distribution",
+	Proves:   "requests from every region are answered by every region in the declared shares",
+	Needs:    []Capability{CapabilityDeployer, CapabilityWorkload, CapabilityRegions},
+	Deadline: 6 * time.Minute,
+	Timed:    true,
+	Reasons: timedReasons(
+		recordsLost, localityUnknown, requestErrors,
+		Cause{
+			ReasonShareOutOfBounds, "the declared weights do not explain the answers",
+			Remedy{
+				Object: "localityLbSetting.distribute of the DestinationRule, in every primary cluster",
+				Text:   "compare the rule with the weights of the configuration",
+			},
+		},
+	),
+	run: checkDistribution,
+}
+
+// ReasonShareOutOfBounds is the reason of check "distribution".
+const ReasonShareOutOfBounds Reason = "ShareOutOfBounds"
+
 // What the distribution check is able to see.
 const (
 	distributionShift = 0.05 // a share that is off by five points ...
@@ -73,7 +96,7 @@ func checkDistribution(ctx context.Context, m *session, out *outcome) {
 		return
 	}
 	m.inScenario(ctx, mesh.Scenario{Name: "distribution", Traffic: rule}, out, func(m *session) {
-		loaders, finding := m.loaders(ctx, func(*member) bool { return true })
+		loaders, finding := m.loaders(ctx, func(*mesh.Member) bool { return true })
 		if finding != nil {
 			out.add(*finding)
 			return
@@ -271,7 +294,7 @@ func (d *DistributionData) summary() string {
 func (m *session) judgeNodes(ctx context.Context, out *outcome) bool {
 	good := true
 	for _, c := range m.members {
-		nodes, err := c.cluster.Nodes(ctx)
+		nodes, err := c.Nodes(ctx)
 		if err != nil {
 			out.add(unreachable(c, "", err))
 			return false
@@ -297,7 +320,7 @@ func (m *session) judgeLocalities(ctx context.Context, loaders []loader, out *ou
 		known[c.Region] = true
 	}
 	for _, l := range loaders {
-		if l.proxy.member == nil {
+		if l.proxy.Member == nil {
 			continue
 		}
 		list, finding := m.endpoints(ctx, l.proxy)
@@ -308,7 +331,7 @@ func (m *session) judgeLocalities(ctx context.Context, loaders []loader, out *ou
 		for _, e := range list {
 			if !known[e.Region] {
 				out.add(Finding{
-					Reason: ReasonLocalityUnknown, Cluster: l.member.Name, Object: l.proxy.object(),
+					Reason: ReasonLocalityUnknown, Cluster: l.member.Name, Object: l.proxy.Object(),
 					Message: fmt.Sprintf("endpoint %s is in region %q, which no cluster declares", e.Address, e.Region),
 				})
 				return false

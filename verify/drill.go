@@ -29,8 +29,6 @@ type DrillOptions struct {
 	Rules []topology.Rule
 	// Repeat is how often each is measured; at least once.
 	Repeat int
-	// Flags choose the lab on meshwright's command line, as Options.Flags do.
-	Flags string
 	// Progress hears of every step; may be nil.
 	Progress func(step string)
 }
@@ -49,8 +47,6 @@ type DrillReport struct {
 	Runs     []DrillRun         `json:"runs"`
 	// Findings are warnings about the drill as a whole.
 	Findings []Finding `json:"findings,omitempty"`
-
-	flags string // DrillOptions.Flags
 }
 
 // DrillRun is one failover. With findings it is none: it could not be made, or a
@@ -162,9 +158,11 @@ func Drill(ctx context.Context, o DrillOptions) (*DrillReport, error) {
 	}
 	m := &session{
 		workload: o.Workload, timeouts: o.Timeouts.withDefaults(), host: mesh.Host{},
-		flags: o.Flags, deployer: o.Deployer, generator: vegeta{},
+		deployer: o.Deployer, generator: vegeta{},
 	}
-	done, err := m.open(o.Targets)
+	var done func()
+	var err error
+	m.members, done, err = mesh.Connect(o.Targets)
 	defer done()
 	if err != nil {
 		return nil, err
@@ -173,21 +171,20 @@ func Drill(ctx context.Context, o DrillOptions) (*DrillReport, error) {
 }
 
 func drill(ctx context.Context, m *session, o DrillOptions) (*DrillReport, error) {
-	if reason, why := needsRegions(m); reason != "" {
-		return nil, errors.New(why)
+	if lack, why, ok := m.lacks(failover.Needs); !ok {
+		return nil, &RemedyError{Err: errors.New(why), Remedy: lack.Remedy}
 	}
 	progress := o.Progress
 	if progress == nil {
 		progress = func(string) {}
 	}
 	plan := o.Plan.withDefaults(m)
-	if !slices.ContainsFunc(m.members, func(c *member) bool { return c.Region == plan.Region }) {
+	if !slices.ContainsFunc(m.members, func(c *mesh.Member) bool { return c.Region == plan.Region }) {
 		return nil, fmt.Errorf("no cluster is in region %q", plan.Region)
 	}
 	report := &DrillReport{
 		Version: DrillVersion, Drill: plan.Fault, Clusters: clustersOf(o.Targets), Started: time.Now(),
 		Requests: plan.load(0).Scheduled(), Rate: plan.Rate, Repeat: max(1, o.Repeat),
-		flags: m.flags,
 	}
 	var err error
 	for _, rule := range o.Rules {
@@ -227,7 +224,7 @@ func (r *DrillReport) measure(ctx context.Context, m *session, plan FailoverPlan
 		}
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("drill stopped: %w\n%s", context.Cause(ctx), m.remains(out.findings))
+		return stopped(ctx, "drill", out.findings)
 	}
 	if out.failed() {
 		f := out.findings[0] // failures come first
@@ -289,8 +286,8 @@ func (r *DrillReport) JSON(w io.Writer) error {
 	return e.Encode(r)
 }
 
-// Table writes the summary of every rule for a person.
-func (r *DrillReport) Table(w io.Writer) error {
+// Table writes the summary of every rule for a person. show prints a remedy; it may be nil.
+func (r *DrillReport) Table(w io.Writer, show func(Remedy) string) error {
 	var b strings.Builder
 	moving := "the repair began"
 	if r.Drill == FaultKill {
@@ -329,7 +326,7 @@ func (r *DrillReport) Table(w io.Writer) error {
 		}
 	}
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "\nwarning: %s%s; %s", f.where(), f.Message, withFlags(hints[f.Reason], r.flags))
+		fmt.Fprintf(&b, "\nwarning: %s%s; %s", f.where(), f.Message, notRemoved.Remedy.shown(show))
 	}
 	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
 	return err

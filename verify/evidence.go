@@ -43,14 +43,14 @@ func statusYAML(v any) string {
 	return excerpt(string(text))
 }
 
-func deploymentEvidence(c *member, d *appsv1.Deployment) gather {
+func deploymentEvidence(c *mesh.Member, d *appsv1.Deployment) gather {
 	status := d.Status.DeepCopy()
 	return func(context.Context) Evidence {
 		return Evidence{Title: objectOf(d) + " status", Cluster: c.Name, Kind: EvidenceObject, Content: statusYAML(status)}
 	}
 }
 
-func serviceEvidence(c *member, s *corev1.Service) gather {
+func serviceEvidence(c *mesh.Member, s *corev1.Service) gather {
 	s = s.DeepCopy()
 	return func(context.Context) Evidence {
 		return Evidence{
@@ -60,10 +60,10 @@ func serviceEvidence(c *member, s *corev1.Service) gather {
 	}
 }
 
-func eventEvidence(c *member, namespace, name string) gather {
+func eventEvidence(c *mesh.Member, namespace, name string) gather {
 	return func(ctx context.Context) Evidence {
 		e := Evidence{Title: "events of " + namespace + "/" + name, Cluster: c.Name, Kind: EvidenceLog}
-		list, err := c.cluster.Events(ctx, namespace, name)
+		list, err := c.Events(ctx, namespace, name)
 		if err != nil {
 			e.Content = err.Error()
 			return e
@@ -79,10 +79,10 @@ func eventEvidence(c *member, namespace, name string) gather {
 }
 
 // logEvidence attaches the log of the newest pod of a selector.
-func logEvidence(c *member, namespace, selector, container string) gather {
+func logEvidence(c *mesh.Member, namespace, selector, container string) gather {
 	return func(ctx context.Context) Evidence {
 		e := Evidence{Title: "log of " + selector, Cluster: c.Name, Kind: EvidenceLog}
-		pods, err := c.cluster.Pods(ctx, namespace, selector)
+		pods, err := c.Pods(ctx, namespace, selector)
 		if err != nil {
 			e.Content = err.Error()
 			return e
@@ -97,13 +97,13 @@ func logEvidence(c *member, namespace, selector, container string) gather {
 }
 
 // proxyLogEvidence attaches the log of a pod's proxy.
-func proxyLogEvidence(c *member, pod mesh.Pod) gather {
+func proxyLogEvidence(c *mesh.Member, pod mesh.Pod) gather {
 	return func(ctx context.Context) Evidence { return podLog(ctx, c, pod, mesh.Sidecar) }
 }
 
-func podLog(ctx context.Context, c *member, pod mesh.Pod, container string) Evidence {
+func podLog(ctx context.Context, c *mesh.Member, pod mesh.Pod, container string) Evidence {
 	e := Evidence{Title: fmt.Sprintf("log of pod %s, container %s", pod, container), Cluster: c.Name, Kind: EvidenceLog}
-	text, err := c.cluster.Logs(ctx, pod, container, logLines)
+	text, err := c.Logs(ctx, pod, container, logLines)
 	if err != nil {
 		e.Content = err.Error()
 		return e
@@ -113,14 +113,14 @@ func podLog(ctx context.Context, c *member, pod mesh.Pod, container string) Evid
 }
 
 // listenerEvidence attaches the listeners of a gateway's first pod.
-func listenerEvidence(c *member, selector string) gather {
+func listenerEvidence(c *mesh.Member, selector string) gather {
 	return func(ctx context.Context) Evidence {
 		e := Evidence{Title: "listeners of " + selector, Cluster: c.Name, Kind: EvidenceConfig}
-		pods, err := c.cluster.Pods(ctx, "", selector)
-		if pods = running(pods); err != nil || len(pods) == 0 {
+		pods, err := c.Pods(ctx, "", selector)
+		if pods = mesh.Running(pods); err != nil || len(pods) == 0 {
 			return e
 		}
-		text, err := c.cluster.HTTP(ctx, mesh.Ref(&pods[0]), envoyAdminPort, "/listeners")
+		text, err := c.HTTP(ctx, mesh.Ref(&pods[0]), mesh.EnvoyAdminPort, "/listeners")
 		if err != nil {
 			text = []byte(err.Error())
 		}
@@ -129,7 +129,7 @@ func listenerEvidence(c *member, selector string) gather {
 	}
 }
 
-func textEvidence(c *member, kind, title, text string) gather {
+func textEvidence(c *mesh.Member, kind, title, text string) gather {
 	return func(context.Context) Evidence {
 		return Evidence{Title: title, Cluster: c.Name, Kind: kind, Content: excerpt(text)}
 	}

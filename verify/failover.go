@@ -15,6 +15,43 @@ import (
 	"github.com/meshwright/meshwright/load"
 )
 
+var failover = Check{
+	ID:       CheckFailover,
+	Title:    "regional failover",
+	Proves:   "when a region's sidecars stop listening its requests are answered by another region, none is lost, and they return after the restore",
+	Needs:    []Capability{CapabilityDeployer, CapabilityWorkload, CapabilityRegions},
+	Deadline: 6 * time.Minute,
+	Timed:    true,
+	Reasons: timedReasons(
+		recordsLost, localityUnknown,
+		Cause{
+			ReasonNotLocal, "requests of a healthy region were answered elsewhere",
+			Remedy{Text: "the DestinationRule needs localityLbSetting.failover and outlierDetection, and every node a region"},
+		},
+		Cause{
+			ReasonNotShifted, "requests of the failing region did not move to the region that the rule names",
+			Remedy{Text: "outlierDetection.maxEjectionPercent must allow to eject the whole region; profile zero-loss sets it"},
+		},
+		Cause{
+			ReasonRequestsLost, "requests failed on the way",
+			Remedy{Text: "see the kinds of errors; profile zero-loss retries what is safe to repeat"},
+		},
+		Cause{
+			ReasonNotBack, "requests did not return to the restored region",
+			Remedy{Object: "the restored pods and baseEjectionTime", Text: "the pods are not ready, or still ejected"},
+		},
+	),
+	run: checkFailover,
+}
+
+// Reasons of check "failover".
+const (
+	ReasonNotLocal     Reason = "NotLocal"
+	ReasonNotShifted   Reason = "NotShifted"
+	ReasonRequestsLost Reason = "RequestsLost"
+	ReasonNotBack      Reason = "NotBack"
+)
+
 // The ways in which a region fails.
 const (
 	FaultDrain    = "drain"    // its sidecars stop listening at once, as the article has it
@@ -191,7 +228,7 @@ func checkFailover(ctx context.Context, m *session, out *outcome) {
 // failover runs the plan on the workload of m and returns what was measured, or
 // nil when it could not be run, which is a finding.
 func (m *session) failover(ctx context.Context, p FailoverPlan, out *outcome) *FailoverData {
-	loaders, finding := m.loaders(ctx, func(c *member) bool { return c.Region == p.Region })
+	loaders, finding := m.loaders(ctx, func(c *mesh.Member) bool { return c.Region == p.Region })
 	if finding == nil && len(loaders) == 0 {
 		finding = &Finding{Reason: ReasonProbeFailed, Message: "no cluster is in region " + p.Region}
 	}

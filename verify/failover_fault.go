@@ -67,7 +67,7 @@ func (m *session) breakAndMend(ctx context.Context, p FailoverPlan, plan load.Pl
 
 // victim is a server pod of the failing region.
 type victim struct {
-	member *member
+	member *mesh.Member
 	pod    corev1.Pod
 }
 
@@ -77,7 +77,7 @@ func (m *session) victims(ctx context.Context, region string) ([]victim, error) 
 		if c.Region != region {
 			continue
 		}
-		pods, err := m.servers(ctx, c)
+		pods, err := c.Servers(ctx, m.workload)
 		if err != nil {
 			return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 		}
@@ -100,7 +100,7 @@ func (v victim) strike(ctx context.Context, fault string) error {
 		path += "?graceful"
 	}
 	// pilot-agent is in every image of the proxy; curl is not.
-	res, err := v.member.cluster.Exec(ctx, mesh.Ref(&v.pod), mesh.Sidecar, []string{"pilot-agent", "request", "POST", path})
+	res, err := v.member.Exec(ctx, mesh.Ref(&v.pod), mesh.Sidecar, []string{"pilot-agent", "request", "POST", path})
 	if err != nil {
 		return fmt.Errorf("cluster %s: %w", v.member.Name, err)
 	}
@@ -111,7 +111,7 @@ func (v victim) strike(ctx context.Context, fault string) error {
 }
 
 func (v victim) remove(ctx context.Context, grace *int64) error {
-	if err := v.member.cluster.DeletePod(ctx, mesh.Ref(&v.pod), grace); err != nil {
+	if err := v.member.DeletePod(ctx, mesh.Ref(&v.pod), grace); err != nil {
 		return fmt.Errorf("cluster %s: pod %s: %w", v.member.Name, v.pod.Name, err)
 	}
 	return nil
@@ -130,7 +130,7 @@ func (m *session) awaitServers(ctx context.Context, region string, victims []vic
 		}
 		fresh := 0
 		for _, v := range now {
-			if !old[v.pod.Name] && ready(&v.pod) {
+			if !old[v.pod.Name] && mesh.Ready(&v.pod) {
 				fresh++
 			}
 		}

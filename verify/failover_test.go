@@ -30,8 +30,8 @@ func clean(part float64) (string, string) {
 }
 
 // shaped sends records at the plan's pace.
-func shaped(f *fakeMesh, s shape) func(*member, string, load.Plan, func(load.Record)) error {
-	return func(_ *member, _ string, p load.Plan, on func(load.Record)) error {
+func shaped(f *fakeMesh, s shape) func(*mesh.Member, string, load.Plan, func(load.Record)) error {
+	return func(_ *mesh.Member, _ string, p load.Plan, on func(load.Record)) error {
 		if p.Duration == warmUp {
 			return nil
 		}
@@ -165,7 +165,7 @@ func failed(t *testing.T, fault string, answer func(second float64) (pod, failur
 	if fault == FaultKill {
 		d.Events = []Moment{{10, MomentFault}, {10.1, MomentFaulted}, {17, MomentRestored}}
 	}
-	tr := trace{loader: loader{member: &member{Cluster: inRegion("cluster1", "region1")}, via: "mesh"}}
+	tr := trace{loader: loader{member: &mesh.Member{Cluster: inRegion("cluster1", "region1")}, via: "mesh"}}
 	for s := 0.5; s < 40; s++ {
 		r := load.Record{At: start.Add(time.Duration(s * float64(time.Second))), Latency: 5 * time.Millisecond}
 		if r.Instance, r.Error = answer(s); r.Error == "" {
@@ -312,7 +312,7 @@ func TestMovedAndBack(t *testing.T) {
 				t.Errorf("summary %+v", s)
 			}
 			var b strings.Builder
-			if err := r.Table(&b); err != nil || strings.Contains(b.String(), "still lost") != (c.moved < 0) || !strings.Contains(b.String(), "5 ms") {
+			if err := r.Table(&b, nil); err != nil || strings.Contains(b.String(), "still lost") != (c.moved < 0) || !strings.Contains(b.String(), "5 ms") {
 				t.Errorf("table %v:\n%s", err, b.String())
 			}
 			if f.FirstError != nil && !strings.Contains(b.String(), fmt.Sprintf(" %.2f ", *f.FirstError)) {
@@ -366,7 +366,7 @@ func TestStrangers(t *testing.T) { synctest.Test(t, testStrangers) }
 func testStrangers(t *testing.T) {
 	f, o, _ := timedMesh(t)
 	good := shaped(f, clean)
-	f.load = func(c *member, via string, p load.Plan, on func(load.Record)) error {
+	f.load = func(c *mesh.Member, via string, p load.Plan, on func(load.Record)) error {
 		return good(c, via, p, func(r load.Record) {
 			if r.Seq == 40 && via == "mesh" {
 				r.Instance = "stranger"
@@ -414,7 +414,7 @@ func testDrill(t *testing.T) {
 		t.Error(diff)
 	}
 	var b strings.Builder
-	if err := report.Table(&b); err != nil || !strings.Contains(b.String(), "article+max-ejection+retries") {
+	if err := report.Table(&b, operation); err != nil || !strings.Contains(b.String(), "article+max-ejection+retries") {
 		t.Errorf("table %v:\n%s", err, b.String())
 	}
 }
@@ -426,7 +426,7 @@ func testDrillThatIsNone(t *testing.T) {
 	f, o, d := timedMesh(t)
 	good, runs := shaped(f, clean), map[string]int{}
 	var mu sync.Mutex
-	f.load = func(c *member, via string, p load.Plan, on func(load.Record)) error {
+	f.load = func(c *mesh.Member, via string, p load.Plan, on func(load.Record)) error {
 		mu.Lock()
 		if p.Duration != warmUp {
 			runs[via]++
@@ -453,7 +453,7 @@ func testDrillThatIsNone(t *testing.T) {
 		t.Errorf("the summary counts a run that was none: %+v", s)
 	}
 	var b strings.Builder
-	if err := report.Table(&b); err != nil || !strings.Contains(b.String(), "1 of 3") || !strings.Contains(b.String(), "does not count: cluster1: client pod: 100 requests scheduled") {
+	if err := report.Table(&b, operation); err != nil || !strings.Contains(b.String(), "1 of 3") || !strings.Contains(b.String(), "does not count: cluster1: client pod: 100 requests scheduled") {
 		t.Errorf("table %v:\n%s", err, b.String())
 	}
 }
@@ -466,7 +466,7 @@ func testDrillStopped(t *testing.T) {
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	good := shaped(f, clean)
-	f.load = func(c *member, via string, p load.Plan, on func(load.Record)) error {
+	f.load = func(c *mesh.Member, via string, p load.Plan, on func(load.Record)) error {
 		d.mu.Lock()
 		second := len(d.deployed) == 2
 		d.mu.Unlock()
@@ -505,7 +505,7 @@ func testDrillLeavesSomething(t *testing.T) {
 		t.Fatalf("report %+v, %v", report, err)
 	}
 	var b strings.Builder
-	if err := report.Table(&b); err != nil || !strings.Contains(b.String(), "namespace is stuck") || !strings.Contains(b.String(), "verify --cleanup") {
+	if err := report.Table(&b, operation); err != nil || !strings.Contains(b.String(), "namespace is stuck") || !strings.Contains(b.String(), "; cleanup") {
 		t.Errorf("table %v:\n%s", err, b.String())
 	}
 }

@@ -22,8 +22,12 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/client-go/rest"
+	clienttesting "k8s.io/client-go/testing"
 
 	"github.com/meshwright/meshwright/load"
 	"github.com/meshwright/meshwright/load/call"
@@ -36,16 +40,17 @@ type fakeMesh struct {
 	root     *authority
 	clusters map[string]*fakeCluster
 	host     *fakeHost
-	load     func(c *member, via string, p load.Plan, on func(load.Record)) error
+	load     func(c *mesh.Member, via string, p load.Plan, on func(load.Record)) error
 }
 
 // fakeCluster answers as a cluster would.
 type fakeCluster struct {
-	name        string
-	ca          *authority
-	deployments []appsv1.Deployment
-	services    []corev1.Service
-	pods        []corev1.Pod
+	mesh.Streams // none: what is not overridden is never asked
+	name         string
+	ca           *authority
+	deployments  []appsv1.Deployment
+	services     []corev1.Service
+	pods         []corev1.Pod
 
 	down      error                          // every call fails
 	http      map[string]string              // "pod:port/path" -> body
@@ -89,43 +94,56 @@ func (h *fakeHost) Get(_ context.Context, url string, _ time.Duration) (int, str
 	return f()
 }
 
-func (f *fakeCluster) Deployments(_ context.Context, ns, selector string) ([]appsv1.Deployment, error) {
-	if f.panics {
+// kubernetes is the cluster's API server, which answers from the fake's own lists.
+func (f *fakeCluster) kubernetes() kubernetes.Interface {
+	c := &fake.Clientset{}
+	c.AddReactor("*", "*", f.react)
+	return c
+}
+
+func (f *fakeCluster) react(action clienttesting.Action) (bool, runtime.Object, error) {
+	resource := action.GetResource().Resource
+	if f.panics && resource == "deployments" {
 		panic("boom")
 	}
-	return match(f.deployments, ns, selector), f.down
-}
-
-func (f *fakeCluster) Services(_ context.Context, ns, selector string) ([]corev1.Service, error) {
-	return match(f.services, ns, selector), f.down
-}
-
-func (f *fakeCluster) Service(_ context.Context, ns, name string) (*corev1.Service, error) {
 	if f.down != nil {
-		return nil, f.down
+		return true, nil, f.down
 	}
-	for i := range f.services {
-		if s := &f.services[i]; s.Namespace == ns && s.Name == name {
-			return s, nil
+	switch a := action.(type) {
+	case clienttesting.ListAction:
+		return true, f.list(resource, a.GetNamespace(), a.GetListRestrictions().Labels.String()), nil
+	case clienttesting.DeleteActionImpl:
+		f.replace(mesh.Pod{Namespace: a.GetNamespace(), Name: a.GetName()})
+		return true, nil, nil
+	case clienttesting.GetAction:
+		for i := range f.services {
+			if s := &f.services[i]; resource == "services" && s.Namespace == a.GetNamespace() && s.Name == a.GetName() {
+				return true, s, nil
+			}
 		}
+		return true, nil, apierrors.NewNotFound(schema.GroupResource{Resource: resource}, a.GetName())
 	}
-	return nil, apierrors.NewNotFound(schema.GroupResource{Resource: "services"}, name)
+	return false, nil, nil
 }
 
-func (f *fakeCluster) Pods(_ context.Context, ns, selector string) ([]corev1.Pod, error) {
+func (f *fakeCluster) list(resource, ns, selector string) runtime.Object {
 	f.podsMu.Lock()
 	defer f.podsMu.Unlock()
-	return match(f.pods, ns, selector), f.down
-}
-
-func (f *fakeCluster) Nodes(context.Context) ([]corev1.Node, error) {
-	return []corev1.Node{{ObjectMeta: metav1.ObjectMeta{
-		Name: f.name + "-control-plane", Labels: map[string]string{corev1.LabelTopologyRegion: f.region},
-	}}}, f.down
-}
-
-func (f *fakeCluster) Events(context.Context, string, string) ([]corev1.Event, error) {
-	return []corev1.Event{{Type: "Warning", Reason: "Unhealthy", Message: "probe failed"}}, f.down
+	switch resource {
+	case "deployments":
+		return &appsv1.DeploymentList{Items: match(f.deployments, ns, selector)}
+	case "services":
+		return &corev1.ServiceList{Items: match(f.services, ns, selector)}
+	case "pods":
+		return &corev1.PodList{Items: match(f.pods, ns, selector)}
+	case "nodes":
+		return &corev1.NodeList{Items: []corev1.Node{{ObjectMeta: metav1.ObjectMeta{
+			Name: f.name + "-control-plane", Labels: map[string]string{corev1.LabelTopologyRegion: f.region},
+		}}}}
+	case "events":
+		return &corev1.EventList{Items: []corev1.Event{{Type: "Warning", Reason: "Unhealthy", Message: "probe failed"}}}
+	}
+	panic("no list of " + resource)
 }
 
 func (f *fakeCluster) Logs(_ context.Context, pod mesh.Pod, container string, _ int64) ([]byte, error) {
@@ -485,9 +503,11 @@ func (f *fakeMesh) options() Options {
 			Versions: map[string][]string{"cluster1": {"v2"}, "cluster2": {"v1"}},
 		},
 		Timeouts: Timeouts{
-			Planes: 50 * time.Millisecond, Trust: 50 * time.Millisecond, Discovery: 50 * time.Millisecond, Calls: 50 * time.Millisecond, Networks: 50 * time.Millisecond,
-			Interval: 10 * time.Millisecond,
+			Checks: map[string]time.Duration{}, Interval: 10 * time.Millisecond,
 		},
+	}
+	for _, id := range ReadOnlyIDs() {
+		o.Timeouts.Checks[id] = 50 * time.Millisecond
 	}
 	for _, name := range []string{"cluster1", "cluster2"} {
 		p := plan[name]
@@ -511,16 +531,38 @@ func (f *fakeMesh) run(t *testing.T, o Options) *Report {
 	if err != nil {
 		t.Fatal(err)
 	}
+	checkWords(t, report)
 	return report
+}
+
+// checkWords: a report has no command line of this module's, and a remedy for
+// everything that it found.
+func checkWords(t *testing.T, report *Report) {
+	t.Helper()
+	for _, c := range report.Checks {
+		texts := append([]string{c.Title, c.Proves, c.Summary, c.Remedy.Text, c.Remedy.Object}, c.Retried...)
+		check := checks[slices.Index(IDs(), c.ID)]
+		for _, f := range c.Findings {
+			texts = append(texts, f.Object, f.Message)
+			if check.remedy(f.Reason) == (Remedy{}) {
+				t.Errorf("check %s: reason %s is not declared", c.ID, f.Reason)
+			}
+		}
+		for _, text := range texts {
+			if strings.Contains(text, " --") || strings.Contains(text, "meshwright ") {
+				t.Errorf("check %s: a command line in %q", c.ID, text)
+			}
+		}
+	}
 }
 
 func (f *fakeMesh) mesh(o Options) *session {
 	m := &session{
-		workload: o.Workload, timeouts: o.Timeouts.withDefaults(), host: f.host, flags: o.Flags,
+		workload: o.Workload, timeouts: o.Timeouts.withDefaults(), host: f.host,
 		deployer: o.Deployer, rules: o.Rules, generator: fakeGenerator{f},
 	}
 	for _, target := range o.Targets {
-		m.members = append(m.members, &member{Cluster: target, cluster: f.clusters[target.Name]})
+		m.members = append(m.members, &mesh.Member{Cluster: target, Kubernetes: f.clusters[target.Name].kubernetes(), Streams: f.clusters[target.Name]})
 	}
 	return m
 }

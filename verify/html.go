@@ -19,13 +19,16 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"where":   func(f Finding) string { return strings.TrimSuffix(f.where(), ": ") },
 	"heading": Evidence.heading,
 	"data":    dataText,
+	"remedy":  Remedy.String,
 }).Parse(pageText))
 
 // HTML writes the report as a page that is whole in itself: it loads nothing,
 // runs nothing, and can be attached to a message or kept beside a build.
-func (r *Report) HTML(w io.Writer) error {
+// show prints a remedy, as in Table.
+func (r *Report) HTML(w io.Writer, show func(Remedy) string) error {
 	var b bytes.Buffer // so that a failure leaves no half of a page
-	if err := page.Execute(&b, r); err != nil {
+	shown := template.Must(page.Clone()).Funcs(template.FuncMap{"remedy": func(r Remedy) string { return r.shown(show) }})
+	if err := shown.Execute(&b, r); err != nil {
 		return err
 	}
 	_, err := w.Write(b.Bytes())

@@ -27,7 +27,7 @@ func odd() *Report {
 		Checks: []Result{
 			{ID: "planes", Title: "control planes", Proves: "they are there", Required: true, Status: Passed, Summary: "all there " + evil, Attempts: 2, Retried: []string{evil}, Seconds: 1.5, Data: map[string]any{"a": evil, "n": 1e-9}},
 			{
-				ID: "trust", Title: "one root", Required: true, Status: Failed, Reason: ReasonRootsDiffer, Summary: "cluster1: roots differ " + evil + " (and 1 more)", Hint: "look " + evil, Attempts: 1, Seconds: 0.25,
+				ID: "trust", Title: "one root", Required: true, Status: Failed, Reason: ReasonRootsDiffer, Summary: "cluster1: roots differ " + evil + " (and 1 more)", Remedy: Remedy{Text: "look " + evil}, Attempts: 1, Seconds: 0.25,
 				Findings: []Finding{
 					{Reason: ReasonRootsDiffer, Cluster: "cluster1", Object: "deployment " + evil, Message: "roots differ " + evil},
 					{Reason: ReasonRootsMixed, Message: "roots are mixed", Warning: true},
@@ -42,7 +42,7 @@ func odd() *Report {
 
 func TestJUnit(t *testing.T) {
 	var b bytes.Buffer
-	if err := odd().JUnit(&b); err != nil {
+	if err := odd().JUnit(&b, nil); err != nil {
 		t.Fatal(err)
 	}
 	var got junitSuite
@@ -68,7 +68,7 @@ func TestJUnit(t *testing.T) {
 			{Name: "trust", Class: "meshwright.verify", Time: 0.25, Failure: &junitText{
 				Type: "RootsDiffer", Message: "RootsDiffer: cluster1: roots differ " + clean + " (and 1 more)",
 				Text: "RootsDiffer  cluster1: deployment " + clean + ": roots differ " + clean + "\n" +
-					"RootsMixed  roots are mixed\nnext: look " + clean + "\n\n-- cluster1: log " + clean + "\nline\n" + clean + "\n",
+					"RootsMixed  roots are mixed\nremedy: look " + clean + "\n\n-- cluster1: log " + clean + "\nline\n" + clean + "\n",
 			}},
 			{Name: "discovery", Class: "meshwright.verify", Skipped: &junitText{Type: "NoWorkload", Message: "nothing to call " + clean}},
 			{Name: "calls", Class: "meshwright.verify"},
@@ -87,7 +87,7 @@ func TestJUnit(t *testing.T) {
 
 func TestJUnitOfNothing(t *testing.T) {
 	var b bytes.Buffer
-	if err := (&Report{Verdict: Pass}).JUnit(&b); err != nil {
+	if err := (&Report{Verdict: Pass}).JUnit(&b, nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, part := range []string{`tests="0"`, "<properties>", "<system-out>", `timestamp="0001-01-01T00:00:00"`} {
@@ -99,7 +99,7 @@ func TestJUnitOfNothing(t *testing.T) {
 
 func TestHTML(t *testing.T) {
 	var b bytes.Buffer
-	if err := odd().HTML(&b); err != nil {
+	if err := odd().HTML(&b, nil); err != nil {
 		t.Fatal(err)
 	}
 	got := b.String()
@@ -126,16 +126,16 @@ func TestHTML(t *testing.T) {
 	hopeless := odd()
 	hopeless.Checks[0].Data = func() {}
 	b.Reset()
-	if err := hopeless.HTML(&b); err == nil || b.Len() > 0 {
+	if err := hopeless.HTML(&b, nil); err == nil || b.Len() > 0 {
 		t.Errorf("data that cannot be rendered: error %v after %d bytes", err, b.Len())
 	}
 }
 
 func TestRenderersReportWriteErrors(t *testing.T) {
 	full := errors.New("disk full")
-	for name, render := range map[string]func(io.Writer) error{"junit": odd().JUnit, "html": odd().HTML} {
+	for name, render := range map[string]func(io.Writer, func(Remedy) string) error{"junit": odd().JUnit, "html": odd().HTML} {
 		t.Run(name, func(t *testing.T) {
-			if err := render(failing{full}); !errors.Is(err, full) {
+			if err := render(failing{full}, nil); !errors.Is(err, full) {
 				t.Errorf("error %v", err)
 			}
 		})

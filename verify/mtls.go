@@ -7,11 +7,42 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh"
+)
+
+var mutualTLS = Check{
+	ID:       CheckMTLS,
+	Title:    "mutual TLS",
+	Proves:   "under STRICT mTLS a caller without a certificate is refused, from a pod and from the node",
+	Needs:    []Capability{CapabilityDeployer, CapabilityWorkload},
+	Deadline: 6 * time.Minute,
+	Timed:    true,
+	Reasons: timedReasons(
+		Cause{
+			ReasonPlaintextAccepted, "a caller without a certificate got an answer",
+			Remedy{
+				Text:    "a PeerAuthentication in the namespace of the workload or in the root namespace overrides STRICT",
+				Command: "kubectl get peerauthentications -A",
+			},
+		},
+		controlFailed,
+		Cause{
+			ReasonRefusalUnproven, "a caller got no answer, but not for lack of a certificate",
+			Remedy{Object: "the network of the caller", Text: "the caller did not reach the pod at all, so that the refusal proves nothing"},
+		},
+	),
+	run: checkMTLS,
+}
+
+// Reasons of check "mtls".
+const (
+	ReasonPlaintextAccepted Reason = "PlaintextAccepted"
+	ReasonRefusalUnproven   Reason = "RefusalUnproven"
 )
 
 // Callers without a certificate.
@@ -32,7 +63,7 @@ type Refusal struct {
 	Target  string `json:"target"` // the server pod
 	// Got is what curl said: the connection was made, then closed.
 	Got string `json:"got"`
-	// Reached is the control of the way: the caller got an answer from the
+	// Reached is the control of the path: the caller got an answer from the
 	// target's port that takes plaintext by design.
 	Reached bool `json:"reached"`
 	// Answered is the control of the target: mesh clients got so many answers
@@ -54,7 +85,7 @@ func checkMTLS(ctx context.Context, m *session, out *outcome) {
 		answers := m.answered(ctx, out)
 		var mu sync.Mutex
 		var data MTLSData
-		m.each(func(c *member) {
+		m.each(func(c *mesh.Member) {
 			for _, r := range m.plaintext(ctx, c, out) {
 				r.Answered = answers[r.Target]
 				r.judge(out)
@@ -74,7 +105,7 @@ func (m *session) answered(ctx context.Context, out *outcome) map[string]int {
 	n := powerOf(m.choices(), len(m.workload.AllVersions())).Requests
 	var mu sync.Mutex
 	got := map[string]int{}
-	m.each(func(c *member) {
+	m.each(func(c *mesh.Member) {
 		b, finding := m.callFromPod(ctx, c, "mesh", m.workload.URL(), n)
 		if finding != nil {
 			out.add(*finding)
@@ -92,20 +123,20 @@ func (m *session) answered(ctx context.Context, out *outcome) map[string]int {
 }
 
 // plaintext calls every server pod of c from every outsider in c.
-func (m *session) plaintext(ctx context.Context, c *member, out *outcome) []Refusal {
-	servers, err := m.servers(ctx, c)
+func (m *session) plaintext(ctx context.Context, c *mesh.Member, out *outcome) []Refusal {
+	servers, err := c.Servers(ctx, m.workload)
 	if err != nil {
 		out.add(unreachable(c, "", err))
 		return nil
 	}
 	var list []Refusal
 	for _, o := range outsiders {
-		pods, err := c.cluster.Pods(ctx, m.workload.Namespace, o.selector)
+		pods, err := c.Pods(ctx, m.workload.Namespace, o.selector)
 		if err != nil {
 			out.add(unreachable(c, "", err))
 			return nil
 		}
-		if pods = running(pods); len(pods) == 0 {
+		if pods = mesh.Running(pods); len(pods) == 0 {
 			out.add(Finding{Reason: ReasonClientMissing, Cluster: c.Name, Message: "no running pod " + o.selector})
 			continue
 		}
@@ -124,15 +155,15 @@ func (m *session) plaintext(ctx context.Context, c *member, out *outcome) []Refu
 
 // refusal calls one server pod from an outsider: its service port, and the port
 // of the proxy's readiness, which takes plaintext.
-func (m *session) refusal(ctx context.Context, c *member, from, to *corev1.Pod) (*Refusal, *Finding) {
+func (m *session) refusal(ctx context.Context, c *mesh.Member, from, to *corev1.Pod) (*Refusal, *Finding) {
 	curl := func(port int, path string) (mesh.Output, error) {
 		url := "http://" + net.JoinHostPort(to.Status.PodIP, strconv.Itoa(port)) + path
-		return c.cluster.Exec(ctx, mesh.Ref(from), mesh.AppContainer(from), []string{
+		return c.Exec(ctx, mesh.Ref(from), mesh.AppContainer(from), []string{
 			"curl", "-sS", "-o", "/dev/null", "-w", "%{http_code}", "--max-time", call.Seconds(m.timeouts.Request), url,
 		})
 	}
 	r := &Refusal{Cluster: c.Name, Target: to.Name}
-	control, err := curl(statusPort, "/healthz/ready")
+	control, err := curl(mesh.StatusPort, "/healthz/ready")
 	if err != nil {
 		return nil, new(unreachable(c, "pod "+from.Name, err))
 	}
@@ -160,9 +191,9 @@ func (r *Refusal) judge(out *outcome) {
 	case strings.HasPrefix(r.Got, "status "):
 		report(ReasonPlaintextAccepted, "it answered %s in plaintext: %s", r.Caller, r.Got)
 	case r.Got != "connection closed":
-		report(ReasonRefusalUnproven, "%s got no answer, but was not turned away either: %s", r.Caller, r.Got)
+		report(ReasonRefusalUnproven, "%s got no answer, but the connection was not closed either: %s", r.Caller, r.Got)
 	case !r.Reached:
-		report(ReasonRefusalUnproven, "%s does not reach the port that takes plaintext either: the way is broken", r.Caller)
+		report(ReasonRefusalUnproven, "%s does not reach the port that takes plaintext either: the path is broken", r.Caller)
 	}
 	if r.Answered == 0 {
 		report(ReasonControlFailed, "no mesh client got an answer from it either")

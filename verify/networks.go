@@ -5,9 +5,70 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/meshwright/meshwright/mesh"
+)
+
+var networks = Check{
+	ID:       CheckNetworks,
+	Title:    "network isolation",
+	Proves:   "pods of one network reach each other and no gateway is between them; pods of different networks do not, and call through the gateways",
+	Needs:    []Capability{CapabilityWorkload},
+	Deadline: 15 * time.Second,
+	Reasons: []Cause{
+		clientMissing,
+		workloadMissing,
+		controlFailed,
+		{
+			ReasonPodUnreachable, "pods of one network do not reach each other",
+			Remedy{
+				Object:  "`ip route` on the node of the client",
+				Text:    "the route to the pods of that cluster is missing or goes elsewhere; restore it",
+				Command: "docker exec NODE systemctl enable --now meshwright-routes",
+			},
+		},
+		{
+			ReasonNotIsolated, "a pod reaches a pod of another network directly",
+			Remedy{
+				Object: "`ip route` on the nodes",
+				Text:   "the pods are on one network: give both clusters the same `network`, or remove the route between them",
+			},
+		},
+		{ReasonGatewayBypassed, "a proxy calls pods of another network directly", wrongNetworkLabel},
+		{
+			ReasonGatewayOnPath, "a proxy calls its own network through a gateway",
+			Remedy{
+				Object: "label topology.istio.io/network of the pods and of namespace istio-system in both clusters",
+				Text:   "the labels differ, so that istiod treats clusters of one network as different networks",
+			},
+		},
+		{
+			ReasonCallerHidden, "a server sees the callers' node in place of the callers",
+			Remedy{
+				Text:    "the node of the callers must not masquerade connections to pods of its network; restore the exception, then restart the callers",
+				Command: "docker exec NODE systemctl enable --now meshwright-routes",
+			},
+		},
+		{
+			ReasonPathUnproven, "no answer came from a cluster, more came than its endpoints carried, or no server has a connection of its caller",
+			Remedy{Text: "see the checks " + CheckControlPlane + ", " + CheckDiscovery + " and " + CheckConnectivity + "; the evidence lists who is connected"},
+		},
+	},
+	run: checkNetworks,
+}
+
+// Reasons of check "networks".
+const (
+	ReasonPodUnreachable  Reason = "PodUnreachable"
+	ReasonNotIsolated     Reason = "NotIsolated"
+	ReasonGatewayBypassed Reason = "GatewayBypassed"
+	ReasonGatewayOnPath   Reason = "GatewayOnPath"
+	ReasonCallerHidden    Reason = "CallerHidden"
+	ReasonPathUnproven    Reason = "PathUnproven"
 )
 
 // NetworksData is what check "networks" measured.
@@ -22,19 +83,19 @@ type NetworksData struct {
 
 // place is what the check needs of one cluster.
 type place struct {
-	*member
+	*mesh.Member
 	client  corev1.Pod
 	servers []corev1.Pod // of the workload
 	landing landing
 }
 
-// checkNetworks proves that clusters of one network are really direct neighbours
-// and that those of different networks really are not, and that calls go the way
-// that this asks for.
+// checkNetworks proves that clusters of one network reach each other directly, that
+// clusters of different networks do not, and that requests take the path that
+// follows from this.
 func checkNetworks(ctx context.Context, m *session, out *outcome) {
 	data := NetworksData{Reaches: []Reach{}, Paths: []Path{}, Responders: []Responder{}}
 	if len(m.members) < 2 {
-		out.data, out.summary = data, "one cluster: there is no other to be near to or apart from"
+		out.data, out.summary = data, "one cluster: there is no other network or neighbour"
 		return
 	}
 	places := m.places(ctx, out)
@@ -62,13 +123,13 @@ func checkNetworks(ctx context.Context, m *session, out *outcome) {
 	}
 	var parts []string
 	if direct > 0 {
-		parts = append(parts, fmt.Sprintf("%s within a network: pod to pod, no gateway", count(direct, "way")))
+		parts = append(parts, fmt.Sprintf("%s within a network: pod to pod, no gateway", count(direct, "path")))
 	}
 	if apart > 0 {
-		parts = append(parts, fmt.Sprintf("%s between networks: shut to pods, open through gateways", count(apart, "way")))
+		parts = append(parts, fmt.Sprintf("%s between networks: closed to pods, open through gateways", count(apart, "path")))
 	}
 	if n := unseen(data.Paths); n > 0 {
-		parts = append(parts, fmt.Sprintf("%s not seen by the servers: no connection stays open", count(n, "way")))
+		parts = append(parts, fmt.Sprintf("%s not seen by the servers: no connection stays open", count(n, "path")))
 	}
 	out.summary = strings.Join(parts, "; ")
 }
@@ -99,7 +160,7 @@ func (m *session) serving() int {
 func (m *session) places(ctx context.Context, out *outcome) []*place {
 	var mu sync.Mutex
 	found := map[string]*place{}
-	m.each(func(c *member) {
+	m.each(func(c *mesh.Member) {
 		p, f := m.place(ctx, c)
 		if f != nil {
 			out.add(*f)
@@ -118,16 +179,16 @@ func (m *session) places(ctx context.Context, out *outcome) []*place {
 	return list
 }
 
-func (m *session) place(ctx context.Context, c *member) (*place, *Finding) {
+func (m *session) place(ctx context.Context, c *mesh.Member) (*place, *Finding) {
 	client, f := m.readyPod(ctx, c, m.workload.Clients())
 	if f != nil {
 		return nil, f
 	}
-	servers, err := m.servers(ctx, c)
+	servers, err := c.Servers(ctx, m.workload)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return nil, new(unreachable(c, "", err))
 	}
-	p := &place{member: c, client: *client, servers: servers}
+	p := &place{Member: c, client: *client, servers: servers}
 	if p.landing, err = m.landing(ctx, p); err != nil {
 		return nil, new(unreachable(c, "", err))
 	}

@@ -24,8 +24,8 @@ func TestNetworks(t *testing.T) {
 		want  red
 		says  string // part of the summary
 	}{
-		"two networks": {false, func(*fakeMesh, *Options) {}, red{}, "2 ways between networks: shut"},
-		"one network":  {true, func(*fakeMesh, *Options) {}, red{}, "2 ways within a network: pod to pod, no gateway"},
+		"two networks": {false, func(*fakeMesh, *Options) {}, red{}, "2 paths between networks: closed"},
+		"one network":  {true, func(*fakeMesh, *Options) {}, red{}, "2 paths within a network: pod to pod, no gateway"},
 
 		"a route between two networks": {
 			false, func(f *fakeMesh, _ *Options) { f.clusters["cluster1"].reach[v1] = "helloworld-v1-0" },
@@ -38,17 +38,17 @@ func TestNetworks(t *testing.T) {
 					return mesh.Output{Code: 7, Stdout: []byte("\n#connect 0.000000 000\n"), Stderr: []byte("curl: (7) No route to host")},
 						strings.Contains(strings.Join(argv, " "), v1)
 				}
-			}, red{}, "2 ways between networks: shut",
+			}, red{}, "2 paths between networks: closed",
 		},
 		"another pod has the address here": {
 			false, func(f *fakeMesh, _ *Options) { f.clusters["cluster1"].reach[v1] = "billing-0" },
 			red{},
-			"2 ways between networks: shut",
+			"2 paths between networks: closed",
 		},
 		"a proxy on the way out answers for everyone": {
 			false, func(f *fakeMesh, _ *Options) { f.clusters["cluster1"].reach[v1] = "" },
 			red{},
-			"2 ways between networks: shut",
+			"2 paths between networks: closed",
 		},
 		"connected, then closed": {
 			false, func(f *fakeMesh, _ *Options) {
@@ -63,7 +63,7 @@ func TestNetworks(t *testing.T) {
 				c := f.clusters["cluster1"]
 				c.reach[v1] = ""
 				c.pods = append(c.pods, corev1.Pod{Status: corev1.PodStatus{PodIP: plan["cluster2"].podIP}})
-			}, red{}, "2 ways between networks: shut",
+			}, red{}, "2 paths between networks: closed",
 		},
 		"the client reaches nothing at all": {
 			false, func(f *fakeMesh, _ *Options) { clear(f.clusters["cluster1"].reach) },
@@ -96,7 +96,7 @@ func TestNetworks(t *testing.T) {
 					c.exec = answering(version)
 					f.host.get[plan[name].ingress] = func() (int, string, error) { return 200, hello(version), nil }
 				}
-			}, red{}, "2 ways between networks: shut",
+			}, red{}, "2 paths between networks: closed",
 		},
 
 		"no route to the other's pods": {
@@ -129,7 +129,7 @@ func TestNetworks(t *testing.T) {
 				c := f.clusters["cluster2"]
 				c.proxy = noCat
 				c.app = func([]string) mesh.Output { return mesh.Output{Stdout: []byte(c.peers)} }
-			}, red{}, "2 ways within a network: pod to pod, no gateway",
+			}, red{}, "2 paths within a network: pod to pod, no gateway",
 		},
 		"somebody else is connected": {
 			true, func(f *fakeMesh, _ *Options) { f.clusters["cluster2"].peers = procTable("10.10.0.99") },
@@ -142,7 +142,7 @@ func TestNetworks(t *testing.T) {
 					c.http["sleep-0"+envoyClusters] = strings.ReplaceAll(c.http["sleep-0"+envoyClusters], `"value": "1", "name": "cx_active"`, `"value": "0", "name": "cx_active"`)
 					c.peers = procTable("10.10.0.3")
 				}
-			}, red{}, "2 ways not seen by the servers",
+			}, red{}, "2 paths not seen by the servers",
 		},
 		"its own network through a gateway": {
 			true, func(f *fakeMesh, o *Options) {
@@ -156,7 +156,7 @@ func TestNetworks(t *testing.T) {
 		"a gateway carries calls in a mesh of one network": {
 			true, func(f *fakeMesh, o *Options) {
 				o.Targets[1].EastWestAddress = plan["cluster2"].eastWest
-				f.clusters["cluster2"].http["istio-eastwestgateway-0"+envoyClusters] = clusterJSON(passthrough(o.Workload), v1)
+				f.clusters["cluster2"].http["istio-eastwestgateway-0"+envoyClusters] = clusterJSON(o.Workload.Passthrough(), v1)
 			}, red{CheckNetworks: ReasonGatewayOnPath}, "carries 1 connection",
 		},
 	}
@@ -183,21 +183,22 @@ func TestNetworks(t *testing.T) {
 // noCat is a proxy whose image has no cat.
 func noCat(argv []string) (mesh.Output, bool) { return mesh.Output{Code: 127}, argv[0] == "cat" }
 
-// TestMendsOfRoutes: what a command did on a node no refresh does again, neither by the
-// hints nor by the documentation.
-func TestMendsOfRoutes(t *testing.T) {
-	const mend, vain = "`docker exec NODE systemctl enable --now meshwright-routes`", "--refresh"
-	document, err := os.ReadFile("../../docs/checks.md")
+// TestRemediesOfRoutes: a refresh does not repeat what a command did on a node, so
+// that neither the remedies nor the documentation name it.
+func TestRemediesOfRoutes(t *testing.T) {
+	const command = "docker exec NODE systemctl enable --now meshwright-routes"
+	document, err := os.ReadFile("../docs/checks.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, reason := range []Reason{ReasonPodUnreachable, ReasonCallerHidden} {
+		if r := networks.remedy(reason); r.Command != command || r.Operation != "" {
+			t.Errorf("%s: %+v", reason, r)
+		}
 		_, row, _ := strings.Cut(string(document), "\n| `"+string(reason)+"` |")
 		row, _, _ = strings.Cut(row, "\n")
-		for where, text := range map[string]string{"hint": hints[reason], "docs/checks.md": row} {
-			if !strings.Contains(text, mend) || strings.Contains(text, vain) {
-				t.Errorf("%s: %s: %q", reason, where, text)
-			}
+		if !strings.Contains(row, "`"+command+"`") || strings.Contains(row, "refresh") {
+			t.Errorf("docs/checks.md: %s: %q", reason, row)
 		}
 	}
 }
@@ -272,36 +273,5 @@ func TestConnected(t *testing.T) {
 				t.Errorf("got %t, %q, %v", got, detail, err)
 			}
 		})
-	}
-}
-
-func TestInboundPeers(t *testing.T) {
-	// Of a pod with a sidecar: a listener, two clients, a closed one, a
-	// connection of the sidecar to the application, one to the status port, and
-	// one over an IPv6 socket.
-	const table = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
-   0: 00000000:3A9E 00000000:0000 0A 00000000:00000000 00:00000000 00000000  1337        0 1 1
-   1: 07000A0A:3A9E 05000B0A:D431 01 00000000:00000000 00:00000000 00000000  1337        0 2 1
-   2: 07000A0A:3A9E 0300C00A:9C40 01 00000000:00000000 00:00000000 00000000  1337        0 3 1
-   3: 07000A0A:3A9E 09000B0A:9C41 06 00000000:00000000 00:00000000 00000000     0        0 0 3
-   4: 07000A0A:1388 0600007F:8001 01 00000000:00000000 00:00000000 00000000     0        0 4 1
-   5: 07000A0A:3AAD 0100C00A:8002 01 00000000:00000000 00:00000000 00000000  1337        0 5 1
-  sl  local_address                         remote_address                        st tx_queue
-   0: 0000000000000000FFFF000007000A0A:3A9E 0000000000000000FFFF000006000B0A:D432 01 00000000:00000000
-`
-	want := []string{"10.11.0.5", "10.11.0.6", "10.192.0.3"}
-	if diff := cmp.Diff(want, inboundPeers(table, envoyInboundPort, 5000)); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-}
-
-func TestHostStats(t *testing.T) {
-	got, err := parseHostStats([]byte(strings.ReplaceAll(clustersJSON("10.10.0.7:5000"), "{{10.10.0.7:5000}}", "18446744073709551615")), outbound(mesh.Workload{Namespace: "sample", Service: "helloworld", Port: 5000}))
-	want := map[string]hostStats{"10.10.0.7:5000": {Requests: 18446744073709551615, Connections: 1, Open: 1}}
-	if diff := cmp.Diff(want, got); diff != "" || err != nil {
-		t.Errorf("%v; -want +got:\n%s", err, diff)
-	}
-	if _, err := parseHostStats([]byte(strings.ReplaceAll(clustersJSON("10.10.0.7:5000"), "{{10.10.0.7:5000}}", "many")), "outbound|5000||helloworld.sample.svc.cluster.local"); err == nil {
-		t.Error("a counter that is no number was read")
 	}
 }

@@ -27,23 +27,21 @@ func (o *outcome) add(f Finding, evidence ...gather) {
 	o.findings = append(o.findings, f)
 }
 
-// failed reports whether there is a finding that is no mere warning.
+// failed reports whether there is a finding that is not a warning.
 func (o *outcome) failed() bool {
 	return slices.ContainsFunc(o.findings, func(f Finding) bool { return !f.Warning })
 }
 
-// anyCheck are the causes that every check can have, most causal first.
-var anyCheck = []Reason{ReasonPanicked, ReasonClusterUnreachable, ReasonTimedOut, ReasonProbeFailed}
-
 // sort puts failures before warnings and causes before consequences, by the
 // check's own order of reasons; reasons that any check can have come first,
 // since nothing after them is certain.
-func (o *outcome) sort(order []Reason) {
+func (o *outcome) sort(order []Cause) {
 	rank := func(r Reason) int {
-		if i := slices.Index(anyCheck, r); i >= 0 {
-			return i - len(anyCheck)
+		is := func(c Cause) bool { return c.Reason == r }
+		if i := slices.IndexFunc(commonReasons, is); i >= 0 {
+			return i - len(commonReasons)
 		}
-		return slices.Index(order, r)
+		return slices.IndexFunc(order, is)
 	}
 	slices.SortStableFunc(o.findings, func(a, b Finding) int {
 		if a.Warning != b.Warning {

@@ -1,6 +1,13 @@
 package verify
 
-import "math"
+import (
+	"maps"
+	"math"
+	"slices"
+
+	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
+)
 
 // falseAlarm is the probability with which a healthy mesh may fail one
 // client's call check because a version happened not to be drawn.
@@ -43,4 +50,74 @@ func (p Power) atLeast(share float64) Power {
 	p.MinShare, p.Requests = share, n
 	p.FalseAlarm = float64(p.Versions) * math.Pow(1-share, float64(n))
 	return p
+}
+
+// expected lists the versions that must answer a client in c, sorted: all of
+// them, unless the rule for traffic keeps some regions out of its reach.
+func (m *session) expected(c *mesh.Member) []string {
+	reach := m.reach(c)
+	seen := map[string]bool{}
+	for _, peer := range m.members {
+		if reach == nil || reach[peer.Region] > 0 {
+			for _, v := range m.workload.Versions[peer.Name] {
+				seen[v] = true
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(seen))
+}
+
+// reach is the percentage of a client's requests for each region; nil when no
+// rule says so.
+func (m *session) reach(c *mesh.Member) map[string]int {
+	switch rule := m.workload.Traffic; rule.Mode {
+	case topology.Distribute:
+		return rule.Weights[c.Region]
+	case topology.Failover:
+		for _, peer := range m.members {
+			if peer.Region == c.Region && len(m.workload.Versions[peer.Name]) > 0 {
+				return map[string]int{c.Region: 100}
+			}
+		}
+		return map[string]int{rule.Failover[c.Region]: 100}
+	}
+	return nil
+}
+
+// powerFor is the power of the requests of a client in c.
+func (m *session) powerFor(c *mesh.Member) Power { return m.powerToSee(c, len(m.expected(c))) }
+
+// powerToSee is the power of a client's requests that are to show n groups of hosts.
+func (m *session) powerToSee(c *mesh.Member, n int) Power {
+	p := powerOf(m.choices(), n)
+	for _, percent := range m.reach(c) {
+		if percent > 0 && percent < 100 {
+			// The region is drawn first, then the host.
+			p = p.atLeast(float64(percent) / 100 * p.MinShare)
+		}
+	}
+	return p
+}
+
+// choices bounds among how many hosts a request is spread: the pods of the
+// client's network and one gateway per other cluster, times the versions
+// behind the busiest gateway, which chooses once more.
+func (m *session) choices() int {
+	most := 1
+	for _, c := range m.members {
+		hosts, behind := 0, 1
+		for _, peer := range m.members {
+			n := len(m.workload.Versions[peer.Name])
+			switch {
+			case n == 0:
+			case peer.Network == c.Network:
+				hosts += n
+			default:
+				hosts++
+				behind = max(behind, n)
+			}
+		}
+		most = max(most, hosts*behind)
+	}
+	return most
 }

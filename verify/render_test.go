@@ -30,7 +30,7 @@ func TestTable(t *testing.T) {
 			wreck(f)
 			report := f.run(t, f.options())
 			var b bytes.Buffer
-			if err := report.Table(&b, false); err != nil {
+			if err := report.Table(&b, false, nil); err != nil {
 				t.Fatal(err)
 			}
 			golden.Compare(t, filepath.Join("testdata", "table-"+name+".txt"), times.ReplaceAll(b.Bytes(), []byte("T")))
@@ -43,7 +43,7 @@ func TestTableColor(t *testing.T) {
 	report := f.run(t, f.options())
 	for color, want := range map[bool]bool{true: true, false: false} {
 		var b bytes.Buffer
-		if err := report.Table(&b, color); err != nil {
+		if err := report.Table(&b, color, nil); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Contains(b.String(), "\x1b["); got != want {
@@ -67,7 +67,7 @@ func TestJSONRoundTrip(t *testing.T) {
 	if back.Version != FormatVersion || back.Verdict != Fail || len(back.Checks) != len(report.Checks) {
 		t.Errorf("version %d, verdict %s, %d checks", back.Version, back.Verdict, len(back.Checks))
 	}
-	if diff := cmp.Diff(report.Check(CheckCalls).Findings, back.Check(CheckCalls).Findings, cmpopts.IgnoreUnexported(Finding{})); diff != "" {
+	if diff := cmp.Diff(report.Check(CheckConnectivity).Findings, back.Check(CheckConnectivity).Findings, cmpopts.IgnoreUnexported(Finding{})); diff != "" {
 		t.Errorf("findings (-wrote +read):\n%s", diff)
 	}
 }

@@ -13,7 +13,7 @@ import (
 
 // FormatVersion is the version of the report's JSON. It grows when a field
 // changes its meaning or goes away, not when one is added.
-const FormatVersion = 1
+const FormatVersion = 2
 
 // Verdict sums a report up.
 type Verdict = string
@@ -65,7 +65,7 @@ type Result struct {
 	Status  Status `json:"status"`
 	Reason  Reason `json:"reason,omitempty"` // of a failure, warning or skip: the most causal of the findings
 	Summary string `json:"summary"`          // one line
-	Hint    string `json:"hint,omitempty"`   // what to do next
+	Remedy  Remedy `json:"remedy,omitzero"`  // of the reason
 
 	Findings []Finding  `json:"findings,omitempty"`
 	Evidence []Evidence `json:"evidence,omitempty"`

@@ -5,13 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // retriesOf reads how often a proxy has repeated a request to the workload.
 // known is false where the proxy does not count: Istio leaves the figure out
 // unless the pod's proxyStatsMatcher asks for it.
-func (m *session) retriesOf(ctx context.Context, p proxy) (n int, known bool, err error) {
-	body, err := p.admin(ctx, `/stats?format=json&filter=upstream_rq_retry$`)
+func (m *session) retriesOf(ctx context.Context, p mesh.Proxy) (n int, known bool, err error) {
+	body, err := p.Admin(ctx, `/stats?format=json&filter=upstream_rq_retry$`)
 	if err != nil {
 		return 0, false, err
 	}

@@ -24,34 +24,16 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		workload: o.Workload,
 		timeouts: o.Timeouts.withDefaults(),
 		host:     mesh.Host{},
-		flags:    o.Flags,
 		deployer: o.Deployer, rules: o.Rules, generator: vegeta{},
 	}
-	done, err := m.open(o.Targets)
+	var done func()
+	var err error
+	m.members, done, err = mesh.Connect(o.Targets)
 	defer done()
 	if err != nil {
 		return nil, err
 	}
 	return run(ctx, m, o)
-}
-
-// open connects to the clusters. done, never nil, closes what was opened.
-func (m *session) open(targets []mesh.Cluster) (done func(), err error) {
-	var opened []*mesh.Client
-	done = func() {
-		for _, c := range opened {
-			c.Close()
-		}
-	}
-	for _, t := range targets {
-		c, err := mesh.NewClient(t.Config)
-		if err != nil {
-			return done, fmt.Errorf("cluster %s: %w", t.Name, err)
-		}
-		opened = append(opened, c)
-		m.members = append(m.members, &member{Cluster: t, cluster: c})
-	}
-	return done, nil
 }
 
 func run(ctx context.Context, m *session, o Options) (*Report, error) {
@@ -60,18 +42,18 @@ func run(ctx context.Context, m *session, o Options) (*Report, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	r := &runner{mesh: m, options: o, log: log}
-	chosen := slices.DeleteFunc(slices.Clone(checks), func(c check) bool { return c.timed && !o.Full && !slices.Contains(o.Only, c.id) })
+	chosen := slices.DeleteFunc(slices.Clone(checks), func(c Check) bool { return c.Timed && !o.Full && !slices.Contains(o.Only, c.ID) })
 	report := &Report{Version: FormatVersion, MeshID: o.MeshID, Started: time.Now(), Checks: make([]Result, len(chosen))}
 	report.Clusters = clustersOf(o.Targets)
 	var wg sync.WaitGroup
 	for i, c := range chosen {
-		if !c.timed {
+		if !c.Timed {
 			wg.Go(func() { report.Checks[i] = r.check(ctx, c) })
 		}
 	}
 	wg.Wait()
 	for i, c := range chosen {
-		if c.timed {
+		if c.Timed {
 			report.Checks[i] = r.check(ctx, c)
 		}
 	}
@@ -82,7 +64,7 @@ func run(ctx context.Context, m *session, o Options) (*Report, error) {
 		for _, c := range report.Checks {
 			findings = append(findings, c.Findings...)
 		}
-		return report, fmt.Errorf("verification stopped: %w\n%s", context.Cause(ctx), m.remains(findings))
+		return report, stopped(ctx, "verification", findings)
 	}
 	return report, nil
 }
@@ -104,45 +86,43 @@ func (r *runner) emit(e Event) {
 }
 
 // check tries c until it passes or its deadline is over.
-func (r *runner) check(ctx context.Context, c check) Result {
-	result := Result{ID: c.id, Title: c.title, Proves: c.proves, Required: true, Started: time.Now()}
-	if only := r.options.Only; !(c.timed && r.options.Full) && len(only) > 0 && !slices.Contains(only, c.id) {
-		result.Status, result.Reason, result.Summary = Skipped, ReasonNotSelected, "left out by --only"
+func (r *runner) check(ctx context.Context, c Check) Result {
+	result := Result{ID: c.ID, Title: c.Title, Proves: c.Proves, Required: true, Started: time.Now()}
+	if only := r.options.Only; !(c.Timed && r.options.Full) && len(only) > 0 && !slices.Contains(only, c.ID) {
+		result.Status, result.Reason, result.Summary = Skipped, ReasonNotSelected, "not selected"
 		return result
 	}
 	if ctx.Err() != nil {
 		result.interrupt()
 		return result
 	}
-	if c.applies != nil {
-		if reason, why := c.applies(r.mesh); reason != "" {
-			result.Status, result.Reason, result.Summary = Skipped, reason, why
-			r.emit(Event{Kind: EventDone, Check: c.id, Title: c.title, Result: &result})
-			return result
-		}
+	if lack, why, ok := r.mesh.lacks(c.Needs); !ok {
+		result.Status, result.Reason, result.Summary, result.Remedy = Skipped, lack.Reason, why, lack.Remedy
+		r.emit(Event{Kind: EventDone, Check: c.ID, Title: c.Title, Result: &result})
+		return result
 	}
-	deadline := c.deadline(r.mesh.timeouts)
+	deadline := r.mesh.timeouts.of(c)
 	result.Deadline = seconds(deadline)
-	r.emit(Event{Kind: EventStart, Check: c.id, Title: c.title})
+	r.emit(Event{Kind: EventStart, Check: c.ID, Title: c.Title})
 
 	var last *outcome
 	for {
 		result.Attempts++
 		began := time.Now()
 		out := r.attempt(ctx, c)
-		r.log.Debug("attempt", "check", c.id, "attempt", result.Attempts, "findings", len(out.findings), "took", time.Since(began))
+		r.log.Debug("attempt", "check", c.ID, "attempt", result.Attempts, "findings", len(out.findings), "took", time.Since(began))
 		// An attempt that was cut off says less than the one before it.
 		if last == nil || !out.timedOut {
 			last = out
 		}
 		over := time.Since(result.Started)+r.mesh.timeouts.Interval >= deadline
-		if !out.failed() || r.options.Once || c.timed || over || ctx.Err() != nil {
+		if !out.failed() || r.options.Once || c.Timed || over || ctx.Err() != nil {
 			break
 		}
-		out.sort(c.reasons)
+		out.sort(c.Reasons)
 		why := out.findings[0].where() + out.findings[0].Message
 		result.Retried = append(result.Retried, why)
-		r.emit(Event{Kind: EventRetry, Check: c.id, Title: c.title, Attempt: result.Attempts, Detail: why})
+		r.emit(Event{Kind: EventRetry, Check: c.ID, Title: c.Title, Attempt: result.Attempts, Detail: why})
 		select {
 		case <-ctx.Done():
 		case <-time.After(r.mesh.timeouts.Interval):
@@ -153,7 +133,7 @@ func (r *runner) check(ctx context.Context, c check) Result {
 		result.interrupt()
 	}
 	result.Seconds = seconds(time.Since(result.Started))
-	r.emit(Event{Kind: EventDone, Check: c.id, Title: c.title, Result: &result})
+	r.emit(Event{Kind: EventDone, Check: c.ID, Title: c.Title, Result: &result})
 	return result
 }
 
@@ -161,13 +141,13 @@ func (r *runner) check(ctx context.Context, c check) Result {
 // off, but for what it left behind.
 func (r *Result) interrupt() {
 	r.Status, r.Reason, r.Summary = Skipped, ReasonInterrupted, "the run was stopped before this was done"
-	r.Hint, r.Data, r.Evidence = "", nil, nil
+	r.Remedy, r.Data, r.Evidence = Remedy{}, nil, nil
 	r.Findings = slices.DeleteFunc(r.Findings, func(f Finding) bool { return f.Reason != ReasonNotRemoved })
 }
 
 // fill turns the last attempt into the result.
-func (r *runner) fill(ctx context.Context, c check, result *Result, out *outcome) {
-	out.sort(c.reasons)
+func (r *runner) fill(ctx context.Context, c Check, result *Result, out *outcome) {
+	out.sort(c.Reasons)
 	result.Findings, result.Data = out.findings, out.data
 	switch {
 	case out.failed():
@@ -183,7 +163,7 @@ func (r *runner) fill(ctx context.Context, c check, result *Result, out *outcome
 	if n := len(out.findings) - 1; n > 0 {
 		result.Summary += fmt.Sprintf(" (and %d more)", n)
 	}
-	result.Hint = r.mesh.hint(first.Reason)
+	result.Remedy = c.remedy(first.Reason)
 	ctx, cancel := context.WithTimeout(ctx, r.mesh.timeouts.Evidence)
 	defer cancel()
 	result.Evidence = out.gather(ctx)
@@ -191,10 +171,10 @@ func (r *runner) fill(ctx context.Context, c check, result *Result, out *outcome
 
 // attempt runs c once, bounded, and turns a panic into a finding: a defect of
 // a check must not become a verdict, nor take the caller's process down.
-func (r *runner) attempt(ctx context.Context, c check) (out *outcome) {
+func (r *runner) attempt(ctx context.Context, c Check) (out *outcome) {
 	bound := r.mesh.timeouts.Attempt
-	if c.timed {
-		bound = c.deadline(r.mesh.timeouts)
+	if c.Timed {
+		bound = r.mesh.timeouts.of(c)
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, bound, errAttemptOver)
 	defer cancel()
@@ -206,7 +186,7 @@ func (r *runner) attempt(ctx context.Context, c check) (out *outcome) {
 		}
 	}()
 	m := *r.mesh
-	m.say = func(step string) { r.emit(Event{Kind: EventStep, Check: c.id, Title: c.title, Detail: step}) }
+	m.say = func(step string) { r.emit(Event{Kind: EventStep, Check: c.ID, Title: c.Title, Detail: step}) }
 	c.run(ctx, &m, out)
 	if errors.Is(context.Cause(ctx), errAttemptOver) {
 		out.timedOut = true

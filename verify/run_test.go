@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -15,40 +16,71 @@ import (
 	"github.com/meshwright/meshwright/mesh"
 )
 
-func TestEveryReasonHasAHint(t *testing.T) {
-	for _, c := range checks {
-		for _, r := range c.reasons {
-			if hints[r] == "" {
-				t.Errorf("check %s: reason %s has no hint", c.id, r)
+// TestEveryReasonHasARemedy, and none of them is a command line of this module's.
+func TestEveryReasonHasARemedy(t *testing.T) {
+	all := map[string][]Cause{"any": CommonReasons()}
+	for _, c := range Checks() {
+		all[c.ID] = append(all[c.ID], c.Reasons...)
+		for _, need := range c.Needs {
+			all[c.ID] = append(all[c.ID], need.Missing())
+		}
+	}
+	for id, causes := range all {
+		for _, c := range causes {
+			if c.Reason == "" || c.Meaning == "" || c.Remedy.Text == "" {
+				t.Errorf("check %s: incomplete: %+v", id, c)
+			}
+			text := c.Meaning + c.Remedy.Text + c.Remedy.Object
+			if strings.Contains(text, " --") || strings.Contains(text+c.Remedy.Command, "meshwright ") {
+				t.Errorf("check %s: a command line in the remedy of %s: %s", id, c.Reason, c.Remedy)
+			}
+			if op := c.Remedy.Operation; op != "" && !slices.Contains(Operations(), op) {
+				t.Errorf("check %s: reason %s: no operation is called %q", id, c.Reason, op)
 			}
 		}
 	}
 }
 
-// TestHintsAddressTheLab: whoever types the next command as it is shown looks at the
-// lab that was checked, and not at the default one.
-func TestHintsAddressTheLab(t *testing.T) {
-	flags := " --stack primary-remote --name two"
+// TestRemedyNamesTheOperation, in the result of a failed and of a skipped check.
+func TestRemedyNamesTheOperation(t *testing.T) {
 	f := newFakeMesh(t)
 	o := f.options()
-	o.Flags = flags
 	f.clusters["cluster2"].deployments = nil
-	if got := f.run(t, o).Check(CheckPlanes).Hint; !strings.HasPrefix(got, "run `meshwright up --refresh"+flags+"`:") {
-		t.Errorf("hint: %s", got)
+	if got := f.run(t, o).Check(CheckControlPlane).Remedy; got.Operation != OperationRefresh {
+		t.Errorf("remedy: %+v", got)
 	}
 	o.Workload = mesh.Workload{}
-	if got := f.run(t, o).Check(CheckCalls).Summary; !strings.Contains(got, "`meshwright up"+flags+"`") {
-		t.Errorf("summary: %s", got)
+	if got := f.run(t, o).Check(CheckConnectivity).Remedy; got.Operation != OperationUp {
+		t.Errorf("remedy: %+v", got)
 	}
-	for reason, text := range hints {
-		if named := strings.Count(text, "meshwright "); named != strings.Count(withFlags(text, flags), flags+"`") {
-			t.Errorf("%s: a command without backquotes: %s", reason, text)
+	var remedy *RemedyError
+	o.Targets = nil
+	if err := validate(o); !errors.As(err, &remedy) || remedy.Remedy.Operation != OperationUp || strings.Contains(err.Error(), "meshwright ") {
+		t.Errorf("error %v", err)
+	}
+	report := DrillReport{Findings: []Finding{{Reason: ReasonNotRemoved}}}
+	var table strings.Builder
+	if err := report.Table(&table, operation); err != nil || !strings.Contains(table.String(), "; cleanup") {
+		t.Errorf("%v: %s", err, table.String())
+	}
+}
+
+// operation shows a remedy by its operation alone.
+func operation(r Remedy) string { return string(r.Operation) }
+
+func TestRemedyInWords(t *testing.T) {
+	for want, r := range map[string]Remedy{
+		"":                                       {},
+		"restart the pod":                        {Text: "restart the pod"},
+		"no address; run `kubectl get svc`":      {Text: "no address", Command: "kubectl get svc"},
+		"look at the rule; compare; run `do up`": {Text: "compare", Object: "the rule", Operation: OperationUp},
+	} {
+		if got := r.With(map[Operation]string{OperationUp: "do up"}[r.Operation]); got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	report := DrillReport{flags: flags, Findings: []Finding{{Reason: ReasonNotRemoved}}}
-	var table strings.Builder
-	if err := report.Table(&table); err != nil || !strings.Contains(table.String(), "`meshwright verify --cleanup"+flags+"`") {
-		t.Errorf("%v: %s", err, table.String())
+	if got := (Remedy{Text: "compare", Operation: OperationUp}).String(); got != "compare" {
+		t.Errorf("without an operation: %q", got)
 	}
 }
 
@@ -64,7 +96,7 @@ func TestConvergence(t *testing.T) {
 		return good(argv)
 	}
 	o := f.options()
-	o.Timeouts.Calls, o.Only = 10*time.Second, []string{CheckCalls}
+	o.Timeouts.Checks[CheckConnectivity], o.Only = 10*time.Second, []string{CheckConnectivity}
 	var retries []string
 	o.Progress = func(e Event) {
 		if e.Kind == EventRetry {
@@ -72,10 +104,10 @@ func TestConvergence(t *testing.T) {
 		}
 	}
 	report := f.run(t, o)
-	if got := report.Check(CheckCalls); got.Status != Passed || got.Attempts != 3 || len(got.Retried) != 2 || !strings.Contains(got.Retried[0], "all of 51 requests failed") {
+	if got := report.Check(CheckConnectivity); got.Status != Passed || got.Attempts != 3 || len(got.Retried) != 2 || !strings.Contains(got.Retried[0], "all of 51 requests failed") {
 		t.Errorf("status %s after %d attempts: %q", got.Status, got.Attempts, got.Retried)
 	}
-	if diff := cmp.Diff([]string{CheckCalls, CheckCalls}, retries); diff != "" {
+	if diff := cmp.Diff([]string{CheckConnectivity, CheckConnectivity}, retries); diff != "" {
 		t.Errorf("retries (-want +got):\n%s", diff)
 	}
 }
@@ -85,7 +117,7 @@ func TestOnceMakesOneAttempt(t *testing.T) {
 	f.clusters["cluster1"].exec = answering("")
 	o := f.options()
 	o.Once, o.Timeouts = true, Timeouts{}
-	if got := f.run(t, o).Check(CheckCalls); got.Status != Failed || got.Attempts != 1 {
+	if got := f.run(t, o).Check(CheckConnectivity); got.Status != Failed || got.Attempts != 1 {
 		t.Errorf("status %s after %d attempts", got.Status, got.Attempts)
 	}
 }
@@ -97,18 +129,18 @@ func TestSkippedIsPartial(t *testing.T) {
 		proven bool
 	}{
 		"checks left out": {
-			func(o *Options) { o.Only = []string{CheckPlanes} },
-			red{CheckTrust: ReasonNotSelected, CheckDiscovery: ReasonNotSelected, CheckCalls: ReasonNotSelected, CheckNetworks: ReasonNotSelected},
+			func(o *Options) { o.Only = []string{CheckControlPlane} },
+			red{CheckTrust: ReasonNotSelected, CheckDiscovery: ReasonNotSelected, CheckConnectivity: ReasonNotSelected, CheckNetworks: ReasonNotSelected},
 			true,
 		},
 		"nothing to call": {
 			func(o *Options) { o.Workload = mesh.Workload{} },
-			red{CheckDiscovery: ReasonNoWorkload, CheckCalls: ReasonNoWorkload, CheckNetworks: ReasonNoWorkload},
+			red{CheckDiscovery: ReasonNoWorkload, CheckConnectivity: ReasonNoWorkload, CheckNetworks: ReasonNoWorkload},
 			false,
 		},
 		"the only one has nothing to call": {
-			func(o *Options) { o.Workload, o.Only = mesh.Workload{}, []string{CheckCalls} },
-			red{CheckPlanes: ReasonNotSelected, CheckTrust: ReasonNotSelected, CheckDiscovery: ReasonNotSelected, CheckCalls: ReasonNoWorkload, CheckNetworks: ReasonNotSelected},
+			func(o *Options) { o.Workload, o.Only = mesh.Workload{}, []string{CheckConnectivity} },
+			red{CheckControlPlane: ReasonNotSelected, CheckTrust: ReasonNotSelected, CheckDiscovery: ReasonNotSelected, CheckConnectivity: ReasonNoWorkload, CheckNetworks: ReasonNotSelected},
 			false,
 		},
 	}
@@ -165,9 +197,9 @@ func TestHostWithoutRoute(t *testing.T) {
 		want                       red
 	}{
 		"all well":          {"200", greeted, "v1,v2", red{}},
-		"address silent":    {"000", greeted, "v1,v2", red{CheckPlanes: ReasonAddressSilent}},
-		"port closed":       {"200", "* Recv failure: Connection reset by peer", "v1,v2", red{CheckPlanes: ReasonCrossNetworkPortClosed}},
-		"ingress one-sided": {"200", greeted, "v1", red{CheckCalls: ReasonVersionUnreachable}},
+		"address silent":    {"000", greeted, "v1,v2", red{CheckControlPlane: ReasonAddressSilent}},
+		"port closed":       {"200", "* Recv failure: Connection reset by peer", "v1,v2", red{CheckControlPlane: ReasonCrossNetworkPortClosed}},
+		"ingress one-sided": {"200", greeted, "v1", red{CheckConnectivity: ReasonVersionUnreachable}},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -186,8 +218,8 @@ func TestEvidenceIsAttached(t *testing.T) {
 	f.clusters["cluster2"].deployment("istio-eastwestgateway").Spec.Replicas = &none
 	report := f.run(t, f.options())
 	for id, want := range map[string][]string{
-		CheckPlanes: {EvidenceObject, EvidenceLog},
-		CheckCalls:  {EvidenceRequests, EvidenceLog},
+		CheckControlPlane: {EvidenceObject, EvidenceLog},
+		CheckConnectivity: {EvidenceRequests, EvidenceLog},
 	} {
 		var kinds []string
 		for _, e := range report.Check(id).Evidence {
@@ -200,7 +232,7 @@ func TestEvidenceIsAttached(t *testing.T) {
 			t.Errorf("%s: kinds of evidence (-want +got):\n%s", id, diff)
 		}
 	}
-	log := report.Check(CheckCalls).Evidence[0].Content
+	log := report.Check(CheckConnectivity).Evidence[0].Content
 	if !strings.HasPrefix(log, "  2 ") || !strings.Contains(log, "connection timeout") {
 		t.Errorf("the request log does not begin with the failures:\n%s", log)
 	}
@@ -262,13 +294,15 @@ func TestOptionsAreValidated(t *testing.T) {
 		change func(*Options)
 		want   string
 	}{
-		"no clusters":          {func(o *Options) { o.Targets = nil }, "no clusters"},
-		"twice":                {func(o *Options) { o.Targets[1].Name = "cluster1" }, "listed twice"},
-		"no kubeconfig":        {func(o *Options) { o.Targets[1].Config = nil }, "no kubeconfig"},
-		"unknown plane":        {func(o *Options) { o.Targets[1].ControlPlane = "cluster9" }, "cluster9"},
-		"unknown in workload":  {func(o *Options) { o.Workload.Versions["cluster9"] = []string{"v1"} }, "cluster9"},
-		"unknown check":        {func(o *Options) { o.Only = []string{"plane"} }, "planes trust discovery calls networks"},
-		"a cluster with no id": {func(o *Options) { o.Targets[0].Name = "" }, "no name"},
+		"no clusters":           {func(o *Options) { o.Targets = nil }, "no clusters"},
+		"twice":                 {func(o *Options) { o.Targets[1].Name = "cluster1" }, "listed twice"},
+		"no kubeconfig":         {func(o *Options) { o.Targets[1].Config = nil }, "no kubeconfig"},
+		"unknown control plane": {func(o *Options) { o.Targets[1].ControlPlane = "cluster9" }, "cluster9"},
+		"unknown in workload":   {func(o *Options) { o.Workload.Versions["cluster9"] = []string{"v1"} }, "cluster9"},
+		"unknown check":         {func(o *Options) { o.Only = []string{"plane"} }, "control-plane, trust, discovery, connectivity, networks"},
+		"an old id":             {func(o *Options) { o.Only = []string{"planes"} }, `"control-plane"`},
+		"another old id":        {func(o *Options) { o.Only = []string{"calls"} }, `"connectivity"`},
+		"a cluster with no id":  {func(o *Options) { o.Targets[0].Name = "" }, "no name"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -11,8 +11,9 @@ import (
 )
 
 // Table writes the report for a person: one row per check, then what is wrong
-// and what to do. Colours are used only when color is set.
-func (r *Report) Table(w io.Writer, color bool) error {
+// and what to do. Colours are used only when color is set. show prints a remedy;
+// without one its operation is left out.
+func (r *Report) Table(w io.Writer, color bool, show func(Remedy) string) error {
 	s := newStyles(w, color)
 	t := table.New().
 		Border(lipgloss.HiddenBorder()).BorderTop(false).BorderBottom(false).
@@ -29,13 +30,13 @@ func (r *Report) Table(w io.Writer, color bool) error {
 		}).
 		Headers("", "CHECK", "RESULT", "TIME")
 	for _, c := range r.Checks {
-		t.Row(string(c.Status), c.ID, wrap(c.line(), 100), fmt.Sprintf("%.1fs", c.Seconds))
+		t.Row(string(c.Status), c.ID, wrap(c.line(show), 100), fmt.Sprintf("%.1fs", c.Seconds))
 	}
 	var b strings.Builder
 	b.WriteString(trimLines(t.Render()))
 	b.WriteString("\n")
 	for _, c := range r.Checks {
-		c.detail(&b, s)
+		c.detail(&b, s, show)
 	}
 	fmt.Fprintf(&b, "\nverdict: %s %s\n", s.ofVerdict(r.Verdict).Render(r.Verdict), s.faint.Render(fmt.Sprintf("(%s in %.1fs)", r.tally(), r.Seconds)))
 	_, err := io.WriteString(w, b.String())
@@ -43,7 +44,7 @@ func (r *Report) Table(w io.Writer, color bool) error {
 }
 
 // line is the check's cell in the table.
-func (c Result) line() string {
+func (c Result) line(show func(Remedy) string) string {
 	switch c.Status {
 	case Passed:
 		line := c.Summary
@@ -52,10 +53,18 @@ func (c Result) line() string {
 		}
 		return line
 	case Skipped:
-		return "skipped: " + c.Summary
+		return "skipped: " + c.skip(show)
 	case Failed, Warned:
 	}
 	return string(c.Reason) + " (see below)"
+}
+
+// skip says why the check was skipped, and what to do.
+func (c Result) skip(show func(Remedy) string) string {
+	if remedy := c.Remedy.shown(show); remedy != "" {
+		return c.Summary + "; " + remedy
+	}
+	return c.Summary
 }
 
 // A table shows what matters first; everything is in the JSON.
@@ -66,7 +75,7 @@ const (
 
 // detail tells what is wrong in a check that did not pass, by what it was
 // seen, and what to do.
-func (c Result) detail(b *strings.Builder, s styles) {
+func (c Result) detail(b *strings.Builder, s styles, show func(Remedy) string) {
 	if len(c.Findings) == 0 {
 		return
 	}
@@ -80,7 +89,7 @@ func (c Result) detail(b *strings.Builder, s styles) {
 	}
 	for i, e := range c.Evidence {
 		if i == tableEvidence {
-			fmt.Fprintf(b, "  %s\n", s.faint.Render(fmt.Sprintf("-- %d more pieces of evidence: --output json", len(c.Evidence)-i)))
+			fmt.Fprintf(b, "  %s\n", s.faint.Render(fmt.Sprintf("-- %d more pieces of evidence in the JSON report", len(c.Evidence)-i)))
 			break
 		}
 		fmt.Fprintf(b, "  %s\n", s.faint.Render("-- "+e.heading()))
@@ -88,8 +97,8 @@ func (c Result) detail(b *strings.Builder, s styles) {
 			fmt.Fprintf(b, "  %s\n", s.faint.Render("   "+clip(line, 160)))
 		}
 	}
-	if c.Hint != "" {
-		fmt.Fprintf(b, "  next: %s\n", c.Hint)
+	if remedy := c.Remedy.shown(show); remedy != "" {
+		fmt.Fprintf(b, "  remedy: %s\n", remedy)
 	}
 }
 

@@ -1,9 +1,9 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/meshwright/meshwright/mesh"
@@ -11,12 +11,9 @@ import (
 
 // Timeouts name every wait of a verification. A zero field takes its default.
 type Timeouts struct {
-	// Each check is tried again until it passes or its time is over.
-	Planes    time.Duration // gateways and addresses; default 15s
-	Trust     time.Duration // certificates; default 15s
-	Discovery time.Duration // control planes and sidecars; default 15s
-	Calls     time.Duration // traffic; default 15s
-	Networks  time.Duration // ways between clusters; default 15s
+	// Checks is how long a check is tried, by its id. A check that is left out
+	// takes its own Deadline.
+	Checks map[string]time.Duration
 
 	Attempt  time.Duration // bound of one attempt; default 14s
 	Interval time.Duration // pause between attempts; default 500ms
@@ -24,22 +21,27 @@ type Timeouts struct {
 	Dial     time.Duration // bound of one TCP connection; default 1s
 	Evidence time.Duration // bound of collecting evidence after a failure; default 5s
 	Settle   time.Duration // until every proxy knows the workload of a timed check; default 30s
-	Timed    time.Duration // bound of one timed check, its workload's making included; default 6m
 }
 
 func (t Timeouts) withDefaults() Timeouts {
 	for field, value := range map[*time.Duration]time.Duration{
-		&t.Planes: 15 * time.Second, &t.Trust: 15 * time.Second,
-		&t.Discovery: 15 * time.Second, &t.Calls: 15 * time.Second, &t.Networks: 15 * time.Second,
 		&t.Attempt: 14 * time.Second, &t.Interval: 500 * time.Millisecond,
 		&t.Request: 3 * time.Second, &t.Dial: time.Second, &t.Evidence: 5 * time.Second,
-		&t.Timed: 6 * time.Minute, &t.Settle: 30 * time.Second,
+		&t.Settle: 30 * time.Second,
 	} {
 		if *field == 0 {
 			*field = value
 		}
 	}
 	return t
+}
+
+// of is how long a check is tried.
+func (t Timeouts) of(c Check) time.Duration {
+	if d, ok := t.Checks[c.ID]; ok {
+		return d
+	}
+	return c.Deadline
 }
 
 // Options are the inputs of Run.
@@ -54,9 +56,6 @@ type Options struct {
 	// apply. Rules are what is declared for them.
 	Deployer mesh.Deployer
 	Rules    mesh.Rules
-	// Flags choose the lab on meshwright's command line, in the commands that messages
-	// name: " --name two", as automation.Lab.Flags returns them.
-	Flags string
 	// Once makes one attempt per check instead of waiting for it to pass.
 	Once bool
 
@@ -81,14 +80,18 @@ type EventKind string
 const (
 	EventStart EventKind = "start" // a check begins
 	EventRetry EventKind = "retry" // an attempt failed and another follows
-	EventStep  EventKind = "step"  // a timed check goes on to something else
+	EventStep  EventKind = "step"  // a timed check begins its next step
 	EventDone  EventKind = "done"  // the check has a result
 )
 
-// validate refuses targets that no check could make sense of.
+// validate refuses options that no check could work with. An unknown check is an
+// *UnknownCheckError.
 func validate(o Options) error {
 	if len(o.Targets) == 0 {
-		return fmt.Errorf("nothing to verify: no clusters; bring a lab up with `meshwright up`")
+		return &RemedyError{
+			Err:    errors.New("nothing to verify: no clusters"),
+			Remedy: Remedy{Operation: OperationUp, Text: "bring a lab up"},
+		}
 	}
 	names := map[string]bool{}
 	for _, t := range o.Targets {
@@ -113,8 +116,8 @@ func validate(o Options) error {
 		}
 	}
 	for _, id := range o.Only {
-		if !slices.Contains(IDs(), id) {
-			return fmt.Errorf("no check is called %q; the checks are %v", id, IDs())
+		if err := KnownID(id); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -53,14 +53,18 @@ func (m *session) inScenario(ctx context.Context, s mesh.Scenario, out *outcome,
 	f(&view)
 }
 
-// remains says what a run that was stopped has left in the mesh.
-func (m *session) remains(findings []Finding) string {
+// stopped is the error of a run that was stopped, with what it left in the mesh.
+func stopped(ctx context.Context, what string, findings []Finding) error {
+	cause := context.Cause(ctx)
 	for _, f := range findings {
 		if f.Reason == ReasonNotRemoved {
-			return fmt.Sprintf("left in the mesh: %s%s; %s", f.where(), f.Message, m.hint(f.Reason))
+			return &RemedyError{
+				Err:    fmt.Errorf("%s stopped: %w\nleft in the mesh: %s%s", what, cause, f.where(), f.Message),
+				Remedy: notRemoved.Remedy,
+			}
 		}
 	}
-	return "nothing of it is left in the mesh"
+	return fmt.Errorf("%s stopped: %w\nnothing of it is left in the mesh", what, cause)
 }
 
 // settle waits until discovery is complete for the workload and returns what
@@ -88,7 +92,7 @@ func (m *session) settle(ctx context.Context) []Finding {
 
 // generator makes load. Tests have a fake.
 type generator interface {
-	fromPod(c *member, pod mesh.Pod, container string) (load.Source, error)
+	fromPod(c *mesh.Member, pod mesh.Pod, container string) (load.Source, error)
 	fromHost() load.Source
 }
 
@@ -98,28 +102,24 @@ type vegeta struct{}
 
 func (vegeta) fromHost() load.Source { return load.FromHost() }
 
-func (vegeta) fromPod(c *member, pod mesh.Pod, container string) (load.Source, error) {
-	exec, ok := c.cluster.(*mesh.Client)
-	if !ok {
-		return nil, fmt.Errorf("cluster %s cannot run commands", c.Name)
-	}
-	return load.FromPod(exec, pod, container), nil
+func (vegeta) fromPod(c *mesh.Member, pod mesh.Pod, container string) (load.Source, error) {
+	return load.FromPod(c, pod, container), nil
 }
 
 // loader is one place from which the workload is called.
 type loader struct {
-	member *member
-	via    string // "mesh" or "ingress", as in CallStats
+	member *mesh.Member
+	via    string // "mesh" or "ingress", as in ClientStats
 	source load.Source
 	url    string
 	host   string // the Host header; "" for the URL's
 	// proxy counts the retries of this loader's requests.
-	proxy proxy
+	proxy mesh.Proxy
 }
 
 // loaders returns the mesh client and the ingress of every cluster that pick
 // chooses.
-func (m *session) loaders(ctx context.Context, pick func(*member) bool) ([]loader, *Finding) {
+func (m *session) loaders(ctx context.Context, pick func(*mesh.Member) bool) ([]loader, *Finding) {
 	var out []loader
 	for _, c := range m.members {
 		if !pick(c) {
@@ -135,18 +135,18 @@ func (m *session) loaders(ctx context.Context, pick func(*member) bool) ([]loade
 		}
 		out = append(out, loader{
 			member: c, via: "mesh", source: inPod, url: m.workload.URL(),
-			proxy: proxy{member: c, pod: *pod, role: roleClient},
+			proxy: mesh.Proxy{Member: c, Pod: *pod, Role: mesh.RoleClient},
 		})
 		if c.IngressAddress == "" {
 			continue
 		}
 		ingress := loader{member: c, via: "ingress", url: "http://" + c.IngressAddress + m.workload.Path, host: m.workload.Host}
-		gateways, err := c.cluster.Pods(ctx, systemNamespace, ingressSelector)
+		gateways, err := c.Pods(ctx, mesh.SystemNamespace, mesh.IngressSelector)
 		if err != nil {
 			return nil, new(unreachable(c, "", err))
 		}
-		if gateways = running(gateways); len(gateways) > 0 {
-			ingress.proxy = proxy{member: c, pod: gateways[0], role: roleIngress}
+		if gateways = mesh.Running(gateways); len(gateways) > 0 {
+			ingress.proxy = mesh.Proxy{Member: c, Pod: gateways[0], Role: mesh.RoleIngress}
 		}
 		ingress.source = m.generator.fromHost()
 		if _, _, err := m.host.Get(ctx, ingress.url, m.timeouts.Request); errors.Is(err, mesh.ErrUnroutable) {
@@ -197,7 +197,7 @@ func (m *session) drive(ctx context.Context, loaders []loader, p load.Plan) []tr
 }
 
 func (m *session) retries(ctx context.Context, l loader) (int, bool) {
-	if l.proxy.member == nil {
+	if l.proxy.Member == nil {
 		return 0, false
 	}
 	n, known, err := m.retriesOf(ctx, l.proxy)
@@ -228,27 +228,4 @@ func (m *session) homes(ctx context.Context) map[string]mesh.Cluster {
 		out[pod] = m.member(cluster).Cluster
 	}
 	return out
-}
-
-// needsRegions says why a check of regional traffic cannot be made.
-func needsRegions(m *session) (Reason, string) {
-	if reason, why := needsDeployer(m); reason != "" {
-		return reason, why
-	}
-	for _, c := range m.members {
-		if c.Region == "" {
-			return ReasonNoRegions, "cluster " + c.Name + " has no region: set its locality"
-		}
-	}
-	if len(m.servedRegions()) < 2 {
-		return ReasonNoRegions, "fewer than two regions serve the workload"
-	}
-	return "", ""
-}
-
-func needsDeployer(m *session) (Reason, string) {
-	if m.deployer == nil {
-		return ReasonNoDeployer, "needs a workload of its own, which only the lab's owner may deploy"
-	}
-	return needsWorkload(m)
 }

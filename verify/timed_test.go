@@ -31,7 +31,7 @@ func (s fakeSource) Run(_ context.Context, p load.Plan, on func(load.Record)) er
 	return s.run(p, on)
 }
 
-func (g fakeGenerator) fromPod(c *member, _ mesh.Pod, _ string) (load.Source, error) {
+func (g fakeGenerator) fromPod(c *mesh.Member, _ mesh.Pod, _ string) (load.Source, error) {
 	return fakeSource{func(p load.Plan, on func(load.Record)) error { return g.mesh.load(c, "mesh", p, on) }}, nil
 }
 
@@ -39,15 +39,15 @@ func (g fakeGenerator) fromHost() load.Source {
 	return fakeSource{func(p load.Plan, on func(load.Record)) error {
 		for name, cluster := range plan {
 			if strings.Contains(p.URL, "//"+cluster.ingress+"/") {
-				return g.mesh.load(&member{Cluster: inRegion(name, "region"+name[len(name)-1:])}, "ingress", p, on)
+				return g.mesh.load(&mesh.Member{Cluster: inRegion(name, "region"+name[len(name)-1:])}, "ingress", p, on)
 			}
 		}
 		return errors.New("no such ingress: " + p.URL)
 	}}
 }
 
-// DeletePod replaces a pod at once by one of another name.
-func (f *fakeCluster) DeletePod(_ context.Context, pod mesh.Pod, _ *int64) error {
+// replace replaces a deleted pod at once by one of another name.
+func (f *fakeCluster) replace(pod mesh.Pod) {
 	f.podsMu.Lock()
 	defer f.podsMu.Unlock()
 	for i := range f.pods {
@@ -64,7 +64,6 @@ func (f *fakeCluster) DeletePod(_ context.Context, pod mesh.Pod, _ *int64) error
 			f.http["istiod-0:8080/debug/syncz"] = strings.ReplaceAll(syncs, pod.Name+"."+pod.Namespace, pod.Name+"x."+pod.Namespace)
 		}
 	}
-	return nil
 }
 
 // fakeDeployer hands the sample out as the scenario's workload.
@@ -167,8 +166,8 @@ func serverOf(region string) string {
 }
 
 // weighted answers own percent of the requests in the caller's region, evenly spread.
-func weighted(own int) func(*member, string, load.Plan, func(load.Record)) error {
-	return func(c *member, _ string, p load.Plan, on func(load.Record)) error {
+func weighted(own int) func(*mesh.Member, string, load.Plan, func(load.Record)) error {
+	return func(c *mesh.Member, _ string, p load.Plan, on func(load.Record)) error {
 		there := map[string]string{"region1": "region2", "region2": "region1"}[c.Region]
 		start := time.Now()
 		for i := range p.Scheduled() {
@@ -203,7 +202,7 @@ func TestDistribution(t *testing.T) {
 		"a request without an answer": {
 			func(f *fakeMesh, _ *Options, _ *fakeDeployer) {
 				good := f.load
-				f.load = func(c *member, via string, p load.Plan, on func(load.Record)) error {
+				f.load = func(c *mesh.Member, via string, p load.Plan, on func(load.Record)) error {
 					return good(c, via, p, func(r load.Record) {
 						if r.Seq == 7 {
 							r = load.Record{Seq: 7, At: r.At, Status: 503, Error: "503 Service Unavailable"}
@@ -216,7 +215,7 @@ func TestDistribution(t *testing.T) {
 		"a record lost": {
 			func(f *fakeMesh, _ *Options, _ *fakeDeployer) {
 				good := f.load
-				f.load = func(c *member, via string, p load.Plan, on func(load.Record)) error {
+				f.load = func(c *mesh.Member, via string, p load.Plan, on func(load.Record)) error {
 					return good(c, via, p, func(r load.Record) {
 						if r.Seq != 7 {
 							on(r)
@@ -315,7 +314,7 @@ func TestStopped(t *testing.T) {
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			good := f.load
-			f.load = func(c *member, via string, p load.Plan, on func(load.Record)) error {
+			f.load = func(c *mesh.Member, via string, p load.Plan, on func(load.Record)) error {
 				stop()
 				return errors.Join(good(c, via, p, func(load.Record) {}), context.Canceled)
 			}
@@ -332,7 +331,7 @@ func TestStopped(t *testing.T) {
 			if report == nil || report.Verdict != Partial || len(d.removed) != 1 {
 				t.Fatalf("report %+v, removed %v", report, d.removed)
 			}
-			for id, want := range map[string]Reason{CheckPlanes: "", CheckDistribution: ReasonInterrupted, CheckFailover: ReasonInterrupted, CheckMTLS: ReasonInterrupted} {
+			for id, want := range map[string]Reason{CheckControlPlane: "", CheckDistribution: ReasonInterrupted, CheckFailover: ReasonInterrupted, CheckMTLS: ReasonInterrupted} {
 				if c := report.Check(id); c == nil || c.Reason != want {
 					t.Errorf("check %s: %+v, want reason %q", id, c, want)
 				}

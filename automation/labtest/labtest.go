@@ -179,7 +179,7 @@ func (l *Lab) Verify(opts verify.Options) *verify.Report {
 	}
 	if !report.Proven() {
 		var text strings.Builder
-		if err := report.Table(&text, false); err != nil {
+		if err := report.Table(&text, false, nil); err != nil {
 			l.tb.Logf("labtest: %v", err)
 		}
 		l.tb.Errorf("labtest: the mesh of lab %s: %s\n%s", l.Name(), report.Verdict, text.String())

@@ -147,14 +147,15 @@ func (a *App) drain(ctx context.Context, f *labFlags, d drain, output string) er
 			step.Done("")
 		}
 	}
+	err = withRemedy(err, lab.Flags())
 	if report == nil {
 		return err
 	}
-	return errors.Join(err, a.showDrill(report, d.svg, output))
+	return errors.Join(err, a.showDrill(report, d.svg, output, remedies(lab.Flags())))
 }
 
 // showDrill shows what was measured, also when a drill ended early.
-func (a *App) showDrill(report *verify.DrillReport, svg, output string) error {
+func (a *App) showDrill(report *verify.DrillReport, svg, output string, show func(verify.Remedy) string) error {
 	if svg != "" {
 		if err := a.draw(svg, report); err != nil {
 			return err
@@ -163,7 +164,7 @@ func (a *App) showDrill(report *verify.DrillReport, svg, output string) error {
 	if output == "json" {
 		return report.JSON(a.Out)
 	}
-	return report.Table(a.Out)
+	return report.Table(a.Out, show)
 }
 
 // draw writes the last run of every rule into path; with several rules each gets

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/meshwright/meshwright/internal/ui"
 	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/load/traffic"
+	"github.com/meshwright/meshwright/verify"
 )
 
 func newTrafficCmd(a *App) *cobra.Command {
@@ -66,11 +68,14 @@ func (a *App) traffic(ctx context.Context, f *labFlags, o traffic.Options, outpu
 	if o.Targets, err = outputs.Targets(); err != nil {
 		return err
 	}
-	o.Workload, o.Flags = outputs.Workload(), labFlagsOf(lab)
+	o.Workload = outputs.Workload()
 	show := &trafficProgress{ui: a.UI, live: isTerminal(a.Err), every: trafficLine, told: time.Now()}
 	o.OnRecord = show.record
 	sum, err := traffic.Run(ctx, o)
 	show.end(err)
+	if errors.Is(err, traffic.ErrNoClient) {
+		return fmt.Errorf("%w; %s", err, remedies(lab.Flags())(verify.Remedy{Operation: verify.OperationUp, Text: "bring the lab up"}))
+	}
 	if err != nil {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,10 +17,10 @@ func newVerifyCmd(a *App) *cobra.Command {
 		Use:   "verify",
 		Short: "Prove that a lab's mesh works, with real traffic",
 		Long: `Check the mesh of a lab that is up: control planes and gateways, certificates,
-discovery, and calls from every cluster to every version. Nothing is changed.
+discovery, networks, and requests from every cluster to every version. Nothing is changed.
 
 --full adds the timed checks, about four minutes: regional distribution, failover
-and mTLS. Each brings up a workload of its own, puts load on it, and removes it.
+and mTLS. Each deploys a workload of its own, puts load on it, and removes it.
 
 Exit code 0 means that every check passed that was asked for; 3, that one failed
 or could not be applied to this mesh.
@@ -55,8 +54,8 @@ Timed:  ` + strings.Join(verify.TimedIDs(), ", ") + ` (see docs/checks.md).`,
 
 func (a *App) verify(ctx context.Context, f *labFlags, only []string, full bool, output string) error {
 	for _, id := range only {
-		if !slices.Contains(verify.IDs(), id) {
-			return usagef("--only %q: the checks are %s", id, strings.Join(verify.IDs(), ", "))
+		if err := verify.KnownID(id); err != nil {
+			return usagef("--only: %w", err)
 		}
 	}
 	lab, err := a.lab(ctx, f, nil)
@@ -64,11 +63,12 @@ func (a *App) verify(ctx context.Context, f *labFlags, only []string, full bool,
 		return err
 	}
 	p := &checkProgress{ui: a.UI, steps: map[string]*ui.Step{}}
-	report, err := lab.Verify(ctx, verify.Options{Only: only, Full: full, Log: a.Log, Progress: p.event, Flags: labFlagsOf(lab)})
+	report, err := lab.Verify(ctx, verify.Options{Only: only, Full: full, Log: a.Log, Progress: p.event})
+	err = withRemedy(err, labFlagsOf(lab))
 	if report == nil {
 		return err
 	}
-	if err := errors.Join(err, a.render(report, output)); err != nil {
+	if err := errors.Join(err, a.render(report, output, remedies(lab.Flags()))); err != nil {
 		return err
 	}
 	return verifyExit(report)
@@ -82,16 +82,16 @@ func verifyExit(report *verify.Report) error {
 	return &CodedError{Code: ExitVerify}
 }
 
-func (a *App) render(report *verify.Report, output string) error {
+func (a *App) render(report *verify.Report, output string, show func(verify.Remedy) string) error {
 	switch output {
 	case "json":
 		return report.JSON(a.Out)
 	case "junit":
-		return report.JUnit(a.Out)
+		return report.JUnit(a.Out, show)
 	case "html":
-		return report.HTML(a.Out)
+		return report.HTML(a.Out, show)
 	}
-	return report.Table(a.Out, a.UI.Color())
+	return report.Table(a.Out, a.UI.Color(), show)
 }
 
 // cleanup removes what crashed runs left of timed checks.

@@ -42,7 +42,7 @@ func TestReportFormats(t *testing.T) {
 		t.Run(format, func(t *testing.T) {
 			var out bytes.Buffer
 			a := &App{Out: &out, Err: io.Discard, UI: ui.New(io.Discard, ui.Options{})}
-			if err := a.render(report, format); err != nil {
+			if err := a.render(report, format, nil); err != nil {
 				t.Fatal(err)
 			}
 			if !strings.Contains(out.String(), want) {

@@ -78,7 +78,7 @@ func works(ctx context.Context, lab *automation.Lab) error {
 		return nil
 	}
 	var text strings.Builder
-	err = report.Table(&text, false)
+	err = report.Table(&text, false, nil)
 	return errors.Join(fmt.Errorf("lab %s: %s\n%s", lab.Name(), report.Verdict, text.String()), err)
 }
 

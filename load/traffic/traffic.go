@@ -31,7 +31,6 @@ type Options struct {
 	Rate     float64 // requests per second; 0 is one after another, as fast as answers come
 	Count    int     // requests in all; 0 goes on until the context ends
 	Timeout  time.Duration
-	Flags    string // as in verify.Options
 	// OnRecord hears of each request, one call at a time; may be nil.
 	OnRecord func(call.Record, *Summary)
 }
@@ -44,8 +43,13 @@ const MaxRate = 1000
 // how long the client may go on calling after Ctrl-C.
 const batchSpan = 3 * time.Second
 
-// Run calls until Count requests are made or ctx ends, which is no error: the
-// summary is what was asked for. An error means that calling was impossible.
+// ErrNoClient says that nothing can be called, or that nothing is there to call from:
+// there is no cluster, no workload or no client pod.
+var ErrNoClient = errors.New("nothing to call, or to call from")
+
+// Run calls until Count requests are made or ctx ends, which is not an error: the
+// summary is the result. An error means that nothing could be called: ErrNoClient
+// where bringing the mesh up as declared would help.
 func Run(ctx context.Context, o Options) (*Summary, error) {
 	from, err := o.complete()
 	if err != nil {
@@ -78,10 +82,10 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 // complete fills defaults and refuses what cannot be done.
 func (o *Options) complete() (*mesh.Cluster, error) {
 	if len(o.Targets) == 0 {
-		return nil, errors.New("no clusters; bring a lab up with `meshwright up`")
+		return nil, fmt.Errorf("%w: no clusters", ErrNoClient)
 	}
 	if o.Workload.Empty() {
-		return nil, fmt.Errorf("there is nothing to call: the lab has no sample; set sample.enabled and run `meshwright up%s`", o.Flags)
+		return nil, fmt.Errorf("%w: no sample; set sample.enabled", ErrNoClient)
 	}
 	if o.From == "" {
 		o.From = o.Targets[0].Name
@@ -201,8 +205,8 @@ func (r *run) client(ctx context.Context) (mesh.Pod, string, error) {
 			return mesh.Ref(p), mesh.AppContainer(p), nil
 		}
 	}
-	return mesh.Pod{}, "", fmt.Errorf("cluster %s: no running pod %s in namespace %s; run `meshwright up%s`",
-		r.From, r.Workload.Clients(), r.Workload.Namespace, r.Flags)
+	return mesh.Pod{}, "", fmt.Errorf("%w: cluster %s has no running pod %s in namespace %s",
+		ErrNoClient, r.From, r.Workload.Clients(), r.Workload.Namespace)
 }
 
 // ingress calls the ingress address from this machine, or, when the machine

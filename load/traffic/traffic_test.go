@@ -35,7 +35,7 @@ func TestOptionsAreRefused(t *testing.T) {
 		change func(*Options)
 		want   string
 	}{
-		"no clusters":     {func(o *Options) { o.Targets = nil }, "meshwright up"},
+		"no clusters":     {func(o *Options) { o.Targets = nil }, "no clusters"},
 		"nothing to call": {func(o *Options) { o.Workload = mesh.Workload{} }, "no sample"},
 		"unknown cluster": {func(o *Options) { o.From = "cluster3" }, "[cluster1 cluster2]"},
 		"unknown way":     {func(o *Options) { o.Via = "tunnel" }, "mesh or ingress"},

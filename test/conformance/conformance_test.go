@@ -297,7 +297,7 @@ func TestRender(t *testing.T) {
 	good := &result{
 		Stack: stacks()[0], Up: 62 * time.Second, Verify: 2 * time.Second, Destroy: 3 * time.Second,
 		Report: &verify.Report{Checks: []verify.Result{
-			{ID: "planes", Status: verify.Passed, Summary: "all | well", Seconds: 0.5},
+			{ID: "control-plane", Status: verify.Passed, Summary: "all | well", Seconds: 0.5},
 			{ID: "trust", Status: verify.Warned, Reason: verify.ReasonRootsMixed},
 		}},
 		Memory: []docker.Usage{{Container: labName + "-cluster1-control-plane", Bytes: 1 << 30}, {Container: labName + "-cluster2-control-plane", Bytes: 1 << 30}},
@@ -311,7 +311,7 @@ func TestRender(t *testing.T) {
 			Fault: "a", Title: "b is gone", Seen: 3, Repair: 0.5, Green: 4.25,
 			Got: map[string]fault.Outcome{
 				verify.CheckTrust: {Status: verify.Passed}, verify.CheckNetworks: {Status: verify.Failed, Reason: verify.ReasonPodUnreachable},
-				verify.CheckCalls: {Status: verify.Failed, Reason: verify.ReasonVersionUnreachable},
+				verify.CheckConnectivity: {Status: verify.Failed, Reason: verify.ReasonVersionUnreachable},
 			},
 		}},
 	}
@@ -321,7 +321,7 @@ func TestRender(t *testing.T) {
 	for _, want := range []string{
 		"Commit `abc`.", "| [`dev`](#dev) | pass | 62.0 s | 2.0 s | 1 pass, 1 warn | 2048 MiB | 41.0 s | 3.0 s |",
 		"| [`primary-remote`](#primary-remote) | FAIL | – | – | – | – | – | – |", "- meshwright up: exit status 1\n  second line",
-		"| planes | pass | 0.5 s | all \\| well |", "| trust | warn RootsMixed |", "1.2 / 4.0 ms of 300 requests", "| cluster1-control-plane | 1024 MiB |",
+		"| control-plane | pass | 0.5 s | all \\| well |", "| trust | warn RootsMixed |", "1.2 / 4.0 ms of 300 requests", "| cluster1-control-plane | 1024 MiB |",
 		"a 10.0.0.2 to 10.0.0.3", "| 9.0 s | cluster1 | API server answers |",
 		"| `a`: b is gone | calls VersionUnreachable, networks PodUnreachable | 3.0 s | 0.5 s | 4.2 s |", "| never | cluster2 | istiod is ready |",
 	} {

@@ -133,7 +133,7 @@ func (l *lab) takeRestart(ctx context.Context, r *result, sites []*site) (err er
 // What a run of verify has to look at, by name: a check that is left out, whether by
 // mistake or because it does not apply any more, conforms to nothing.
 var (
-	quickChecks = []string{verify.CheckPlanes, verify.CheckTrust, verify.CheckDiscovery, verify.CheckCalls, verify.CheckNetworks}
+	quickChecks = []string{verify.CheckControlPlane, verify.CheckTrust, verify.CheckDiscovery, verify.CheckConnectivity, verify.CheckNetworks}
 	fullChecks  = append(slices.Clone(quickChecks), verify.CheckDistribution, verify.CheckFailover, verify.CheckMTLS)
 )
 

@@ -38,7 +38,7 @@ type Path struct {
 }
 
 // tally counts what an Envoy sent to each host of one of its clusters.
-type tally map[string]hostStats
+type tally map[string]mesh.HostStats
 
 // used reports whether anything was ever tried on the host since before.
 func (t tally) used(before tally, address string) bool {
@@ -47,23 +47,16 @@ func (t tally) used(before tally, address string) bool {
 }
 
 // tallyOf reads one cluster of a proxy; a proxy without it sent nothing there.
-func tallyOf(ctx context.Context, p proxy, cluster string) (tally, *Finding) {
-	dump, err := p.admin(ctx, "/clusters?format=json")
+func tallyOf(ctx context.Context, p mesh.Proxy, cluster string) (tally, *Finding) {
+	dump, err := p.Admin(ctx, "/clusters?format=json")
 	if err != nil {
-		return nil, new(unreachable(p.member, p.object(), err))
+		return nil, new(unreachable(p.Member, p.Object(), err))
 	}
-	t, err := parseHostStats(dump, cluster)
+	t, err := mesh.ParseHostStats(dump, cluster)
 	if err != nil {
-		return nil, &Finding{Reason: ReasonProbeFailed, Cluster: p.member.Name, Object: p.object(), Message: err.Error()}
+		return nil, &Finding{Reason: ReasonProbeFailed, Cluster: p.Member.Name, Object: p.Object(), Message: err.Error()}
 	}
 	return t, nil
-}
-
-// passthrough names the Envoy cluster by which an east-west gateway passes the
-// workload's connections on, and the server that they ask for (istio's
-// BuildDNSSrvSubsetKey).
-func passthrough(w mesh.Workload) string {
-	return fmt.Sprintf("outbound_.%d_._.%s.%s.svc.cluster.local", w.Port, w.Service, w.Namespace)
 }
 
 // paths calls the workload from every cluster and judges by the counters of the
@@ -86,16 +79,16 @@ func (m *session) paths(ctx context.Context, places []*place, out *outcome) []Pa
 	var wg group
 	for i, p := range places {
 		wg.Go(func() {
-			client := proxy{member: p.member, pod: p.client, role: roleClient}
-			before, f := tallyOf(ctx, client, outbound(m.workload))
+			client := mesh.Proxy{Member: p.Member, Pod: p.client, Role: mesh.RoleClient}
+			before, f := tallyOf(ctx, client, m.workload.Outbound())
 			var b *batch
 			if f == nil {
-				n := m.powerToSee(p.member, m.serving()).Requests
-				b, f = m.callFromPod(ctx, p.member, "mesh", m.workload.URL(), n)
+				n := m.powerToSee(p.Member, m.serving()).Requests
+				b, f = m.callFromPod(ctx, p.Member, "mesh", m.workload.URL(), n)
 			}
 			var after tally
 			if f == nil {
-				after, f = tallyOf(ctx, client, outbound(m.workload))
+				after, f = tallyOf(ctx, client, m.workload.Outbound())
 			}
 			if f != nil {
 				out.add(*f)
@@ -143,7 +136,7 @@ func (m *session) ways(places []*place, p *place) []Path {
 	var list []Path
 	others := map[string]*Path{}
 	var order []string
-	percent := m.reach(p.member)
+	percent := m.reach(p.Member)
 	for _, peer := range places {
 		kept := percent != nil && percent[peer.Region] == 0
 		if peer.Name == p.Name || len(m.workload.Versions[peer.Name]) == 0 || kept {
@@ -184,7 +177,7 @@ func (m *session) judgePath(p *place, path Path, b *batch, out *outcome) {
 	}
 	switch {
 	case path.Answers == 0:
-		report("none of %d answers came from %s: what way they take is not known (%s)", b.stats.Requests-b.stats.Errors, to, shares(b.stats.Clusters))
+		report("none of %d answers came from %s: their path is not known (%s)", b.stats.Requests-b.stats.Errors, to, shares(b.stats.Clusters))
 	case path.Requests < uint64(path.Answers): //nolint:gosec // a count
 		report("%d answers came from %s, but only %d requests went to %s", path.Answers, to, path.Requests, strings.Join(path.Endpoints, ", "))
 	case !path.Direct && path.Carried == 0:
@@ -232,7 +225,7 @@ func tallyEvidence(p *place, t tally) gather {
 	for _, h := range slices.Sorted(maps.Keys(t)) {
 		fmt.Fprintf(&b, "%-22s %d requests, %d connections, %d open\n", h, t[h].Requests, t[h].Connections, t[h].Open)
 	}
-	return textEvidence(p.member, EvidenceConfig, "what the proxy of pod "+mesh.Ref(&p.client).String()+" sent to each endpoint", b.String())
+	return textEvidence(p.Member, EvidenceConfig, "what the proxy of pod "+mesh.Ref(&p.client).String()+" sent to each endpoint", b.String())
 }
 
 // passed is what the gateways of one network had to do with the workload.
@@ -257,13 +250,13 @@ func (m *session) carried(ctx context.Context, places []*place, out *outcome) ma
 			continue
 		}
 		wg.Go(func() {
-			pods, err := p.cluster.Pods(ctx, "", eastWestSelector)
+			pods, err := p.Pods(ctx, "", mesh.EastWestSelector)
 			if err != nil {
-				out.add(unreachable(p.member, "", err))
+				out.add(unreachable(p.Member, "", err))
 				return
 			}
-			for _, pod := range running(pods) {
-				t, f := tallyOf(ctx, proxy{member: p.member, pod: pod, role: roleEastWest}, passthrough(m.workload))
+			for _, pod := range mesh.Running(pods) {
+				t, f := tallyOf(ctx, mesh.Proxy{Member: p.Member, Pod: pod, Role: mesh.RoleEastWest}, m.workload.Passthrough())
 				if f != nil {
 					out.add(*f)
 					continue

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
 	corev1 "k8s.io/api/core/v1"
@@ -16,8 +17,72 @@ import (
 	"github.com/meshwright/meshwright/mesh"
 )
 
-// PlanesData is what check "planes" measured.
-type PlanesData struct {
+var controlPlane = Check{
+	ID:       CheckControlPlane,
+	Title:    "control planes, gateways and addresses",
+	Proves:   "every istiod and gateway is available, and every gateway answers at the address planned for it",
+	Deadline: 15 * time.Second,
+	Reasons: []Cause{
+		{
+			ReasonControlPlaneMissing, "istiod is not installed",
+			Remedy{Operation: OperationRefresh, Text: "install istiod"},
+		},
+		{
+			ReasonControlPlaneUnavailable, "istiod is scaled to 0, not ready, or its latest change is not rolled out",
+			Remedy{
+				Text:    "look at the deployment and its log",
+				Command: "kubectl -n istio-system describe deployment istiod; kubectl -n istio-system logs deploy/istiod",
+			},
+		},
+		{
+			ReasonGatewayMissing, "a gateway is not installed",
+			Remedy{Operation: OperationRefresh, Text: "install the gateway"},
+		},
+		{
+			ReasonGatewayUnavailable, "a gateway is scaled to 0, not ready, or its latest change is not rolled out",
+			Remedy{
+				Text:    "a gateway with 0 replicas, or one whose proxy is not ready, serves nothing",
+				Command: "kubectl -n istio-system get deploy,pods",
+			},
+		},
+		{
+			ReasonAddressPending, "the load balancer assigned no address",
+			Remedy{Text: "look at the load balancer and its address pools", Command: "kubectl -n metallb-system get pods,ipaddresspools"},
+		},
+		{
+			ReasonAddressMismatch, "the address is not the planned one",
+			Remedy{Operation: OperationRefresh, Text: "restore the planned address, or look for another user of the address pool"},
+		},
+		{
+			ReasonAddressSilent, "nothing answers at the address",
+			Remedy{Text: "no node announces the address, or its gateway does not listen", Command: "kubectl -n metallb-system logs ds/metallb-speaker"},
+		},
+		{
+			ReasonCrossNetworkPortClosed, "the gateway is ready, but nothing opens port 15443",
+			Remedy{
+				Operation: OperationRefresh,
+				Text:      "a Gateway with port 15443, AUTO_PASSTHROUGH and selector istio=eastwestgateway is missing",
+				Command:   "kubectl get gateways.networking.istio.io -A",
+			},
+		},
+	},
+	run: checkControlPlane,
+}
+
+// Reasons of check "control-plane".
+const (
+	ReasonControlPlaneMissing     Reason = "ControlPlaneMissing"
+	ReasonControlPlaneUnavailable Reason = "ControlPlaneUnavailable"
+	ReasonGatewayMissing          Reason = "GatewayMissing"
+	ReasonGatewayUnavailable      Reason = "GatewayUnavailable"
+	ReasonAddressPending          Reason = "AddressPending"
+	ReasonAddressMismatch         Reason = "AddressMismatch"
+	ReasonAddressSilent           Reason = "AddressSilent"
+	ReasonCrossNetworkPortClosed  Reason = "CrossNetworkPortClosed"
+)
+
+// ControlPlaneData is what check "control-plane" measured.
+type ControlPlaneData struct {
 	Gateways []GatewayData `json:"gateways"`
 }
 
@@ -29,14 +94,14 @@ type GatewayData struct {
 	From    string `json:"from"` // "host", or the pod that was used because the host has no route
 }
 
-// checkPlanes looks at istiod and the gateways, then knocks at every gateway's
+// checkControlPlane looks at istiod and the gateways, then connects to every gateway's
 // planned address: readiness on 15021, and on the east-west gateway of a mesh
 // with several networks also port 15443, which only a Gateway object opens.
-func checkPlanes(ctx context.Context, m *session, out *outcome) {
+func checkControlPlane(ctx context.Context, m *session, out *outcome) {
 	var mu sync.Mutex
-	data := PlanesData{Gateways: []GatewayData{}}
-	m.each(func(c *member) {
-		if c.primary() {
+	data := ControlPlaneData{Gateways: []GatewayData{}}
+	m.each(func(c *mesh.Member) {
+		if c.Primary() {
 			if err := checkIstiod(ctx, c, out); err != nil {
 				out.add(unreachable(c, "", err))
 				return // the rest would say the same
@@ -57,14 +122,14 @@ func checkPlanes(ctx context.Context, m *session, out *outcome) {
 	})
 	out.data = data
 	out.summary = fmt.Sprintf("%s available, %s answering as planned",
-		count(len(m.planes()), "control plane"), count(len(data.Gateways), "gateway"))
+		count(len(m.controlPlanes()), "control plane"), count(len(data.Gateways), "gateway"))
 }
 
-// planes returns the names of the clusters that run an istiod.
-func (m *session) planes() []string {
+// controlPlanes returns the names of the clusters that run an istiod.
+func (m *session) controlPlanes() []string {
 	var out []string
 	for _, c := range m.members {
-		if c.primary() {
+		if c.Primary() {
 			out = append(out, c.Name)
 		}
 	}
@@ -78,19 +143,19 @@ func count(n int, noun string) string {
 	return strconv.Itoa(n) + " " + noun + "s"
 }
 
-func checkIstiod(ctx context.Context, c *member, out *outcome) error {
-	list, err := c.cluster.Deployments(ctx, systemNamespace, istiodSelector)
+func checkIstiod(ctx context.Context, c *mesh.Member, out *outcome) error {
+	list, err := c.Deployments(ctx, mesh.SystemNamespace, mesh.IstiodSelector)
 	if err != nil {
 		return err
 	}
 	if len(list) == 0 {
-		out.add(Finding{Reason: ReasonControlPlaneMissing, Cluster: c.Name, Message: "no istiod deployment in " + systemNamespace})
+		out.add(Finding{Reason: ReasonControlPlaneMissing, Cluster: c.Name, Message: "no istiod deployment in " + mesh.SystemNamespace})
 		return nil
 	}
 	for _, d := range list {
 		if why := unavailable(&d); why != "" {
 			out.add(Finding{Reason: ReasonControlPlaneUnavailable, Cluster: c.Name, Object: objectOf(&d), Message: why},
-				deploymentEvidence(c, &d), logEvidence(c, systemNamespace, istiodSelector, "discovery"))
+				deploymentEvidence(c, &d), logEvidence(c, mesh.SystemNamespace, mesh.IstiodSelector, "discovery"))
 		}
 	}
 	return nil
@@ -104,13 +169,13 @@ type gateway struct {
 	cross    bool // must also have 15443 open
 }
 
-func gatewaysOf(m *session, c *member) []gateway {
+func gatewaysOf(m *session, c *mesh.Member) []gateway {
 	var out []gateway
 	if c.IngressAddress != "" {
-		out = append(out, gateway{name: "ingress gateway", selector: ingressSelector, address: c.IngressAddress})
+		out = append(out, gateway{name: "ingress gateway", selector: mesh.IngressSelector, address: c.IngressAddress})
 	}
 	if c.EastWestAddress != "" {
-		out = append(out, gateway{name: "east-west gateway", selector: eastWestSelector, address: c.EastWestAddress, cross: m.networks() > 1})
+		out = append(out, gateway{name: "east-west gateway", selector: mesh.EastWestSelector, address: c.EastWestAddress, cross: m.networks() > 1})
 	}
 	return out
 }
@@ -126,12 +191,12 @@ func (m *session) networks() int {
 
 // checkGateway returns what it saw of a gateway that is as it should be, nil
 // for one that is not, and an error when the API server does not answer.
-func checkGateway(ctx context.Context, m *session, c *member, g gateway, out *outcome) (*GatewayData, error) {
-	deployments, err := c.cluster.Deployments(ctx, "", g.selector)
+func checkGateway(ctx context.Context, m *session, c *mesh.Member, g gateway, out *outcome) (*GatewayData, error) {
+	deployments, err := c.Deployments(ctx, "", g.selector)
 	if err != nil {
 		return nil, err
 	}
-	services, err := c.cluster.Services(ctx, "", g.selector)
+	services, err := c.Services(ctx, "", g.selector)
 	if err != nil {
 		return nil, err
 	}
@@ -157,13 +222,13 @@ func checkGateway(ctx context.Context, m *session, c *member, g gateway, out *ou
 		}
 	}
 	if !healthy {
-		return nil, nil // whether it answers is no news any more
+		return nil, nil // its address says nothing new
 	}
 	from, err := m.answers(ctx, c, g.address)
 	if err != nil {
 		out.add(Finding{
 			Reason: ReasonAddressSilent, Cluster: c.Name, Object: g.name,
-			Message: fmt.Sprintf("%s does not answer: %v", net.JoinHostPort(g.address, strconv.Itoa(statusPort)), err),
+			Message: fmt.Sprintf("%s does not answer: %v", net.JoinHostPort(g.address, strconv.Itoa(mesh.StatusPort)), err),
 		},
 			serviceEvidence(c, &services[0]), eventEvidence(c, services[0].Namespace, services[0].Name))
 		return nil, nil
@@ -172,7 +237,7 @@ func checkGateway(ctx context.Context, m *session, c *member, g gateway, out *ou
 		if err := m.opens(ctx, c, g.address); err != nil {
 			out.add(Finding{
 				Reason: ReasonCrossNetworkPortClosed, Cluster: c.Name, Object: g.name,
-				Message: fmt.Sprintf("ready, but closed to other networks: %s: %v", net.JoinHostPort(g.address, strconv.Itoa(crossPort)), err),
+				Message: fmt.Sprintf("ready, but closed to other networks: %s: %v", net.JoinHostPort(g.address, strconv.Itoa(mesh.CrossNetworkPort)), err),
 			},
 				listenerEvidence(c, g.selector))
 			return nil, nil
@@ -207,7 +272,7 @@ func unavailable(d *appsv1.Deployment) string {
 	return ""
 }
 
-func checkAddress(c *member, s *corev1.Service, planned string) (Finding, bool) {
+func checkAddress(c *mesh.Member, s *corev1.Service, planned string) (Finding, bool) {
 	f := Finding{Cluster: c.Name, Object: "service " + s.Namespace + "/" + s.Name}
 	var got []string
 	for _, i := range s.Status.LoadBalancer.Ingress {
@@ -231,9 +296,9 @@ func checkAddress(c *member, s *corev1.Service, planned string) (Finding, bool) 
 
 // answers asks a gateway's readiness through its load-balancer address: from
 // this machine or, when nothing comes back, from inside the cluster. It
-// returns where the answer was had.
-func (m *session) answers(ctx context.Context, c *member, address string) (from string, err error) {
-	url := fmt.Sprintf("http://%s/healthz/ready", net.JoinHostPort(address, strconv.Itoa(statusPort)))
+// returns where the answer came from.
+func (m *session) answers(ctx context.Context, c *mesh.Member, address string) (from string, err error) {
+	url := fmt.Sprintf("http://%s/healthz/ready", net.JoinHostPort(address, strconv.Itoa(mesh.StatusPort)))
 	status, _, err := m.host.Get(ctx, url, m.timeouts.Request)
 	switch {
 	case err == nil && status == 200:
@@ -254,8 +319,8 @@ func (m *session) answers(ctx context.Context, c *member, address string) (from 
 }
 
 // opens checks that the cross-network port accepts connections.
-func (m *session) opens(ctx context.Context, c *member, address string) error {
-	addr := net.JoinHostPort(address, strconv.Itoa(crossPort))
+func (m *session) opens(ctx context.Context, c *mesh.Member, address string) error {
+	addr := net.JoinHostPort(address, strconv.Itoa(mesh.CrossNetworkPort))
 	err := m.host.Dial(ctx, addr, m.timeouts.Dial)
 	if err == nil || !errors.Is(err, mesh.ErrUnroutable) {
 		return err
@@ -263,7 +328,7 @@ func (m *session) opens(ctx context.Context, c *member, address string) error {
 	// A sidecar accepts every outgoing connection itself, so a connection from
 	// a pod proves nothing. A certificate does: an open port passes the TLS
 	// greeting through to the server that the name asks for.
-	pod, out, inner := m.curl(ctx, c, "-kv", "--connect-to", "::"+addr, "https://"+passthrough(m.workload)+":15443/")
+	pod, out, inner := m.curl(ctx, c, "-kv", "--connect-to", "::"+addr, "https://"+m.workload.Passthrough()+":15443/")
 	switch {
 	case inner != nil:
 		return fmt.Errorf("%w; and not from the cluster: %w", err, inner)
@@ -274,19 +339,19 @@ func (m *session) opens(ctx context.Context, c *member, address string) error {
 }
 
 // curl runs curl in a client pod of c.
-func (m *session) curl(ctx context.Context, c *member, args ...string) (pod string, out mesh.Output, err error) {
+func (m *session) curl(ctx context.Context, c *mesh.Member, args ...string) (pod string, out mesh.Output, err error) {
 	if m.workload.Empty() {
 		return "", out, errors.New("no client pod is known")
 	}
-	pods, err := c.cluster.Pods(ctx, m.workload.Namespace, m.workload.Clients())
+	pods, err := c.Pods(ctx, m.workload.Namespace, m.workload.Clients())
 	if err != nil {
 		return "", out, err
 	}
-	pods = running(pods)
+	pods = mesh.Running(pods)
 	if len(pods) == 0 {
 		return "", out, fmt.Errorf("no running pod %s in namespace %s", m.workload.Clients(), m.workload.Namespace)
 	}
 	argv := append([]string{"curl", "-sS", "--max-time", call.Seconds(m.timeouts.Request)}, args...)
-	out, err = c.cluster.Exec(ctx, mesh.Ref(&pods[0]), mesh.AppContainer(&pods[0]), argv)
+	out, err = c.Exec(ctx, mesh.Ref(&pods[0]), mesh.AppContainer(&pods[0]), argv)
 	return pods[0].Name, out, err
 }

@@ -1,4 +1,4 @@
-package verify
+package mesh
 
 import (
 	"crypto/x509"
@@ -9,15 +9,12 @@ import (
 	"net"
 	"sort"
 	"strconv"
-	"strings"
-
-	"github.com/meshwright/meshwright/mesh"
 )
 
-// identity is what a proxy shows to others and what it trusts.
-type identity struct {
-	chain []*x509.Certificate // leaf first
-	roots []*x509.Certificate // the bundle against which it verifies others
+// Identity is what a proxy shows to others and what it trusts.
+type Identity struct {
+	Chain []*x509.Certificate // leaf first
+	Roots []*x509.Certificate // the bundle against which it verifies others
 }
 
 // secretsDump is the part of Envoy's /config_dump?resource=dynamic_active_secrets
@@ -48,35 +45,35 @@ func (d dataSource) pem() []byte {
 	return []byte(d.InlineString)
 }
 
-// errNoSecret says that a proxy has not been given its certificate or roots.
-var errNoSecret = errors.New("the proxy holds no such secret")
+// ErrNoSecret says that a proxy has not been given its certificate or roots.
+var ErrNoSecret = errors.New("the proxy holds no such secret")
 
-// parseIdentity reads a secrets dump. Istio names the workload's certificate
+// ParseIdentity reads a secrets dump. Istio names the workload's certificate
 // "default" and its trust bundle "ROOTCA".
-func parseIdentity(dump []byte) (*identity, error) {
+func ParseIdentity(dump []byte) (*Identity, error) {
 	var d secretsDump
 	if err := json.Unmarshal(dump, &d); err != nil {
 		return nil, fmt.Errorf("secrets dump: %w", err)
 	}
-	out := &identity{}
+	out := &Identity{}
 	var err error
 	for _, c := range d.Configs {
 		switch c.Name {
 		case "default":
-			if out.chain, err = parseCertificates(c.Secret.TLSCertificate.CertificateChain.pem()); err != nil {
+			if out.Chain, err = parseCertificates(c.Secret.TLSCertificate.CertificateChain.pem()); err != nil {
 				return nil, fmt.Errorf("certificate chain: %w", err)
 			}
 		case "ROOTCA":
-			if out.roots, err = parseCertificates(c.Secret.ValidationContext.TrustedCA.pem()); err != nil {
+			if out.Roots, err = parseCertificates(c.Secret.ValidationContext.TrustedCA.pem()); err != nil {
 				return nil, fmt.Errorf("trust bundle: %w", err)
 			}
 		}
 	}
-	if len(out.chain) == 0 {
-		return nil, fmt.Errorf("certificate: %w", errNoSecret)
+	if len(out.Chain) == 0 {
+		return nil, fmt.Errorf("certificate: %w", ErrNoSecret)
 	}
-	if len(out.roots) == 0 {
-		return nil, fmt.Errorf("trust bundle: %w", errNoSecret)
+	if len(out.Roots) == 0 {
+		return nil, fmt.Errorf("trust bundle: %w", ErrNoSecret)
 	}
 	return out, nil
 }
@@ -100,8 +97,8 @@ func parseCertificates(text []byte) ([]*x509.Certificate, error) {
 	}
 }
 
-// endpoint is one host of an Envoy cluster.
-type endpoint struct {
+// Endpoint is one host of an Envoy cluster.
+type Endpoint struct {
 	Address  string `json:"address"` // ip:port
 	Region   string `json:"region,omitempty"`
 	Zone     string `json:"zone,omitempty"`
@@ -140,9 +137,9 @@ type clustersDump struct {
 	} `json:"cluster_statuses"`
 }
 
-// parseEndpoints returns the hosts of one Envoy cluster, sorted by address,
+// ParseEndpoints returns the hosts of one Envoy cluster, sorted by address,
 // and whether the proxy has that cluster at all.
-func parseEndpoints(dump []byte, cluster string) (list []endpoint, found bool, err error) {
+func ParseEndpoints(dump []byte, cluster string) (list []Endpoint, found bool, err error) {
 	var d clustersDump
 	if err := json.Unmarshal(dump, &d); err != nil {
 		return nil, false, fmt.Errorf("clusters dump: %w", err)
@@ -152,7 +149,7 @@ func parseEndpoints(dump []byte, cluster string) (list []endpoint, found bool, e
 			continue
 		}
 		for _, h := range s.Hosts {
-			list = append(list, endpoint{
+			list = append(list, Endpoint{
 				Address: net.JoinHostPort(h.Address.Socket.Address, strconv.Itoa(h.Address.Socket.Port)),
 				Region:  h.Locality.Region, Zone: h.Locality.Zone, Subzone: h.Locality.SubZone,
 				Weight: h.Weight, Priority: h.Priority, Health: h.Health.EDS,
@@ -164,27 +161,27 @@ func parseEndpoints(dump []byte, cluster string) (list []endpoint, found bool, e
 	return nil, false, nil
 }
 
-// hostStats are Envoy's counters of one host, since the host is known to it.
-type hostStats struct {
+// HostStats are Envoy's counters of one host, since the host is known to it.
+type HostStats struct {
 	Requests    uint64 // attempts, retries included
 	Connections uint64 // attempts to connect
 	Open        uint64 // connections now
 }
 
-// parseHostStats returns the counters of one Envoy cluster's hosts by address.
+// ParseHostStats returns the counters of one Envoy cluster's hosts by address.
 // A cluster that the proxy does not have has no hosts.
-func parseHostStats(dump []byte, cluster string) (map[string]hostStats, error) {
+func ParseHostStats(dump []byte, cluster string) (map[string]HostStats, error) {
 	var d clustersDump
 	if err := json.Unmarshal(dump, &d); err != nil {
 		return nil, fmt.Errorf("clusters dump: %w", err)
 	}
-	out := map[string]hostStats{}
+	out := map[string]HostStats{}
 	for _, s := range d.Statuses {
 		if s.Name != cluster {
 			continue
 		}
 		for _, h := range s.Hosts {
-			var stats hostStats
+			var stats HostStats
 			for _, stat := range h.Stats {
 				field, wanted := map[string]*uint64{
 					"rq_total": &stats.Requests, "cx_total": &stats.Connections, "cx_active": &stats.Open,
@@ -204,18 +201,14 @@ func parseHostStats(dump []byte, cluster string) (map[string]hostStats, error) {
 	return out, nil
 }
 
-// outbound names the Envoy cluster of a service's port.
-func outbound(w mesh.Workload) string {
+// Outbound names the Envoy cluster of the workload's port in its callers.
+func (w Workload) Outbound() string {
 	return fmt.Sprintf("outbound|%d||%s.%s.svc.cluster.local", w.Port, w.Service, w.Namespace)
 }
 
-func addresses(list []endpoint) string {
-	if len(list) == 0 {
-		return "none"
-	}
-	out := make([]string, len(list))
-	for i, e := range list {
-		out[i] = e.Address
-	}
-	return strings.Join(out, ", ")
+// Passthrough names the Envoy cluster by which an east-west gateway passes the
+// workload's connections on, and the server that they ask for (istio's
+// BuildDNSSrvSubsetKey).
+func (w Workload) Passthrough() string {
+	return fmt.Sprintf("outbound_.%d_._.%s.%s.svc.cluster.local", w.Port, w.Service, w.Namespace)
 }

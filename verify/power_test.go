@@ -4,39 +4,11 @@ import (
 	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/mesh/topology"
 
-	"errors"
 	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
 )
-
-func TestMetric(t *testing.T) {
-	const text = `# HELP pilot_total_xds_rejects Total number of XDS responses from pilot rejected by proxy.
-pilot_total_xds_rejects{type="cds"} 2
-pilot_total_xds_rejects{type="lds",reason="a } brace"} 1 1700000000
-pilot_total_xds_rejects_other 9
-bare 4
-broken{a="b"} many
-`
-	cases := map[string]struct {
-		want float64
-		err  bool
-	}{
-		"pilot_total_xds_rejects": {3, false},
-		"bare":                    {4, false},
-		"absent":                  {0, false},
-		"broken":                  {0, true},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			got, err := metric([]byte(text), name)
-			if got != c.want || (err != nil) != c.err {
-				t.Errorf("got %v, %v", got, err)
-			}
-		})
-	}
-}
 
 func TestPower(t *testing.T) {
 	cases := map[string]struct{ hosts, versions, requests int }{
@@ -101,34 +73,11 @@ func TestChoices(t *testing.T) {
 			m := &session{workload: mesh.Workload{Versions: map[string][]string{}}}
 			for i, n := range c.networks {
 				id := string(rune('a' + i))
-				m.members = append(m.members, &member{Cluster: mesh.Cluster{Cluster: topology.Cluster{Name: id, Network: n}}})
+				m.members = append(m.members, &mesh.Member{Cluster: mesh.Cluster{Cluster: topology.Cluster{Name: id, Network: n}}})
 				m.workload.Versions[id] = c.versions[i]
 			}
 			if got := m.choices(); got != c.want {
 				t.Errorf("choices %d, want %d", got, c.want)
-			}
-		})
-	}
-}
-
-func TestParseIdentityRefuses(t *testing.T) {
-	root := newAuthority(t, "root", nil)
-	leaf := root.chain(root.issue(t, leafOptions{}))
-	cases := map[string]struct {
-		dump   string
-		absent bool
-	}{
-		"no JSON":      {"upstream connect error", false},
-		"no secrets":   {`{"configs": []}`, true},
-		"no roots":     {secretsJSON(encode(leaf), nil), true},
-		"no chain":     {secretsJSON(nil, encode(leaf[1:])), true},
-		"broken chain": {secretsJSON([]byte("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"), encode(leaf[1:])), false},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			_, err := parseIdentity([]byte(c.dump))
-			if err == nil || errors.Is(err, errNoSecret) != c.absent {
-				t.Errorf("error %v", err)
 			}
 		})
 	}

@@ -14,16 +14,50 @@ import (
 
 	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh"
-	"github.com/meshwright/meshwright/mesh/topology"
 )
 
-// CallsData is what check "calls" measured.
-type CallsData struct {
-	Clients []CallStats `json:"clients"`
+var connectivity = Check{
+	ID:       CheckConnectivity,
+	Title:    "connectivity across clusters",
+	Proves:   "every version answers a client in every cluster, and every cluster's ingress, without an error",
+	Needs:    []Capability{CapabilityWorkload},
+	Deadline: 15 * time.Second,
+	Reasons: []Cause{
+		clientMissing,
+		recordsLost,
+		{
+			ReasonNoAnswer, "every request of a client failed",
+			Remedy{
+				Text: "see the checks " + CheckControlPlane + " and " + CheckDiscovery + " first, then the istio-proxy log of the client in the evidence",
+			},
+		},
+		{
+			ReasonVersionUnreachable, "a version never answered",
+			Remedy{Text: "the checks " + CheckControlPlane + ", " + CheckTrust + " and " + CheckDiscovery + " show which part of the path to that version is broken"},
+		},
+		requestErrors,
+		{
+			ReasonVersionUnexpected, "a version answered that is not declared",
+			Remedy{Object: "the deployments of the workload", Text: "the workload differs from what is declared"},
+		},
+	},
+	run: checkConnectivity,
 }
 
-// CallStats are the requests of one client.
-type CallStats struct {
+// Reasons of check "connectivity".
+const (
+	ReasonNoAnswer           Reason = "NoAnswer"
+	ReasonVersionUnreachable Reason = "VersionUnreachable"
+	ReasonVersionUnexpected  Reason = "VersionUnexpected"
+)
+
+// ConnectivityData is what check "connectivity" measured.
+type ConnectivityData struct {
+	Clients []ClientStats `json:"clients"`
+}
+
+// ClientStats are the requests of one client.
+type ClientStats struct {
 	From      string         `json:"from"` // the client's cluster
 	Power     Power          `json:"power"`
 	Expected  []string       `json:"expected"` // the versions that must answer this client
@@ -41,15 +75,15 @@ type CallStats struct {
 
 // batch is what came back from one client.
 type batch struct {
-	stats   CallStats
-	member  *member
+	stats   ClientStats
+	member  *mesh.Member
 	records []call.Record
 	pod     *mesh.Pod // the client pod, when there is one
 }
 
-// checkCalls calls the workload from a pod in each cluster and through each
+// checkConnectivity calls the workload from a pod in each cluster and through each
 // ingress, all at once.
-func checkCalls(ctx context.Context, m *session, out *outcome) {
+func checkConnectivity(ctx context.Context, m *session, out *outcome) {
 	where := m.instances(ctx)
 
 	var mu sync.Mutex
@@ -79,14 +113,14 @@ func checkCalls(ctx context.Context, m *session, out *outcome) {
 		a, b := batches[i].stats, batches[j].stats
 		return a.From+" "+a.Via < b.From+" "+b.Via
 	})
-	data := CallsData{Clients: []CallStats{}}
+	data := ConnectivityData{Clients: []ClientStats{}}
 	requests := 0
 	for _, b := range batches {
 		b.stats.Power, b.stats.Expected = m.powerFor(b.member), m.expected(b.member)
 		b.count(where)
 		data.Clients = append(data.Clients, b.stats)
 		requests += b.stats.Requests
-		m.judgeCalls(b, out)
+		m.judgeClient(b, out)
 	}
 	out.data = data
 	who := strings.Join(m.workload.AllVersions(), ", ")
@@ -97,82 +131,12 @@ func checkCalls(ctx context.Context, m *session, out *outcome) {
 		who, count(len(batches), "client"), sharesOf(data.Clients), requests)
 }
 
-// expected lists the versions that must answer a client in c, sorted: all of
-// them, unless the rule for traffic keeps some regions out of its reach.
-func (m *session) expected(c *member) []string {
-	reach := m.reach(c)
-	seen := map[string]bool{}
-	for _, peer := range m.members {
-		if reach == nil || reach[peer.Region] > 0 {
-			for _, v := range m.workload.Versions[peer.Name] {
-				seen[v] = true
-			}
-		}
-	}
-	return slices.Sorted(maps.Keys(seen))
-}
-
-// reach is the percentage of a client's requests for each region; nil when no
-// rule says so.
-func (m *session) reach(c *member) map[string]int {
-	switch rule := m.workload.Traffic; rule.Mode {
-	case topology.Distribute:
-		return rule.Weights[c.Region]
-	case topology.Failover:
-		for _, peer := range m.members {
-			if peer.Region == c.Region && len(m.workload.Versions[peer.Name]) > 0 {
-				return map[string]int{c.Region: 100}
-			}
-		}
-		return map[string]int{rule.Failover[c.Region]: 100}
-	}
-	return nil
-}
-
-// powerFor is the power of the calls of a client in c.
-func (m *session) powerFor(c *member) Power { return m.powerToSee(c, len(m.expected(c))) }
-
-// powerToSee is the power of a client's calls that are to show n groups of hosts.
-func (m *session) powerToSee(c *member, n int) Power {
-	p := powerOf(m.choices(), n)
-	for _, percent := range m.reach(c) {
-		if percent > 0 && percent < 100 {
-			// The region is drawn first, then the host.
-			p = p.atLeast(float64(percent) / 100 * p.MinShare)
-		}
-	}
-	return p
-}
-
-// choices bounds among how many hosts a request is spread: the pods of the
-// client's network and one gateway per other cluster, times the versions
-// behind the busiest gateway, which chooses once more.
-func (m *session) choices() int {
-	most := 1
-	for _, c := range m.members {
-		hosts, behind := 0, 1
-		for _, peer := range m.members {
-			n := len(m.workload.Versions[peer.Name])
-			switch {
-			case n == 0:
-			case peer.Network == c.Network:
-				hosts += n
-			default:
-				hosts++
-				behind = max(behind, n)
-			}
-		}
-		most = max(most, hosts*behind)
-	}
-	return most
-}
-
 // instances maps server pods to their clusters.
 func (m *session) instances(ctx context.Context) map[string]string {
 	var mu sync.Mutex
 	where := map[string]string{}
-	m.each(func(c *member) {
-		pods, err := m.servers(ctx, c)
+	m.each(func(c *mesh.Member) {
+		pods, err := c.Servers(ctx, m.workload)
 		if err != nil { // where an answer came from stays unknown, that it came does not
 			return
 		}
@@ -190,14 +154,14 @@ func (m *session) instances(ctx context.Context) map[string]string {
 func concurrency(n int) int { return max(8, (n+3)/4) }
 
 // callFromPod makes n requests from a client pod, in one exec.
-func (m *session) callFromPod(ctx context.Context, c *member, via, url string, n int) (*batch, *Finding) {
+func (m *session) callFromPod(ctx context.Context, c *mesh.Member, via, url string, n int) (*batch, *Finding) {
 	client, finding := m.readyPod(ctx, c, m.workload.Clients())
 	if finding != nil {
 		return nil, finding
 	}
 	pod := mesh.Ref(client)
 	argv := call.Curl(url, n, concurrency(n), m.timeouts.Request)
-	res, err := c.cluster.Exec(ctx, pod, mesh.AppContainer(client), argv)
+	res, err := c.Exec(ctx, pod, mesh.AppContainer(client), argv)
 	if err != nil {
 		return nil, new(unreachable(c, "pod "+pod.String(), err))
 	}
@@ -210,13 +174,13 @@ func (m *session) callFromPod(ctx context.Context, c *member, via, url string, n
 	}
 	return &batch{
 		member: c, records: records, pod: &pod,
-		stats: CallStats{From: c.Name, Via: via, Client: "pod " + pod.Name, URL: url, Requests: len(records)},
+		stats: ClientStats{From: c.Name, Via: via, Client: "pod " + pod.Name, URL: url, Requests: len(records)},
 	}, nil
 }
 
 // callIngress makes n requests to the ingress address of c, from this machine
 // or, when it has no route there, from a client pod of the same cluster.
-func (m *session) callIngress(ctx context.Context, c *member, n int) (*batch, *Finding) {
+func (m *session) callIngress(ctx context.Context, c *mesh.Member, n int) (*batch, *Finding) {
 	url := "http://" + c.IngressAddress + m.workload.Path
 	first := m.getOnce(ctx, url)
 	if errors.Is(first.Err, mesh.ErrUnroutable) {
@@ -236,7 +200,7 @@ func (m *session) callIngress(ctx context.Context, c *member, n int) (*batch, *F
 	wg.Wait()
 	return &batch{
 		member: c, records: records,
-		stats: CallStats{From: c.Name, Via: "ingress", Client: "host", URL: url, Requests: n},
+		stats: ClientStats{From: c.Name, Via: "ingress", Client: "host", URL: url, Requests: n},
 	}, nil
 }
 
@@ -290,8 +254,8 @@ func nearestRank(n int, q float64) int {
 	return min(max(0, int(float64(n)*q+0.999999)-1), n-1)
 }
 
-// judgeCalls decides about one client's batch.
-func (m *session) judgeCalls(b batch, out *outcome) {
+// judgeClient decides about one client's batch.
+func (m *session) judgeClient(b batch, out *outcome) {
 	s, versions := b.stats, m.workload.AllVersions()
 	object := "client pod"
 	if s.Via == "ingress" {
@@ -362,7 +326,7 @@ func (b *batch) evidence() []gather {
 	}
 	out := []gather{textEvidence(b.member, EvidenceRequests, "requests via "+b.stats.Via+" to "+b.stats.URL, text)}
 	if b.pod == nil {
-		return append(out, logEvidence(b.member, "", ingressSelector, mesh.Sidecar))
+		return append(out, logEvidence(b.member, "", mesh.IngressSelector, mesh.Sidecar))
 	}
 	return append(out, proxyLogEvidence(b.member, *b.pod))
 }
@@ -379,7 +343,7 @@ func shares(versions map[string]int) string {
 	return strings.Join(parts, ", ")
 }
 
-func sharesOf(clients []CallStats) string {
+func sharesOf(clients []ClientStats) string {
 	total := map[string]int{}
 	for _, c := range clients {
 		for v, n := range c.Versions {

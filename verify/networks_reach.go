@@ -52,11 +52,11 @@ func (l landing) address() string {
 // port. The pod's name is empty when there is neither.
 func (m *session) landing(ctx context.Context, p *place) (landing, error) {
 	l := landing{serverPort: m.workload.Port}
-	svc, err := p.cluster.Service(ctx, m.workload.Namespace, m.workload.Service)
+	svc, err := p.Service(ctx, m.workload.Namespace, m.workload.Service)
 	if err != nil && !apierrors.IsNotFound(err) {
 		return l, err
 	}
-	isReady := func(pod corev1.Pod) bool { return ready(&pod) }
+	isReady := func(pod corev1.Pod) bool { return mesh.Ready(&pod) }
 	i := slices.IndexFunc(p.servers, isReady)
 	if err == nil {
 		for _, port := range svc.Spec.Ports {
@@ -75,13 +75,13 @@ func (m *session) landing(ctx context.Context, p *place) (landing, error) {
 		l.pod, l.port, l.path, l.names = p.servers[i], l.serverPort, m.workload.Path, true
 		return l, nil
 	}
-	pods, err := p.cluster.Pods(ctx, "", ingressSelector)
+	pods, err := p.Pods(ctx, "", mesh.IngressSelector)
 	if err != nil {
 		return l, err
 	}
-	pods = running(pods)
+	pods = mesh.Running(pods)
 	if i := slices.IndexFunc(pods, isReady); i >= 0 {
-		l.pod, l.port, l.path = pods[i], statusPort, "/healthz/ready"
+		l.pod, l.port, l.path = pods[i], mesh.StatusPort, "/healthz/ready"
 	}
 	return l, nil
 }
@@ -131,7 +131,7 @@ func (m *session) reaches(ctx context.Context, places []*place, out *outcome) []
 			out.add(Finding{
 				Reason: ReasonControlFailed, Cluster: r.From, Object: "client pod",
 				Message: fmt.Sprintf("cannot connect to pod %s at %s of its own cluster (%s), so that a failure elsewhere proves nothing", r.Pod, r.Address, r.Detail),
-			}, reachEvidence(places[0].member, list))
+			}, reachEvidence(places[0].Member, list))
 		}
 	}
 	for i, from := range places {
@@ -140,7 +140,7 @@ func (m *session) reaches(ctx context.Context, places []*place, out *outcome) []
 			if i == j || failed[at] || !control[from.Name] || !control[to.Name] {
 				continue
 			}
-			m.judgeReach(ctx, from, to, results[at], results[j*len(places)+j], reachEvidence(from.member, list), out)
+			m.judgeReach(ctx, from, to, results[at], results[j*len(places)+j], reachEvidence(from.Member, list), out)
 		}
 	}
 	return list
@@ -164,7 +164,7 @@ func (m *session) judgeReach(ctx context.Context, from, to *place, r, control Re
 	case r.Near || !r.Connected || another:
 	case r.Answer == r.Pod:
 		report(ReasonNotIsolated, "connects to pod %s of %s at %s, though %s is another network than %s", r.Pod, to.Name, r.Address, to.Network, from.Network)
-	case !hasPod(ctx, from.member, to.landing.pod.Status.PodIP):
+	case !hasPod(ctx, from.Member, to.landing.pod.Status.PodIP):
 		// On two networks one address may be two pods; here it is none of ours.
 		report(ReasonNotIsolated, "connects to %s, the address of pod %s of %s on another network, and nothing tells who answered: %s", r.Address, r.Pod, to.Name, r.Detail)
 	}
@@ -176,8 +176,8 @@ func (r Reach) answered() bool { return strings.HasPrefix(r.Detail, statusDetail
 const statusDetail = "status "
 
 // hasPod reports whether a pod of the cluster has that address.
-func hasPod(ctx context.Context, c *member, ip string) bool {
-	pods, err := c.cluster.Pods(ctx, "", "")
+func hasPod(ctx context.Context, c *mesh.Member, ip string) bool {
+	pods, err := c.Pods(ctx, "", "")
 	return err == nil && slices.ContainsFunc(pods, func(p corev1.Pod) bool { return p.Status.PodIP == ip })
 }
 
@@ -192,14 +192,14 @@ func (m *session) connect(ctx context.Context, from, to *place) (Reach, *Finding
 	}
 	url := "http://" + l.address() + l.path
 	client := mesh.Ref(&from.client)
-	got, err := from.cluster.Exec(ctx, client, mesh.Sidecar, connectWith(url, m.timeouts.Dial, m.timeouts.Dial+time.Second))
+	got, err := from.Exec(ctx, client, mesh.Sidecar, connectWith(url, m.timeouts.Dial, m.timeouts.Dial+time.Second))
 	judge := connected
-	if noCommand(got, err) {
+	if mesh.NoCommand(got, err) {
 		r.Way, judge = "proxy", connectedByProxy
-		got, err = from.cluster.Exec(ctx, client, mesh.AppContainer(&from.client), connectWith(url, m.timeouts.Dial, proxyConnect))
+		got, err = from.Exec(ctx, client, mesh.AppContainer(&from.client), connectWith(url, m.timeouts.Dial, proxyConnect))
 	}
 	if err != nil {
-		return r, new(unreachable(from.member, "pod "+client.String(), err))
+		return r, new(unreachable(from.Member, "pod "+client.String(), err))
 	}
 	if r.Connected, r.Detail, err = judge(got); err != nil {
 		return r, &Finding{
@@ -224,14 +224,6 @@ func connectWith(url string, connect, whole time.Duration) []string {
 		"curl", "-sS", "--noproxy", "*", "--connect-timeout", call.Seconds(connect), "--max-time", call.Seconds(whole),
 		"-w", `\n#connect %{time_connect} %{http_code}\n`, url,
 	}
-}
-
-// noCommand says that the container has no curl, as distroless images have not.
-func noCommand(o mesh.Output, err error) bool {
-	if err != nil {
-		return strings.Contains(err.Error(), "executable file not found") || strings.Contains(err.Error(), "no such file")
-	}
-	return o.Code == 126 || o.Code == 127
 }
 
 // curlError says how a curl ended that has proven nothing.
@@ -291,7 +283,7 @@ func connectedByProxy(o mesh.Output) (ok bool, detail string, err error) {
 	return true, statusDetail + m[2], nil
 }
 
-func reachEvidence(c *member, list []Reach) gather {
+func reachEvidence(c *mesh.Member, list []Reach) gather {
 	var b strings.Builder
 	for _, r := range list {
 		fmt.Fprintf(&b, "%s -> %s %s (%s): connected %t: %s %s\n", r.From, r.To, r.Address, r.Way, r.Connected, r.Detail, r.Answer)
