@@ -2,6 +2,7 @@ package automation
 
 import (
 	"github.com/meshwright/meshwright/mesh/topology"
+	"github.com/meshwright/meshwright/report"
 
 	"context"
 	"fmt"
@@ -79,7 +80,7 @@ func (o *Outputs) rule(mode plan.TrafficMode) topology.Rule {
 
 // Verify checks the lab that is up. What to check is filled in from its
 // outputs; opts say how. A mesh that is wrong is a report, not an error.
-func (l *Lab) Verify(ctx context.Context, opts verify.Options) (*verify.Report, error) {
+func (l *Lab) Verify(ctx context.Context, opts verify.Options) (*report.Report, error) {
 	outputs, err := l.Outputs(ctx)
 	if err != nil {
 		return nil, err

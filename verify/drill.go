@@ -1,8 +1,6 @@
 package verify
 
 import (
-	"github.com/meshwright/meshwright/mesh/topology"
-
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +11,8 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
+	"github.com/meshwright/meshwright/report"
 )
 
 // DrillVersion is the version of a drill's JSON, as FormatVersion is a report's.
@@ -215,23 +215,22 @@ func (r *DrillReport) measure(ctx context.Context, m *session, plan FailoverPlan
 			m.say(fmt.Sprintf("run %d of %d", n+1, r.Repeat))
 			run := &outcome{}
 			data := m.failover(ctx, plan, run)
-			r.Runs = append(r.Runs, DrillRun{Rule: name, Data: data, Findings: run.findings})
+			r.Runs = append(r.Runs, DrillRun{Rule: name, Data: data, Findings: run.reported()})
 			out.findings = append(out.findings, run.findings...)
 		}
 	})
 	r.Rules = append(r.Rules, r.sum(name))
 	out.sort(nil)
-	for _, f := range out.findings {
+	for _, f := range out.reported() {
 		if f.Warning {
 			r.Findings = append(r.Findings, f)
 		}
 	}
 	if ctx.Err() != nil {
-		return fmt.Errorf("drill stopped: %w\n%s", context.Cause(ctx), m.remains(out.findings))
+		return fmt.Errorf("drill stopped: %w\n%s", context.Cause(ctx), m.remains(out.reported()))
 	}
 	if out.failed() {
-		f := out.findings[0] // failures come first
-		return fmt.Errorf("rule %s: %s%s", name, f.where(), f.Message)
+		return fmt.Errorf("rule %s: %s", name, out.findings[0]) // failures come first
 	}
 	return nil
 }
@@ -275,7 +274,7 @@ func (r *DrillReport) sum(rule string) DrillSummary {
 		}
 	}
 	for kind := range kinds {
-		s.Errors = append(s.Errors, clip(kind, 160))
+		s.Errors = append(s.Errors, report.Clip(kind, 160))
 	}
 	slices.Sort(s.Errors)
 	s.Shifted, s.Failback = spread(shifted), spread(failback)
@@ -325,11 +324,11 @@ func (r *DrillReport) Table(w io.Writer) error {
 	}
 	for _, run := range r.Runs {
 		for _, f := range run.Findings {
-			fmt.Fprintf(&b, "\n%s, a run that does not count: %s%s", run.Rule, f.where(), f.Message)
+			fmt.Fprintf(&b, "\n%s, a run that does not count: %s", run.Rule, f)
 		}
 	}
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "\nwarning: %s%s; %s", f.where(), f.Message, withFlags(hints[f.Reason], r.flags))
+		fmt.Fprintf(&b, "\nwarning: %s; %s", f, withFlags(hints[f.Reason], r.flags))
 	}
 	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
 	return err

@@ -3,6 +3,7 @@ package verify
 import (
 	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/mesh/topology"
+	"github.com/meshwright/meshwright/report"
 
 	"cmp"
 	"context"
@@ -365,7 +366,7 @@ func (f *Failover) losses() string {
 	})
 	var parts []string
 	for _, kind := range kinds[:min(3, len(kinds))] {
-		parts = append(parts, fmt.Sprintf("%d× %s", f.Errors[kind], clip(kind, 120)))
+		parts = append(parts, fmt.Sprintf("%d× %s", f.Errors[kind], report.Clip(kind, 120)))
 	}
 	return strings.Join(parts, "; ")
 }

@@ -71,13 +71,6 @@ func (m *session) planes() []string {
 	return out
 }
 
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
-}
-
 func checkIstiod(ctx context.Context, c *member, out *outcome) error {
 	list, err := c.cluster.Deployments(ctx, systemNamespace, istiodSelector)
 	if err != nil {

@@ -1,18 +1,16 @@
 package verify
 
-// Reason is a machine-readable cause. Reasons are part of the report's format:
-// a name is never given another meaning.
-type Reason string
+import "github.com/meshwright/meshwright/report"
 
 // Causes that any check can have.
 const (
-	ReasonClusterUnreachable Reason = "ClusterUnreachable" // the API server does not answer
-	ReasonProbeFailed        Reason = "ProbeFailed"        // a proxy, istiod or client could not be asked
-	ReasonTimedOut           Reason = "TimedOut"           // the attempt was cut off before it ended
-	ReasonPanicked           Reason = "Panicked"           // a defect of the check itself
-	ReasonNotSelected        Reason = "NotSelected"        // left out by the caller
-	ReasonInterrupted        Reason = "Interrupted"        // the run was stopped before the check was done
-	ReasonNoWorkload         Reason = "NoWorkload"         // there is nothing to call in this mesh
+	ReasonClusterUnreachable Reason = "ClusterUnreachable"     // the API server does not answer
+	ReasonProbeFailed        Reason = "ProbeFailed"            // a proxy, istiod or client could not be asked
+	ReasonTimedOut           Reason = "TimedOut"               // the attempt was cut off before it ended
+	ReasonPanicked           Reason = "Panicked"               // a defect of the check itself
+	ReasonNotSelected               = report.ReasonNotSelected // left out by the caller
+	ReasonInterrupted        Reason = "Interrupted"            // the run was stopped before the check was done
+	ReasonNoWorkload         Reason = "NoWorkload"             // there is nothing to call in this mesh
 )
 
 // Causes of a failed check "planes".

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
+	"github.com/meshwright/meshwright/report"
 )
 
 // Run checks the mesh and reports. The checks that only read run at the same
@@ -61,7 +63,7 @@ func run(ctx context.Context, m *session, o Options) (*Report, error) {
 	}
 	r := &runner{mesh: m, options: o, log: log}
 	chosen := slices.DeleteFunc(slices.Clone(checks), func(c check) bool { return c.timed && !o.Full && !slices.Contains(o.Only, c.id) })
-	report := &Report{Version: FormatVersion, MeshID: o.MeshID, Started: time.Now(), Checks: make([]Result, len(chosen))}
+	report := &Report{Version: report.FormatVersion, MeshID: o.MeshID, Started: time.Now(), Checks: make([]Result, len(chosen))}
 	report.Clusters = clustersOf(o.Targets)
 	var wg sync.WaitGroup
 	for i, c := range chosen {
@@ -76,7 +78,7 @@ func run(ctx context.Context, m *session, o Options) (*Report, error) {
 		}
 	}
 	report.Seconds = seconds(time.Since(report.Started))
-	report.Verdict = verdict(report.Checks)
+	report.Judge()
 	if ctx.Err() != nil {
 		var findings []Finding
 		for _, c := range report.Checks {
@@ -85,6 +87,14 @@ func run(ctx context.Context, m *session, o Options) (*Report, error) {
 		return report, fmt.Errorf("verification stopped: %w\n%s", context.Cause(ctx), m.remains(findings))
 	}
 	return report, nil
+}
+
+func clustersOf(targets []mesh.Cluster) []topology.Cluster {
+	var out []topology.Cluster
+	for _, t := range targets {
+		out = append(out, t.Cluster)
+	}
+	return out
 }
 
 type runner struct {
@@ -111,7 +121,7 @@ func (r *runner) check(ctx context.Context, c check) Result {
 		return result
 	}
 	if ctx.Err() != nil {
-		result.interrupt()
+		interrupt(&result)
 		return result
 	}
 	if c.applies != nil {
@@ -140,7 +150,7 @@ func (r *runner) check(ctx context.Context, c check) Result {
 			break
 		}
 		out.sort(c.reasons)
-		why := out.findings[0].where() + out.findings[0].Message
+		why := out.findings[0].String()
 		result.Retried = append(result.Retried, why)
 		r.emit(Event{Kind: EventRetry, Check: c.id, Title: c.title, Attempt: result.Attempts, Detail: why})
 		select {
@@ -150,16 +160,16 @@ func (r *runner) check(ctx context.Context, c check) Result {
 	}
 	r.fill(ctx, c, &result, last)
 	if ctx.Err() != nil && result.Status != Passed {
-		result.interrupt()
+		interrupt(&result)
 	}
 	result.Seconds = seconds(time.Since(result.Started))
 	r.emit(Event{Kind: EventDone, Check: c.id, Title: c.title, Result: &result})
 	return result
 }
 
-// interrupt says that the check was not done: what it found is of its being cut
+// interrupt records that the check was not done: what it found is of its being cut
 // off, but for what it left behind.
-func (r *Result) interrupt() {
+func interrupt(r *Result) {
 	r.Status, r.Reason, r.Summary = Skipped, ReasonInterrupted, "the run was stopped before this was done"
 	r.Hint, r.Data, r.Evidence = "", nil, nil
 	r.Findings = slices.DeleteFunc(r.Findings, func(f Finding) bool { return f.Reason != ReasonNotRemoved })
@@ -168,7 +178,7 @@ func (r *Result) interrupt() {
 // fill turns the last attempt into the result.
 func (r *runner) fill(ctx context.Context, c check, result *Result, out *outcome) {
 	out.sort(c.reasons)
-	result.Findings, result.Data = out.findings, out.data
+	result.Findings, result.Data = out.reported(), out.data
 	switch {
 	case out.failed():
 		result.Status = Failed
@@ -179,7 +189,7 @@ func (r *runner) fill(ctx context.Context, c check, result *Result, out *outcome
 		return
 	}
 	first := out.findings[0]
-	result.Reason, result.Summary = first.Reason, first.where()+first.Message
+	result.Reason, result.Summary = first.Reason, first.String()
 	if n := len(out.findings) - 1; n > 0 {
 		result.Summary += fmt.Sprintf(" (and %d more)", n)
 	}

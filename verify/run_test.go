@@ -121,7 +121,7 @@ func TestSkippedIsPartial(t *testing.T) {
 			if diff := cmp.Diff(c.want, outcomes(report)); diff != "" {
 				t.Errorf("not passed (-want +got):\n%s", diff)
 			}
-			if report.Verdict != Partial {
+			if report.Verdict != "partial" {
 				t.Errorf("verdict %q, want partial", report.Verdict)
 			}
 			if report.Proven() != c.proven {

@@ -45,9 +45,7 @@ func (m *session) inScenario(ctx context.Context, s mesh.Scenario, out *outcome,
 	view := *m
 	view.workload, view.workload.Traffic = w, s.Traffic
 	if findings := view.settle(ctx); len(findings) > 0 {
-		for _, f := range findings {
-			out.add(f, f.evidence...)
-		}
+		out.findings = append(out.findings, findings...)
 		return
 	}
 	f(&view)
@@ -57,7 +55,7 @@ func (m *session) inScenario(ctx context.Context, s mesh.Scenario, out *outcome,
 func (m *session) remains(findings []Finding) string {
 	for _, f := range findings {
 		if f.Reason == ReasonNotRemoved {
-			return fmt.Sprintf("left in the mesh: %s%s; %s", f.where(), f.Message, m.hint(f.Reason))
+			return fmt.Sprintf("left in the mesh: %s; %s", f, m.hint(f.Reason))
 		}
 	}
 	return "nothing of it is left in the mesh"
@@ -65,10 +63,10 @@ func (m *session) remains(findings []Finding) string {
 
 // settle waits until discovery is complete for the workload and returns what
 // was still missing when the time was over.
-func (m *session) settle(ctx context.Context) []Finding {
+func (m *session) settle(ctx context.Context) []finding {
 	loads := *m // whose proxies count
 	loads.workload.ClientLabel = m.workload.LoadLabel
-	var last []Finding
+	var last []finding
 	//nolint:errcheck // what it waited for in vain is in last
 	wait.PollUntilContextTimeout(ctx, m.timeouts.Interval, m.timeouts.Settle, true, func(ctx context.Context) (bool, error) {
 		look := &outcome{}

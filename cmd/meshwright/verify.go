@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshwright/meshwright/internal/ui"
+	"github.com/meshwright/meshwright/report"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -75,14 +76,14 @@ func (a *App) verify(ctx context.Context, f *labFlags, only []string, full bool,
 }
 
 // verifyExit is the exit code of a run that ended; the report has said why.
-func verifyExit(report *verify.Report) error {
+func verifyExit(report *report.Report) error {
 	if report.Proven() {
 		return nil
 	}
 	return &CodedError{Code: ExitVerify}
 }
 
-func (a *App) render(report *verify.Report, output string) error {
+func (a *App) render(report *report.Report, output string) error {
 	switch output {
 	case "json":
 		return report.JSON(a.Out)
@@ -149,11 +150,11 @@ func (p *checkProgress) event(e verify.Event) {
 			return // skipped before it began
 		}
 		switch r := e.Result; r.Status {
-		case verify.Failed:
+		case report.Failed:
 			step.Fail(fmt.Errorf("%s", r.Reason))
-		case verify.Warned:
+		case report.Warned:
 			step.Done("warning: " + string(r.Reason))
-		case verify.Skipped:
+		case report.Skipped:
 			step.Skip(string(r.Reason))
 		default:
 			step.Done("")

@@ -1,4 +1,4 @@
-package verify
+package report
 
 import (
 	"fmt"
@@ -37,7 +37,7 @@ func (r *Report) Table(w io.Writer, color bool) error {
 	for _, c := range r.Checks {
 		c.detail(&b, s)
 	}
-	fmt.Fprintf(&b, "\nverdict: %s %s\n", s.ofVerdict(r.Verdict).Render(r.Verdict), s.faint.Render(fmt.Sprintf("(%s in %.1fs)", r.tally(), r.Seconds)))
+	fmt.Fprintf(&b, "\nverdict: %s %s\n", s.ofVerdict(r.Verdict).Render(r.Verdict), s.faint.Render(fmt.Sprintf("(%s in %.1fs)", r.Tally(), r.Seconds)))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -76,16 +76,16 @@ func (c Result) detail(b *strings.Builder, s styles) {
 			fmt.Fprintf(b, "  and %d more\n", len(c.Findings)-i)
 			break
 		}
-		fmt.Fprintf(b, "  %s  %s%s\n", f.Reason, f.where(), f.Message)
+		fmt.Fprintf(b, "  %s  %s\n", f.Reason, f)
 	}
 	for i, e := range c.Evidence {
 		if i == tableEvidence {
 			fmt.Fprintf(b, "  %s\n", s.faint.Render(fmt.Sprintf("-- %d more pieces of evidence: --output json", len(c.Evidence)-i)))
 			break
 		}
-		fmt.Fprintf(b, "  %s\n", s.faint.Render("-- "+e.heading()))
+		fmt.Fprintf(b, "  %s\n", s.faint.Render("-- "+e.Heading()))
 		for _, line := range few(e, 6) {
-			fmt.Fprintf(b, "  %s\n", s.faint.Render("   "+clip(line, 160)))
+			fmt.Fprintf(b, "  %s\n", s.faint.Render("   "+Clip(line, 160)))
 		}
 	}
 	if c.Hint != "" {
@@ -93,8 +93,8 @@ func (c Result) detail(b *strings.Builder, s styles) {
 	}
 }
 
-// tally counts outcomes, as "3 passed, 1 failed".
-func (r *Report) tally() string {
+// Tally counts outcomes, as "3 passed, 1 failed".
+func (r *Report) Tally() string {
 	n := map[Status]int{}
 	for _, c := range r.Checks {
 		n[c.Status]++
@@ -149,22 +149,6 @@ func (s styles) ofVerdict(v Verdict) lipgloss.Style {
 	return s.odd
 }
 
-// wrap breaks text at spaces so that no line is longer than width.
-func wrap(text string, width int) string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && len(line)+1+len(word) > width {
-			lines, line = append(lines, line), ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	return strings.Join(append(lines, line), "\n")
-}
-
 // few picks n lines: the first of a request log, which has its failures first,
 // and the last of everything else.
 func few(e Evidence, n int) []string {
@@ -173,19 +157,4 @@ func few(e Evidence, n int) []string {
 		return lines[:min(n, len(lines))]
 	}
 	return lines[max(0, len(lines)-n):]
-}
-
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return s[:n] + "..."
-}
-
-func trimLines(s string) string {
-	lines := strings.Split(s, "\n")
-	for i := range lines {
-		lines[i] = strings.TrimRight(lines[i], " ")
-	}
-	return strings.Join(lines, "\n")
 }

@@ -1,4 +1,4 @@
-package verify
+package report
 
 import (
 	"bytes"
@@ -15,9 +15,6 @@ var pageText string
 
 var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"seconds": func(s float64) string { return fmt.Sprintf("%.1f s", s) },
-	"tally":   (*Report).tally,
-	"where":   func(f Finding) string { return strings.TrimSuffix(f.where(), ": ") },
-	"heading": Evidence.heading,
 	"data":    dataText,
 }).Parse(pageText))
 

@@ -1,13 +1,13 @@
-package verify
+package report
 
 import (
-	"github.com/meshwright/meshwright/mesh/topology"
-
 	"encoding/xml"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 // junitSuite is the JUnit XML that Ant defined and every CI system reads, in the
@@ -122,23 +122,15 @@ func describeCluster(c topology.Cluster) string {
 func (c Result) account() string {
 	var b strings.Builder
 	for _, f := range c.Findings {
-		fmt.Fprintf(&b, "%s  %s%s\n", f.Reason, f.where(), f.Message)
+		fmt.Fprintf(&b, "%s  %s\n", f.Reason, f)
 	}
 	if c.Hint != "" {
 		fmt.Fprintf(&b, "next: %s\n", c.Hint)
 	}
 	for _, e := range c.Evidence {
-		fmt.Fprintf(&b, "\n-- %s\n%s\n", e.heading(), strings.TrimRight(e.Content, "\n"))
+		fmt.Fprintf(&b, "\n-- %s\n%s\n", e.Heading(), strings.TrimRight(e.Content, "\n"))
 	}
 	return b.String()
-}
-
-// heading is the title, with the cluster it was seen in.
-func (e Evidence) heading() string {
-	if e.Cluster != "" {
-		return e.Cluster + ": " + e.Title
-	}
-	return e.Title
 }
 
 // xmlText leaves out what XML 1.0 cannot hold, however it is escaped: most
