@@ -20,9 +20,12 @@ var page = template.Must(template.New("report").Funcs(template.FuncMap{
 
 // HTML writes the report as a page that is whole in itself: it loads nothing,
 // runs nothing, and can be attached to a message or kept beside a build.
-func (r *Report) HTML(w io.Writer) error {
+func (r *Report) HTML(w io.Writer, o Options) error {
 	var b bytes.Buffer // so that a failure leaves no half of a page
-	if err := page.Execute(&b, r); err != nil {
+	if err := page.Execute(&b, struct {
+		*Report
+		Next func(Result) string
+	}{r, o.next}); err != nil {
 		return err
 	}
 	_, err := w.Write(b.Bytes())

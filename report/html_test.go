@@ -9,7 +9,7 @@ import (
 
 func TestHTML(t *testing.T) {
 	var b bytes.Buffer
-	if err := odd().HTML(&b); err != nil {
+	if err := odd().HTML(&b, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	got := b.String()
@@ -36,7 +36,7 @@ func TestHTML(t *testing.T) {
 	hopeless := odd()
 	hopeless.Checks[0].Data = func() {}
 	b.Reset()
-	if err := hopeless.HTML(&b); err == nil || b.Len() > 0 {
+	if err := hopeless.HTML(&b, Options{}); err == nil || b.Len() > 0 {
 		t.Errorf("data that cannot be rendered: error %v after %d bytes", err, b.Len())
 	}
 }

@@ -57,7 +57,7 @@ func (s junitSeconds) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%
 // systems. A warning is a pass, and stands in the suite's output; a skipped check
 // is a skipped test, also where it makes the verdict partial: read the property
 // "verdict", or the exit code.
-func (r *Report) JUnit(w io.Writer) error {
+func (r *Report) JUnit(w io.Writer, o Options) error {
 	suite := junitSuite{
 		Name: "meshwright verify", Tests: len(r.Checks), Time: junitSeconds(r.Seconds),
 		Timestamp: r.Started.UTC().Format("2006-01-02T15:04:05"), Hostname: "localhost",
@@ -69,12 +69,12 @@ func (r *Report) JUnit(w io.Writer) error {
 		switch c.Status {
 		case Failed:
 			suite.Failures++
-			test.Failure = &junitText{Message: xmlText(string(c.Reason) + ": " + c.Summary), Type: xmlText(string(c.Reason)), Text: xmlText(c.account())}
+			test.Failure = &junitText{Message: xmlText(string(c.Reason) + ": " + c.Summary), Type: xmlText(string(c.Reason)), Text: xmlText(c.account(o))}
 		case Skipped:
 			suite.Skipped++
 			test.Skipped = &junitText{Message: xmlText(c.Summary), Type: xmlText(string(c.Reason))}
 		case Warned:
-			fmt.Fprintf(&out, "%s: warning\n%s", c.ID, c.account())
+			fmt.Fprintf(&out, "%s: warning\n%s", c.ID, c.account(o))
 		case Passed:
 			fmt.Fprintf(&out, "%s: %s\n", c.ID, c.Summary)
 		}
@@ -118,14 +118,14 @@ func describeCluster(c topology.Cluster) string {
 	return strings.Join(parts, ", ")
 }
 
-// account is everything that was found, by what it was seen, and what to do.
-func (c Result) account() string {
+// account is everything that was found, what to do, and the evidence.
+func (c Result) account(o Options) string {
 	var b strings.Builder
 	for _, f := range c.Findings {
 		fmt.Fprintf(&b, "%s  %s\n", f.Reason, f)
 	}
-	if c.Hint != "" {
-		fmt.Fprintf(&b, "next: %s\n", c.Hint)
+	if next := o.next(c); next != "" {
+		fmt.Fprintf(&b, "next: %s\n", next)
 	}
 	for _, e := range c.Evidence {
 		fmt.Fprintf(&b, "\n-- %s\n%s\n", e.Heading(), strings.TrimRight(e.Content, "\n"))

@@ -12,7 +12,7 @@ import (
 
 func TestJUnit(t *testing.T) {
 	var b bytes.Buffer
-	if err := odd().JUnit(&b); err != nil {
+	if err := odd().JUnit(&b, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	var got junitSuite
@@ -57,7 +57,7 @@ func TestJUnit(t *testing.T) {
 
 func TestJUnitOfNothing(t *testing.T) {
 	var b bytes.Buffer
-	if err := (&Report{Verdict: Pass}).JUnit(&b); err != nil {
+	if err := (&Report{Verdict: Pass}).JUnit(&b, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	for _, part := range []string{`tests="0"`, "<properties>", "<system-out>", `timestamp="0001-01-01T00:00:00"`} {

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"encoding/json"
 	"io"
 	"slices"
 	"time"
@@ -11,7 +10,7 @@ import (
 
 // FormatVersion is the version of the report's JSON. It grows when a field
 // changes its meaning or goes away, not when one is added.
-const FormatVersion = 1
+const FormatVersion = 2
 
 // Verdict sums a report up.
 type Verdict = string
@@ -59,10 +58,10 @@ type Result struct {
 	Proves   string `json:"proves"`
 	Required bool   `json:"required"`
 
-	Status  Status `json:"status"`
-	Reason  Reason `json:"reason,omitempty"` // of a failure, warning or skip: the most causal of the findings
-	Summary string `json:"summary"`          // one line
-	Hint    string `json:"hint,omitempty"`   // what to do next
+	Status  Status  `json:"status"`
+	Reason  Reason  `json:"reason,omitempty"` // of a failure, warning or skip: the most causal of the findings
+	Summary string  `json:"summary"`          // one line
+	Remedy  *Remedy `json:"remedy,omitempty"` // of a failure or warning
 
 	Findings []Finding  `json:"findings,omitempty"`
 	Evidence []Evidence `json:"evidence,omitempty"`
@@ -110,8 +109,4 @@ func (r *Report) Check(id string) *Result {
 }
 
 // JSON writes the report as one indented document.
-func (r *Report) JSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
-}
+func (r *Report) JSON(w io.Writer) error { return JSON(w, r) }

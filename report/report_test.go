@@ -31,7 +31,7 @@ func sample(text string) *Report {
 		Checks: []Result{
 			{ID: "planes", Title: "control planes", Proves: "they are there", Required: true, Status: Passed, Summary: "all there " + text, Attempts: 2, Retried: []string{text}, Seconds: 1.5, Data: map[string]any{"a": text, "n": 1e-9}},
 			{
-				ID: "trust", Title: "one root", Required: true, Status: Failed, Reason: "RootsDiffer", Summary: "cluster1: roots differ " + text + " (and 1 more)", Hint: "look " + text, Attempts: 1, Seconds: 0.25,
+				ID: "trust", Title: "one root", Required: true, Status: Failed, Reason: "RootsDiffer", Summary: "cluster1: roots differ " + text + " (and 1 more)", Remedy: &Remedy{Operation: "up", Text: "look " + text}, Attempts: 1, Seconds: 0.25,
 				Findings: []Finding{
 					{Reason: "RootsDiffer", Cluster: "cluster1", Object: "deployment " + text, Message: "roots differ " + text},
 					{Reason: "RootsMixed", Message: "roots are mixed", Warning: true},
@@ -46,7 +46,7 @@ func sample(text string) *Report {
 
 func TestTable(t *testing.T) {
 	var b bytes.Buffer
-	if err := sample("text").Table(&b, false); err != nil {
+	if err := sample("text").Table(&b, Options{}); err != nil {
 		t.Fatal(err)
 	}
 	golden.Compare(t, filepath.Join("testdata", "table.txt"), b.Bytes())
@@ -55,7 +55,7 @@ func TestTable(t *testing.T) {
 func TestTableColor(t *testing.T) {
 	for color, want := range map[bool]bool{true: true, false: false} {
 		var b bytes.Buffer
-		if err := sample("text").Table(&b, color); err != nil {
+		if err := sample("text").Table(&b, Options{Color: color}); err != nil {
 			t.Fatal(err)
 		}
 		if got := strings.Contains(b.String(), "\x1b["); got != want {
@@ -79,6 +79,42 @@ func TestJSONRoundTrip(t *testing.T) {
 	}
 }
 
+// TestRemedyOfTheCaller: every renderer words a remedy as the caller asks.
+func TestRemedyOfTheCaller(t *testing.T) {
+	o := Options{Remedy: func(r Remedy) string { return "lab " + r.Operation + " --name two: " + r.Text }}
+	r := sample("text")
+	for name, render := range map[string]func(io.Writer, Options) error{"table": r.Table, "junit": r.JUnit, "html": r.HTML} {
+		var b bytes.Buffer
+		if err := render(&b, o); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(b.String(), "lab up --name two: look text") {
+			t.Errorf("%s lacks the remedy:\n%s", name, b.String())
+		}
+	}
+}
+
+func TestRemedyString(t *testing.T) {
+	for want, r := range map[string]Remedy{
+		"look at it: kubectl get pods": {Operation: "up", Text: "look at it", Command: "kubectl get pods"},
+		"kubectl get pods":             {Command: "kubectl get pods"},
+		"up: cluster cluster1":         {Operation: "up", Object: "cluster cluster1"},
+		"":                             {},
+	} {
+		if got := r.String(); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestClip(t *testing.T) {
+	for text, want := range map[string]string{"four": "four", "fives": "five...", "dreißig": "drei...", "aäöü": "aä..."} {
+		if got := Clip(text, 4); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 func TestJudge(t *testing.T) {
 	for want, checks := range map[Verdict][]Result{
 		Pass:    {{Status: Passed, Required: true}, {Status: Warned, Required: true}, {Status: Skipped}},
@@ -94,9 +130,9 @@ func TestJudge(t *testing.T) {
 
 func TestRenderersReportWriteErrors(t *testing.T) {
 	full := errors.New("disk full")
-	for name, render := range map[string]func(io.Writer) error{"junit": odd().JUnit, "html": odd().HTML} {
+	for name, render := range map[string]func(io.Writer, Options) error{"table": odd().Table, "junit": odd().JUnit, "html": odd().HTML} {
 		t.Run(name, func(t *testing.T) {
-			if err := render(failing{full}); !errors.Is(err, full) {
+			if err := render(failing{full}, Options{}); !errors.Is(err, full) {
 				t.Errorf("error %v", err)
 			}
 		})

@@ -11,9 +11,9 @@ import (
 )
 
 // Table writes the report for a person: one row per check, then what is wrong
-// and what to do. Colours are used only when color is set.
-func (r *Report) Table(w io.Writer, color bool) error {
-	s := newStyles(w, color)
+// and what to do.
+func (r *Report) Table(w io.Writer, o Options) error {
+	s := newStyles(w, o.Color)
 	t := table.New().
 		Border(lipgloss.HiddenBorder()).BorderTop(false).BorderBottom(false).
 		BorderLeft(false).BorderRight(false).BorderHeader(false).
@@ -35,9 +35,9 @@ func (r *Report) Table(w io.Writer, color bool) error {
 	b.WriteString(trimLines(t.Render()))
 	b.WriteString("\n")
 	for _, c := range r.Checks {
-		c.detail(&b, s)
+		c.detail(&b, s, o)
 	}
-	fmt.Fprintf(&b, "\nverdict: %s %s\n", s.ofVerdict(r.Verdict).Render(r.Verdict), s.faint.Render(fmt.Sprintf("(%s in %.1fs)", r.Tally(), r.Seconds)))
+	fmt.Fprintf(&b, "\nverdict: %s %s\n", s.of(Status(r.Verdict)).Render(r.Verdict), s.faint.Render(fmt.Sprintf("(%s in %.1fs)", r.Tally(), r.Seconds)))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
@@ -64,9 +64,9 @@ const (
 	tableEvidence = 2
 )
 
-// detail tells what is wrong in a check that did not pass, by what it was
-// seen, and what to do.
-func (c Result) detail(b *strings.Builder, s styles) {
+// detail is what is wrong in a check that did not pass, the evidence, and what to
+// do.
+func (c Result) detail(b *strings.Builder, s styles, o Options) {
 	if len(c.Findings) == 0 {
 		return
 	}
@@ -80,7 +80,7 @@ func (c Result) detail(b *strings.Builder, s styles) {
 	}
 	for i, e := range c.Evidence {
 		if i == tableEvidence {
-			fmt.Fprintf(b, "  %s\n", s.faint.Render(fmt.Sprintf("-- %d more pieces of evidence: --output json", len(c.Evidence)-i)))
+			fmt.Fprintf(b, "  %s\n", s.faint.Render(fmt.Sprintf("-- %d more pieces of evidence in the JSON report", len(c.Evidence)-i)))
 			break
 		}
 		fmt.Fprintf(b, "  %s\n", s.faint.Render("-- "+e.Heading()))
@@ -88,8 +88,8 @@ func (c Result) detail(b *strings.Builder, s styles) {
 			fmt.Fprintf(b, "  %s\n", s.faint.Render("   "+Clip(line, 160)))
 		}
 	}
-	if c.Hint != "" {
-		fmt.Fprintf(b, "  next: %s\n", c.Hint)
+	if next := o.next(c); next != "" {
+		fmt.Fprintf(b, "  next: %s\n", next)
 	}
 }
 
@@ -134,16 +134,6 @@ func (s styles) of(status Status) lipgloss.Style {
 	case Passed:
 		return s.good
 	case Failed:
-		return s.bad
-	}
-	return s.odd
-}
-
-func (s styles) ofVerdict(v Verdict) lipgloss.Style {
-	switch v {
-	case Pass:
-		return s.good
-	case Fail:
 		return s.bad
 	}
 	return s.odd

@@ -356,8 +356,8 @@ func TestEveryCauseIsSeen(t *testing.T) {
 				t.Errorf("verdict %q, want %q", report.Verdict, verdict)
 			}
 			for _, r := range report.Checks {
-				if r.Status == Failed && (r.Summary == "" || r.Hint == "") {
-					t.Errorf("%s: summary %q, hint %q", r.ID, r.Summary, r.Hint)
+				if r.Status == Failed && (r.Summary == "" || r.Remedy == nil || r.Remedy.String() == "") {
+					t.Errorf("%s: summary %q, remedy %v", r.ID, r.Summary, r.Remedy)
 				}
 			}
 		})

@@ -187,7 +187,7 @@ func noCat(argv []string) (mesh.Output, bool) { return mesh.Output{Code: 127}, a
 // hints nor by the documentation.
 func TestMendsOfRoutes(t *testing.T) {
 	const mend, vain = "`docker exec NODE systemctl enable --now meshwright-routes`", "--refresh"
-	document, err := os.ReadFile("../../docs/checks.md")
+	document, err := os.ReadFile("../docs/checks.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/meshwright/meshwright/internal/testkit/golden"
+	"github.com/meshwright/meshwright/report"
 )
 
 func TestTable(t *testing.T) {
@@ -23,9 +24,9 @@ func TestTable(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			f := newFakeMesh(t)
 			wreck(f)
-			report := f.run(t, f.options())
+			result := f.run(t, f.options())
 			var b bytes.Buffer
-			if err := report.Table(&b, false); err != nil {
+			if err := result.Table(&b, report.Options{}); err != nil {
 				t.Fatal(err)
 			}
 			golden.Compare(t, filepath.Join("testdata", "table-"+name+".txt"), times.ReplaceAll(b.Bytes(), []byte("T")))

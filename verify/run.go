@@ -171,7 +171,7 @@ func (r *runner) check(ctx context.Context, c check) Result {
 // off, but for what it left behind.
 func interrupt(r *Result) {
 	r.Status, r.Reason, r.Summary = Skipped, ReasonInterrupted, "the run was stopped before this was done"
-	r.Hint, r.Data, r.Evidence = "", nil, nil
+	r.Remedy, r.Data, r.Evidence = nil, nil, nil
 	r.Findings = slices.DeleteFunc(r.Findings, func(f Finding) bool { return f.Reason != ReasonNotRemoved })
 }
 
@@ -193,7 +193,7 @@ func (r *runner) fill(ctx context.Context, c check, result *Result, out *outcome
 	if n := len(out.findings) - 1; n > 0 {
 		result.Summary += fmt.Sprintf(" (and %d more)", n)
 	}
-	result.Hint = r.mesh.hint(first.Reason)
+	result.Remedy = &report.Remedy{Text: r.mesh.hint(first.Reason)}
 	ctx, cancel := context.WithTimeout(ctx, r.mesh.timeouts.Evidence)
 	defer cancel()
 	result.Evidence = out.gather(ctx)

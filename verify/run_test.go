@@ -33,7 +33,7 @@ func TestHintsAddressTheLab(t *testing.T) {
 	o := f.options()
 	o.Flags = flags
 	f.clusters["cluster2"].deployments = nil
-	if got := f.run(t, o).Check(CheckPlanes).Hint; !strings.HasPrefix(got, "run `meshwright up --refresh"+flags+"`:") {
+	if got := f.run(t, o).Check(CheckPlanes).Remedy.Text; !strings.HasPrefix(got, "run `meshwright up --refresh"+flags+"`:") {
 		t.Errorf("hint: %s", got)
 	}
 	o.Workload = mesh.Workload{}

@@ -174,18 +174,18 @@ func (l *Lab) names() []string {
 // pass that were asked for. opts say how; what to check is filled in.
 func (l *Lab) Verify(opts verify.Options) *report.Report {
 	l.tb.Helper()
-	report, err := l.driver.Verify(l.tb.Context(), opts)
+	r, err := l.driver.Verify(l.tb.Context(), opts)
 	if err != nil {
 		l.tb.Fatalf("labtest: %v", err)
 	}
-	if !report.Proven() {
+	if !r.Proven() {
 		var text strings.Builder
-		if err := report.Table(&text, false); err != nil {
+		if err := r.Table(&text, report.Options{}); err != nil {
 			l.tb.Logf("labtest: %v", err)
 		}
-		l.tb.Errorf("labtest: the mesh of lab %s: %s\n%s", l.Name(), report.Verdict, text.String())
+		l.tb.Errorf("labtest: the mesh of lab %s: %s\n%s", l.Name(), r.Verdict, text.String())
 	}
-	return report
+	return r
 }
 
 // bounded is the test's context with the time that the lab has for coming up.

@@ -83,16 +83,17 @@ func verifyExit(report *report.Report) error {
 	return &CodedError{Code: ExitVerify}
 }
 
-func (a *App) render(report *report.Report, output string) error {
+func (a *App) render(r *report.Report, output string) error {
+	o := report.Options{Color: a.UI.Color()}
 	switch output {
 	case "json":
-		return report.JSON(a.Out)
+		return r.JSON(a.Out)
 	case "junit":
-		return report.JUnit(a.Out)
+		return r.JUnit(a.Out, o)
 	case "html":
-		return report.HTML(a.Out)
+		return r.HTML(a.Out, o)
 	}
-	return report.Table(a.Out, a.UI.Color())
+	return r.Table(a.Out, o)
 }
 
 // cleanup removes what crashed runs left of timed checks.

@@ -79,7 +79,7 @@ func works(ctx context.Context, lab *automation.Lab) error {
 		return nil
 	}
 	var text strings.Builder
-	err = seen.Table(&text, false)
+	err = seen.Table(&text, report.Options{})
 	return errors.Join(fmt.Errorf("lab %s: %s\n%s", lab.Name(), seen.Verdict, text.String()), err)
 }
 
