@@ -1,6 +1,7 @@
 package automation
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/meshwright/meshwright/mesh"
 	evidence "github.com/meshwright/meshwright/mesh/collect"
 	"github.com/meshwright/meshwright/mesh/topology"
+	"github.com/meshwright/meshwright/verify"
 )
 
 // CollectOptions say where a lab's evidence goes.
@@ -41,9 +43,10 @@ func (l *Lab) Collect(ctx context.Context, o CollectOptions) (*evidence.Index, e
 		nodes, _ = l.mark().Nodes(ctx, client)
 	}
 	targets, workload := l.collectTargets(ctx, client, nodes)
-	return evidence.Run(ctx, targets, workload, evidence.Options{
+	files := append(l.stateFiles(), nodeFiles(client, nodes)...)
+	return evidence.Run(ctx, targets, evidence.Options{
 		Path: o.Path, Progress: o.Progress, Versions: o.Versions,
-		Files:   append(l.stateFiles(), nodeFiles(client, nodes)...),
+		Files:   append(files, verification(targets, workload)),
 		Secrets: l.secrets(),
 	})
 }
@@ -91,6 +94,19 @@ func (l *Lab) targetOfNode(ctx context.Context, client *docker.Client, n docker.
 	}
 	config.Host = "https://" + ports[0].HostIP + ":" + ports[0].HostPort
 	return mesh.Cluster{Cluster: topology.Cluster{Name: name, ControlPlane: name}, Config: config}, nil
+}
+
+// verification is the report of one attempt at each check.
+func verification(targets []mesh.Cluster, w mesh.Workload) evidence.File {
+	return evidence.File{Name: "verify.json", Read: func(ctx context.Context) ([]byte, error) {
+		r, err := verify.Run(ctx, verify.Options{Targets: targets, Workload: w, Once: true})
+		if err != nil {
+			return nil, err
+		}
+		var b bytes.Buffer
+		err = r.JSON(&b)
+		return b.Bytes(), err
+	}}
 }
 
 // nodeFiles are the containers' descriptions and the ends of the nodes' logs.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/mesh/topology"
+	"github.com/meshwright/meshwright/report"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -67,7 +68,7 @@ func (o *Outputs) Rules() mesh.Rules {
 
 // Verify checks the lab that is up. What to check is filled in from its
 // outputs; opts say how. A mesh that is wrong is a report, not an error.
-func (l *Lab) Verify(ctx context.Context, opts verify.Options) (*verify.Report, error) {
+func (l *Lab) Verify(ctx context.Context, opts verify.Options) (*report.Report, error) {
 	outputs, err := l.Outputs(ctx)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,10 @@
 package verify
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/meshwright/meshwright/report"
+)
 
 // Reasons that every check can have.
 const (
@@ -20,19 +24,19 @@ const (
 var commonReasons = []Cause{
 	{
 		ReasonPanicked, "the check itself failed, which is a defect",
-		Remedy{Operation: OperationCollect, Text: "report the defect together with an archive"},
+		report.Remedy{Operation: report.OperationCollect, Text: "report the defect together with an archive"},
 	},
 	{
 		ReasonClusterUnreachable, "the API server does not answer",
-		Remedy{Operation: OperationStatus, Text: "if a node is stopped, start it or bring the lab up again"},
+		report.Remedy{Operation: report.OperationStatus, Text: "if a node is stopped, start it or bring the lab up again"},
 	},
 	{
 		ReasonTimedOut, "the attempt was cut off before it ended",
-		Remedy{Text: "the machine may be overloaded; run the check again, or allow it more time"},
+		report.Remedy{Text: "the machine may be overloaded; run the check again, or allow it more time"},
 	},
 	{
 		ReasonProbeFailed, "a proxy, an istiod or a client could not be asked",
-		Remedy{Operation: OperationCollect, Text: "see the evidence; an archive has all logs and proxy dumps"},
+		report.Remedy{Operation: report.OperationCollect, Text: "see the evidence; an archive has all logs and proxy dumps"},
 	},
 }
 
@@ -54,40 +58,40 @@ const (
 var (
 	workloadMissing = Cause{
 		ReasonWorkloadMissing, "no pod of the workload runs, or is ready, where one is declared",
-		Remedy{Operation: OperationRefresh, Text: "the workload does not run", Command: "kubectl get pods -n NAMESPACE"},
+		report.Remedy{Operation: report.OperationRefresh, Text: "the workload does not run", Command: "kubectl get pods -n NAMESPACE"},
 	}
 	clientMissing = Cause{
 		ReasonClientMissing, "no client pod is ready",
-		Remedy{Operation: OperationRefresh, Text: "deploy the client in that cluster; in the sample it is `sleep`"},
+		report.Remedy{Operation: report.OperationRefresh, Text: "deploy the client in that cluster; in the sample it is `sleep`"},
 	}
 	recordsLost = Cause{
 		ReasonRecordsLost, "there are fewer records than requests",
-		Remedy{Operation: OperationCollect, Text: "the client was cut off; run the check again, then gather an archive"},
+		report.Remedy{Operation: report.OperationCollect, Text: "the client was cut off; run the check again, then gather an archive"},
 	}
 	requestErrors = Cause{
 		ReasonRequestErrors, "requests failed, though everything that must answer did",
-		Remedy{Text: "the request log in the evidence shows flags and error texts of the hop that failed"},
+		report.Remedy{Text: "the request log in the evidence shows flags and error texts of the hop that failed"},
 	}
 	controlFailed = Cause{
 		ReasonControlFailed, "a positive control failed: the target does not answer even those who must reach it",
-		Remedy{
+		report.Remedy{
 			Text: "see the checks " + CheckControlPlane + ", " + CheckTrust + " and " + CheckDiscovery + " first, then the network plug-in and the NetworkPolicies of that cluster",
 		},
 	}
 	localityUnknown = Cause{
 		ReasonLocalityUnknown, "a node, an endpoint or a pod that answered is in no declared region",
-		Remedy{
-			Operation: OperationRefresh,
+		report.Remedy{
+			Operation: report.OperationRefresh,
 			Text:      "label the nodes with topology.kubernetes.io/region (and zone) before pods start, then restart the pods",
 		},
 	}
 	notDeployed = Cause{
 		ReasonNotDeployed, "the workload of the check did not become ready",
-		Remedy{Operation: OperationCleanup, Text: "see the message; remove what is left before the next run"},
+		report.Remedy{Operation: report.OperationCleanup, Text: "see the message; remove what is left before the next run"},
 	}
 	notRemoved = Cause{
 		ReasonNotRemoved, "warning: a part of the check's workload could not be removed",
-		Remedy{Operation: OperationCleanup, Text: "remove what is left"},
+		report.Remedy{Operation: report.OperationCleanup, Text: "remove what is left"},
 	}
 )
 

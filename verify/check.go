@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/report"
 )
 
 // Check is one property of a mesh: its data, and the function that looks.
@@ -31,17 +32,17 @@ type Check struct {
 type Cause struct {
 	Reason  Reason
 	Meaning string
-	Remedy  Remedy
+	Remedy  report.Remedy
 }
 
 // remedy says what to do about a reason of the check's.
-func (c Check) remedy(r Reason) Remedy {
+func (c Check) remedy(r Reason) report.Remedy {
 	for _, list := range [][]Cause{c.Reasons, commonReasons} {
 		if i := slices.IndexFunc(list, func(c Cause) bool { return c.Reason == r }); i >= 0 {
 			return list[i].Remedy
 		}
 	}
-	return Remedy{}
+	return report.Remedy{}
 }
 
 // Capability is something that a check needs of the mesh or of its caller.
@@ -67,15 +68,15 @@ func (c Capability) Missing() Cause { return missing[c] }
 var missing = map[Capability]Cause{
 	CapabilityWorkload: {
 		ReasonNoWorkload, "there is no workload to call",
-		Remedy{Operation: OperationUp, Text: "deploy the sample or name a workload"},
+		report.Remedy{Operation: report.OperationUp, Text: "deploy the sample or name a workload"},
 	},
 	CapabilityDeployer: {
 		ReasonNoDeployer, "the check deploys a workload of its own, and nothing may be deployed here",
-		Remedy{Text: "run the check as the owner of the lab"},
+		report.Remedy{Text: "run the check as the owner of the lab"},
 	},
 	CapabilityRegions: {
 		ReasonNoRegions, "fewer than two regions serve the workload",
-		Remedy{Operation: OperationUp, Text: "set the locality of every cluster; two regions must serve the workload"},
+		report.Remedy{Operation: report.OperationUp, Text: "set the locality of every cluster; two regions must serve the workload"},
 	},
 }
 

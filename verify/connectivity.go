@@ -14,6 +14,7 @@ import (
 
 	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/report"
 )
 
 var connectivity = Check{
@@ -27,18 +28,18 @@ var connectivity = Check{
 		recordsLost,
 		{
 			ReasonNoAnswer, "every request of a client failed",
-			Remedy{
+			report.Remedy{
 				Text: "see the checks " + CheckControlPlane + " and " + CheckDiscovery + " first, then the istio-proxy log of the client in the evidence",
 			},
 		},
 		{
 			ReasonVersionUnreachable, "a version never answered",
-			Remedy{Text: "the checks " + CheckControlPlane + ", " + CheckTrust + " and " + CheckDiscovery + " show which part of the path to that version is broken"},
+			report.Remedy{Text: "the checks " + CheckControlPlane + ", " + CheckTrust + " and " + CheckDiscovery + " show which part of the path to that version is broken"},
 		},
 		requestErrors,
 		{
 			ReasonVersionUnexpected, "a version answered that is not declared",
-			Remedy{Object: "the deployments of the workload", Text: "the workload differs from what is declared"},
+			report.Remedy{Object: "the deployments of the workload", Text: "the workload differs from what is declared"},
 		},
 	},
 	run: checkConnectivity,

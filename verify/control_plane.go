@@ -15,6 +15,7 @@ import (
 
 	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/report"
 )
 
 var controlPlane = Check{
@@ -25,42 +26,42 @@ var controlPlane = Check{
 	Reasons: []Cause{
 		{
 			ReasonControlPlaneMissing, "istiod is not installed",
-			Remedy{Operation: OperationRefresh, Text: "install istiod"},
+			report.Remedy{Operation: report.OperationRefresh, Text: "install istiod"},
 		},
 		{
 			ReasonControlPlaneUnavailable, "istiod is scaled to 0, not ready, or its latest change is not rolled out",
-			Remedy{
+			report.Remedy{
 				Text:    "look at the deployment and its log",
 				Command: "kubectl -n istio-system describe deployment istiod; kubectl -n istio-system logs deploy/istiod",
 			},
 		},
 		{
 			ReasonGatewayMissing, "a gateway is not installed",
-			Remedy{Operation: OperationRefresh, Text: "install the gateway"},
+			report.Remedy{Operation: report.OperationRefresh, Text: "install the gateway"},
 		},
 		{
 			ReasonGatewayUnavailable, "a gateway is scaled to 0, not ready, or its latest change is not rolled out",
-			Remedy{
+			report.Remedy{
 				Text:    "a gateway with 0 replicas, or one whose proxy is not ready, serves nothing",
 				Command: "kubectl -n istio-system get deploy,pods",
 			},
 		},
 		{
 			ReasonAddressPending, "the load balancer assigned no address",
-			Remedy{Text: "look at the load balancer and its address pools", Command: "kubectl -n metallb-system get pods,ipaddresspools"},
+			report.Remedy{Text: "look at the load balancer and its address pools", Command: "kubectl -n metallb-system get pods,ipaddresspools"},
 		},
 		{
 			ReasonAddressMismatch, "the address is not the planned one",
-			Remedy{Operation: OperationRefresh, Text: "restore the planned address, or look for another user of the address pool"},
+			report.Remedy{Operation: report.OperationRefresh, Text: "restore the planned address, or look for another user of the address pool"},
 		},
 		{
 			ReasonAddressSilent, "nothing answers at the address",
-			Remedy{Text: "no node announces the address, or its gateway does not listen", Command: "kubectl -n metallb-system logs ds/metallb-speaker"},
+			report.Remedy{Text: "no node announces the address, or its gateway does not listen", Command: "kubectl -n metallb-system logs ds/metallb-speaker"},
 		},
 		{
 			ReasonCrossNetworkPortClosed, "the gateway is ready, but nothing opens port 15443",
-			Remedy{
-				Operation: OperationRefresh,
+			report.Remedy{
+				Operation: report.OperationRefresh,
 				Text:      "a Gateway with port 15443, AUTO_PASSTHROUGH and selector istio=eastwestgateway is missing",
 				Command:   "kubectl get gateways.networking.istio.io -A",
 			},
@@ -134,13 +135,6 @@ func (m *session) controlPlanes() []string {
 		}
 	}
 	return out
-}
-
-func count(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return strconv.Itoa(n) + " " + noun + "s"
 }
 
 func checkIstiod(ctx context.Context, c *mesh.Member, out *outcome) error {

@@ -14,6 +14,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/report"
 )
 
 var discovery = Check{
@@ -25,26 +26,26 @@ var discovery = Check{
 	Reasons: []Cause{
 		{
 			ReasonRemoteMissing, "istiod does not watch a peer cluster",
-			Remedy{
-				Operation: OperationRefresh,
+			report.Remedy{
+				Operation: report.OperationRefresh,
 				Text:      "the remote secret is missing; restore it, or create it by hand",
 				Command:   "istioctl create-remote-secret",
 			},
 		},
 		{
 			ReasonRemoteNotSynced, "istiod cannot read a peer cluster",
-			Remedy{
+			report.Remedy{
 				Object: "the remote secret of the peer cluster",
 				Text:   "the server in the secret must be reachable from a pod, never 127.0.0.1, and its token must be valid",
 			},
 		},
 		{
 			ReasonProxyDisconnected, "a proxy is connected to no istiod",
-			Remedy{Object: "the readiness of istiod and the endpoints of its Service", Text: "the proxy cannot reach istiod"},
+			report.Remedy{Object: "the readiness of istiod and the endpoints of its Service", Text: "the proxy cannot reach istiod"},
 		},
 		{
 			ReasonServiceMissing, "the Service does not exist in a caller's cluster",
-			Remedy{Text: "create the Service in the callers' cluster too: sidecars resolve only names that exist there"},
+			report.Remedy{Text: "create the Service in the callers' cluster too: sidecars resolve only names that exist there"},
 		},
 		{
 			ReasonEndpointDirect, "a proxy holds a pod of another network by its own address, in place of that network's gateway",
@@ -53,7 +54,7 @@ var discovery = Check{
 		workloadMissing,
 		{
 			ReasonEndpointMissing, "a proxy lacks the endpoints of a cluster",
-			Remedy{
+			report.Remedy{
 				Object:  "the remote secret, the network labels and the address of the east-west gateway",
 				Text:    "compare the endpoints of the proxy with the pods",
 				Command: "istioctl proxy-config endpoints POD -n NAMESPACE",
@@ -61,11 +62,11 @@ var discovery = Check{
 		},
 		{
 			ReasonEndpointUnexpected, "a proxy holds an endpoint that belongs to no cluster",
-			Remedy{Text: "the endpoint is stale; if it stays, restart the istiod that serves the proxy"},
+			report.Remedy{Text: "the endpoint is stale; if it stays, restart the istiod that serves the proxy"},
 		},
 		{
 			ReasonConfigRejected, "a proxy rejected configuration since istiod started",
-			Remedy{
+			report.Remedy{
 				Object: `the log of istiod, for "ADS:.* ACK ERROR"`,
 				Text:   "a proxy without Istio's own filters needs the switches that `artifacts: airgap` sets; istiod's counter starts at 0 when it restarts",
 			},
@@ -75,7 +76,7 @@ var discovery = Check{
 }
 
 // wrongNetworkLabel is the remedy where a cluster's pods appear on another network.
-var wrongNetworkLabel = Remedy{
+var wrongNetworkLabel = report.Remedy{
 	Object: "label topology.istio.io/network of these pods, or else of namespace istio-system of their cluster",
 	Text:   "the label names the wrong network, so that istiod treats the pods as neighbours",
 }

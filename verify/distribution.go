@@ -3,6 +3,7 @@ package verify
 import (
 	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/mesh/topology"
+	"github.com/meshwright/meshwright/report"
 
 	"context"
 	"fmt"
@@ -27,7 +28,7 @@ var distribution = Check{
 		recordsLost, localityUnknown, requestErrors,
 		Cause{
 			ReasonShareOutOfBounds, "the declared weights do not explain the answers",
-			Remedy{
+			report.Remedy{
 				Object: "localityLbSetting.distribute of the DestinationRule, in every primary cluster",
 				Text:   "compare the rule with the weights of the configuration",
 			},

@@ -1,8 +1,6 @@
 package verify
 
 import (
-	"github.com/meshwright/meshwright/mesh/topology"
-
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +11,8 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
+	"github.com/meshwright/meshwright/report"
 )
 
 // DrillVersion is the version of a drill's JSON, as FormatVersion is a report's.
@@ -172,7 +172,7 @@ func Drill(ctx context.Context, o DrillOptions) (*DrillReport, error) {
 
 func drill(ctx context.Context, m *session, o DrillOptions) (*DrillReport, error) {
 	if lack, why, ok := m.lacks(failover.Needs); !ok {
-		return nil, &RemedyError{Err: errors.New(why), Remedy: lack.Remedy}
+		return nil, &report.RemedyError{Err: errors.New(why), Remedy: lack.Remedy}
 	}
 	progress := o.Progress
 	if progress == nil {
@@ -212,23 +212,22 @@ func (r *DrillReport) measure(ctx context.Context, m *session, plan FailoverPlan
 			m.say(fmt.Sprintf("run %d of %d", n+1, r.Repeat))
 			run := &outcome{}
 			data := m.failover(ctx, plan, run)
-			r.Runs = append(r.Runs, DrillRun{Rule: name, Data: data, Findings: run.findings})
+			r.Runs = append(r.Runs, DrillRun{Rule: name, Data: data, Findings: run.reported()})
 			out.findings = append(out.findings, run.findings...)
 		}
 	})
 	r.Rules = append(r.Rules, r.sum(name))
 	out.sort(nil)
-	for _, f := range out.findings {
+	for _, f := range out.reported() {
 		if f.Warning {
 			r.Findings = append(r.Findings, f)
 		}
 	}
 	if ctx.Err() != nil {
-		return stopped(ctx, "drill", out.findings)
+		return stopped(ctx, "drill", out.reported())
 	}
 	if out.failed() {
-		f := out.findings[0] // failures come first
-		return fmt.Errorf("rule %s: %s%s", name, f.where(), f.Message)
+		return fmt.Errorf("rule %s: %s", name, out.findings[0]) // failures come first
 	}
 	return nil
 }
@@ -272,7 +271,7 @@ func (r *DrillReport) sum(rule string) DrillSummary {
 		}
 	}
 	for kind := range kinds {
-		s.Errors = append(s.Errors, clip(kind, 160))
+		s.Errors = append(s.Errors, report.Clip(kind, 160))
 	}
 	slices.Sort(s.Errors)
 	s.Shifted, s.Failback = spread(shifted), spread(failback)
@@ -287,7 +286,7 @@ func (r *DrillReport) JSON(w io.Writer) error {
 }
 
 // Table writes the summary of every rule for a person. show prints a remedy; it may be nil.
-func (r *DrillReport) Table(w io.Writer, show func(Remedy) string) error {
+func (r *DrillReport) Table(w io.Writer, show func(report.Remedy) string) error {
 	var b strings.Builder
 	moving := "the repair began"
 	if r.Drill == FaultKill {
@@ -322,11 +321,15 @@ func (r *DrillReport) Table(w io.Writer, show func(Remedy) string) error {
 	}
 	for _, run := range r.Runs {
 		for _, f := range run.Findings {
-			fmt.Fprintf(&b, "\n%s, a run that does not count: %s%s", run.Rule, f.where(), f.Message)
+			fmt.Fprintf(&b, "\n%s, a run that does not count: %s", run.Rule, f)
 		}
 	}
+	text := notRemoved.Remedy.String()
+	if show != nil {
+		text = show(notRemoved.Remedy)
+	}
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "\nwarning: %s%s; %s", f.where(), f.Message, notRemoved.Remedy.shown(show))
+		fmt.Fprintf(&b, "\nwarning: %s; %s", f, text)
 	}
 	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
 	return err

@@ -3,6 +3,7 @@ package verify
 import (
 	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/mesh/topology"
+	"github.com/meshwright/meshwright/report"
 
 	"cmp"
 	"context"
@@ -26,19 +27,19 @@ var failover = Check{
 		recordsLost, localityUnknown,
 		Cause{
 			ReasonNotLocal, "requests of a healthy region were answered elsewhere",
-			Remedy{Text: "the DestinationRule needs localityLbSetting.failover and outlierDetection, and every node a region"},
+			report.Remedy{Text: "the DestinationRule needs localityLbSetting.failover and outlierDetection, and every node a region"},
 		},
 		Cause{
 			ReasonNotShifted, "requests of the failing region did not move to the region that the rule names",
-			Remedy{Text: "outlierDetection.maxEjectionPercent must allow to eject the whole region; profile zero-loss sets it"},
+			report.Remedy{Text: "outlierDetection.maxEjectionPercent must allow to eject the whole region; profile zero-loss sets it"},
 		},
 		Cause{
 			ReasonRequestsLost, "requests failed on the way",
-			Remedy{Text: "see the kinds of errors; profile zero-loss retries what is safe to repeat"},
+			report.Remedy{Text: "see the kinds of errors; profile zero-loss retries what is safe to repeat"},
 		},
 		Cause{
 			ReasonNotBack, "requests did not return to the restored region",
-			Remedy{Object: "the restored pods and baseEjectionTime", Text: "the pods are not ready, or still ejected"},
+			report.Remedy{Object: "the restored pods and baseEjectionTime", Text: "the pods are not ready, or still ejected"},
 		},
 	),
 	run: checkFailover,
@@ -402,7 +403,7 @@ func (f *Failover) losses() string {
 	})
 	var parts []string
 	for _, kind := range kinds[:min(3, len(kinds))] {
-		parts = append(parts, fmt.Sprintf("%d× %s", f.Errors[kind], clip(kind, 120)))
+		parts = append(parts, fmt.Sprintf("%d× %s", f.Errors[kind], report.Clip(kind, 120)))
 	}
 	return strings.Join(parts, "; ")
 }

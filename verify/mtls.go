@@ -13,6 +13,7 @@ import (
 
 	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/report"
 )
 
 var mutualTLS = Check{
@@ -25,7 +26,7 @@ var mutualTLS = Check{
 	Reasons: timedReasons(
 		Cause{
 			ReasonPlaintextAccepted, "a caller without a certificate got an answer",
-			Remedy{
+			report.Remedy{
 				Text:    "a PeerAuthentication in the namespace of the workload or in the root namespace overrides STRICT",
 				Command: "kubectl get peerauthentications -A",
 			},
@@ -33,7 +34,7 @@ var mutualTLS = Check{
 		controlFailed,
 		Cause{
 			ReasonRefusalUnproven, "a caller got no answer, but not for lack of a certificate",
-			Remedy{Object: "the network of the caller", Text: "the caller did not reach the pod at all, so that the refusal proves nothing"},
+			report.Remedy{Object: "the network of the caller", Text: "the caller did not reach the pod at all, so that the refusal proves nothing"},
 		},
 	),
 	run: checkMTLS,

@@ -11,6 +11,7 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/report"
 )
 
 var networks = Check{
@@ -25,7 +26,7 @@ var networks = Check{
 		controlFailed,
 		{
 			ReasonPodUnreachable, "pods of one network do not reach each other",
-			Remedy{
+			report.Remedy{
 				Object:  "`ip route` on the node of the client",
 				Text:    "the route to the pods of that cluster is missing or goes elsewhere; restore it",
 				Command: "docker exec NODE systemctl enable --now meshwright-routes",
@@ -33,7 +34,7 @@ var networks = Check{
 		},
 		{
 			ReasonNotIsolated, "a pod reaches a pod of another network directly",
-			Remedy{
+			report.Remedy{
 				Object: "`ip route` on the nodes",
 				Text:   "the pods are on one network: give both clusters the same `network`, or remove the route between them",
 			},
@@ -41,21 +42,21 @@ var networks = Check{
 		{ReasonGatewayBypassed, "a proxy calls pods of another network directly", wrongNetworkLabel},
 		{
 			ReasonGatewayOnPath, "a proxy calls its own network through a gateway",
-			Remedy{
+			report.Remedy{
 				Object: "label topology.istio.io/network of the pods and of namespace istio-system in both clusters",
 				Text:   "the labels differ, so that istiod treats clusters of one network as different networks",
 			},
 		},
 		{
 			ReasonCallerHidden, "a server sees the callers' node in place of the callers",
-			Remedy{
+			report.Remedy{
 				Text:    "the node of the callers must not masquerade connections to pods of its network; restore the exception, then restart the callers",
 				Command: "docker exec NODE systemctl enable --now meshwright-routes",
 			},
 		},
 		{
 			ReasonPathUnproven, "no answer came from a cluster, more came than its endpoints carried, or no server has a connection of its caller",
-			Remedy{Text: "see the checks " + CheckControlPlane + ", " + CheckDiscovery + " and " + CheckConnectivity + "; the evidence lists who is connected"},
+			report.Remedy{Text: "see the checks " + CheckControlPlane + ", " + CheckDiscovery + " and " + CheckConnectivity + "; the evidence lists who is connected"},
 		},
 	},
 	run: checkNetworks,

@@ -12,10 +12,16 @@ import (
 // use, so that a check may look at all clusters at once.
 type outcome struct {
 	mu       sync.Mutex
-	findings []Finding
+	findings []finding
 	summary  string // of a pass
 	data     any
 	timedOut bool
+}
+
+// finding is a Finding with what proves it, which is collected when it is reported.
+type finding struct {
+	Finding
+	evidence []gather
 }
 
 // add records a finding, with what proves it. Evidence is collected only when
@@ -23,13 +29,21 @@ type outcome struct {
 func (o *outcome) add(f Finding, evidence ...gather) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	f.evidence = evidence
-	o.findings = append(o.findings, f)
+	o.findings = append(o.findings, finding{f, evidence})
 }
 
 // failed reports whether there is a finding that is not a warning.
 func (o *outcome) failed() bool {
-	return slices.ContainsFunc(o.findings, func(f Finding) bool { return !f.Warning })
+	return slices.ContainsFunc(o.findings, func(f finding) bool { return !f.Warning })
+}
+
+// reported are the findings without what proves them.
+func (o *outcome) reported() []Finding {
+	var out []Finding
+	for _, f := range o.findings {
+		out = append(out, f.Finding)
+	}
+	return out
 }
 
 // sort puts failures before warnings and causes before consequences, by the
@@ -43,7 +57,7 @@ func (o *outcome) sort(order []Cause) {
 		}
 		return slices.IndexFunc(order, is)
 	}
-	slices.SortStableFunc(o.findings, func(a, b Finding) int {
+	slices.SortStableFunc(o.findings, func(a, b finding) int {
 		if a.Warning != b.Warning {
 			if b.Warning {
 				return -1
@@ -72,17 +86,4 @@ func (o *outcome) gather(ctx context.Context) []Evidence {
 	}
 	wg.Wait()
 	return slices.DeleteFunc(out, func(e Evidence) bool { return e.Content == "" })
-}
-
-// where names the place of a finding, as a prefix of its message.
-func (f Finding) where() string {
-	switch {
-	case f.Cluster != "" && f.Object != "":
-		return f.Cluster + ": " + f.Object + ": "
-	case f.Cluster != "":
-		return f.Cluster + ": "
-	case f.Object != "":
-		return f.Object + ": "
-	}
-	return ""
 }

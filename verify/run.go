@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
+	"github.com/meshwright/meshwright/report"
 )
 
 // Run checks the mesh and reports. The checks that only read run at the same
@@ -43,30 +45,38 @@ func run(ctx context.Context, m *session, o Options) (*Report, error) {
 	}
 	r := &runner{mesh: m, options: o, log: log}
 	chosen := slices.DeleteFunc(slices.Clone(checks), func(c Check) bool { return c.Timed && !o.Full && !slices.Contains(o.Only, c.ID) })
-	report := &Report{Version: FormatVersion, MeshID: o.MeshID, Started: time.Now(), Checks: make([]Result, len(chosen))}
-	report.Clusters = clustersOf(o.Targets)
+	result := &Report{Version: report.FormatVersion, MeshID: o.MeshID, Started: time.Now(), Checks: make([]Result, len(chosen))}
+	result.Clusters = clustersOf(o.Targets)
 	var wg sync.WaitGroup
 	for i, c := range chosen {
 		if !c.Timed {
-			wg.Go(func() { report.Checks[i] = r.check(ctx, c) })
+			wg.Go(func() { result.Checks[i] = r.check(ctx, c) })
 		}
 	}
 	wg.Wait()
 	for i, c := range chosen {
 		if c.Timed {
-			report.Checks[i] = r.check(ctx, c)
+			result.Checks[i] = r.check(ctx, c)
 		}
 	}
-	report.Seconds = seconds(time.Since(report.Started))
-	report.Verdict = verdict(report.Checks)
+	result.Seconds = seconds(time.Since(result.Started))
+	result.Judge()
 	if ctx.Err() != nil {
 		var findings []Finding
-		for _, c := range report.Checks {
+		for _, c := range result.Checks {
 			findings = append(findings, c.Findings...)
 		}
-		return report, stopped(ctx, "verification", findings)
+		return result, stopped(ctx, "verification", findings)
 	}
-	return report, nil
+	return result, nil
+}
+
+func clustersOf(targets []mesh.Cluster) []topology.Cluster {
+	var out []topology.Cluster
+	for _, t := range targets {
+		out = append(out, t.Cluster)
+	}
+	return out
 }
 
 type runner struct {
@@ -93,7 +103,7 @@ func (r *runner) check(ctx context.Context, c Check) Result {
 		return result
 	}
 	if ctx.Err() != nil {
-		result.interrupt()
+		interrupt(&result)
 		return result
 	}
 	if lack, why, ok := r.mesh.lacks(c.Needs); !ok {
@@ -120,7 +130,7 @@ func (r *runner) check(ctx context.Context, c Check) Result {
 			break
 		}
 		out.sort(c.Reasons)
-		why := out.findings[0].where() + out.findings[0].Message
+		why := out.findings[0].String()
 		result.Retried = append(result.Retried, why)
 		r.emit(Event{Kind: EventRetry, Check: c.ID, Title: c.Title, Attempt: result.Attempts, Detail: why})
 		select {
@@ -130,25 +140,25 @@ func (r *runner) check(ctx context.Context, c Check) Result {
 	}
 	r.fill(ctx, c, &result, last)
 	if ctx.Err() != nil && result.Status != Passed {
-		result.interrupt()
+		interrupt(&result)
 	}
 	result.Seconds = seconds(time.Since(result.Started))
 	r.emit(Event{Kind: EventDone, Check: c.ID, Title: c.Title, Result: &result})
 	return result
 }
 
-// interrupt says that the check was not done: what it found is of its being cut
+// interrupt records that the check was not done: what it found is of its being cut
 // off, but for what it left behind.
-func (r *Result) interrupt() {
+func interrupt(r *Result) {
 	r.Status, r.Reason, r.Summary = Skipped, ReasonInterrupted, "the run was stopped before this was done"
-	r.Remedy, r.Data, r.Evidence = Remedy{}, nil, nil
+	r.Remedy, r.Data, r.Evidence = report.Remedy{}, nil, nil
 	r.Findings = slices.DeleteFunc(r.Findings, func(f Finding) bool { return f.Reason != ReasonNotRemoved })
 }
 
 // fill turns the last attempt into the result.
 func (r *runner) fill(ctx context.Context, c Check, result *Result, out *outcome) {
 	out.sort(c.Reasons)
-	result.Findings, result.Data = out.findings, out.data
+	result.Findings, result.Data = out.reported(), out.data
 	switch {
 	case out.failed():
 		result.Status = Failed
@@ -159,7 +169,7 @@ func (r *runner) fill(ctx context.Context, c Check, result *Result, out *outcome
 		return
 	}
 	first := out.findings[0]
-	result.Reason, result.Summary = first.Reason, first.where()+first.Message
+	result.Reason, result.Summary = first.Reason, first.String()
 	if n := len(out.findings) - 1; n > 0 {
 		result.Summary += fmt.Sprintf(" (and %d more)", n)
 	}

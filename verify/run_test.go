@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/report"
 )
 
 // TestEveryReasonHasARemedy, and none of them is a command line of this module's.
@@ -34,7 +35,7 @@ func TestEveryReasonHasARemedy(t *testing.T) {
 			if strings.Contains(text, " --") || strings.Contains(text+c.Remedy.Command, "meshwright ") {
 				t.Errorf("check %s: a command line in the remedy of %s: %s", id, c.Reason, c.Remedy)
 			}
-			if op := c.Remedy.Operation; op != "" && !slices.Contains(Operations(), op) {
+			if op := c.Remedy.Operation; op != "" && !slices.Contains(report.Operations(), op) {
 				t.Errorf("check %s: reason %s: no operation is called %q", id, c.Reason, op)
 			}
 		}
@@ -46,16 +47,16 @@ func TestRemedyNamesTheOperation(t *testing.T) {
 	f := newFakeMesh(t)
 	o := f.options()
 	f.clusters["cluster2"].deployments = nil
-	if got := f.run(t, o).Check(CheckControlPlane).Remedy; got.Operation != OperationRefresh {
+	if got := f.run(t, o).Check(CheckControlPlane).Remedy; got.Operation != report.OperationRefresh {
 		t.Errorf("remedy: %+v", got)
 	}
 	o.Workload = mesh.Workload{}
-	if got := f.run(t, o).Check(CheckConnectivity).Remedy; got.Operation != OperationUp {
+	if got := f.run(t, o).Check(CheckConnectivity).Remedy; got.Operation != report.OperationUp {
 		t.Errorf("remedy: %+v", got)
 	}
-	var remedy *RemedyError
+	var remedy *report.RemedyError
 	o.Targets = nil
-	if err := validate(o); !errors.As(err, &remedy) || remedy.Remedy.Operation != OperationUp || strings.Contains(err.Error(), "meshwright ") {
+	if err := validate(o); !errors.As(err, &remedy) || remedy.Remedy.Operation != report.OperationUp || strings.Contains(err.Error(), "meshwright ") {
 		t.Errorf("error %v", err)
 	}
 	report := DrillReport{Findings: []Finding{{Reason: ReasonNotRemoved}}}
@@ -66,20 +67,20 @@ func TestRemedyNamesTheOperation(t *testing.T) {
 }
 
 // operation shows a remedy by its operation alone.
-func operation(r Remedy) string { return string(r.Operation) }
+func operation(r report.Remedy) string { return string(r.Operation) }
 
 func TestRemedyInWords(t *testing.T) {
-	for want, r := range map[string]Remedy{
+	for want, r := range map[string]report.Remedy{
 		"":                                       {},
 		"restart the pod":                        {Text: "restart the pod"},
 		"no address; run `kubectl get svc`":      {Text: "no address", Command: "kubectl get svc"},
-		"look at the rule; compare; run `do up`": {Text: "compare", Object: "the rule", Operation: OperationUp},
+		"look at the rule; compare; run `do up`": {Text: "compare", Object: "the rule", Operation: report.OperationUp},
 	} {
-		if got := r.With(map[Operation]string{OperationUp: "do up"}[r.Operation]); got != want {
+		if got := r.With(map[Operation]string{report.OperationUp: "do up"}[r.Operation]); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
-	if got := (Remedy{Text: "compare", Operation: OperationUp}).String(); got != "compare" {
+	if got := (report.Remedy{Text: "compare", Operation: report.OperationUp}).String(); got != "compare" {
 		t.Errorf("without an operation: %q", got)
 	}
 }
@@ -153,7 +154,7 @@ func TestSkippedIsPartial(t *testing.T) {
 			if diff := cmp.Diff(c.want, outcomes(report)); diff != "" {
 				t.Errorf("not passed (-want +got):\n%s", diff)
 			}
-			if report.Verdict != Partial {
+			if report.Verdict != "partial" {
 				t.Errorf("verdict %q, want partial", report.Verdict)
 			}
 			if report.Proven() != c.proven {

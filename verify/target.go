@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/report"
 )
 
 // Timeouts name every wait of a verification. A zero field takes its default.
@@ -88,9 +89,9 @@ const (
 // *UnknownCheckError.
 func validate(o Options) error {
 	if len(o.Targets) == 0 {
-		return &RemedyError{
+		return &report.RemedyError{
 			Err:    errors.New("nothing to verify: no clusters"),
-			Remedy: Remedy{Operation: OperationUp, Text: "bring a lab up"},
+			Remedy: report.Remedy{Operation: report.OperationUp, Text: "bring a lab up"},
 		}
 	}
 	names := map[string]bool{}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/meshwright/meshwright/load"
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/report"
 )
 
 // Bounds of timed checks.
@@ -45,9 +46,7 @@ func (m *session) inScenario(ctx context.Context, s mesh.Scenario, out *outcome,
 	view := *m
 	view.workload, view.workload.Traffic = w, s.Traffic
 	if findings := view.settle(ctx); len(findings) > 0 {
-		for _, f := range findings {
-			out.add(f, f.evidence...)
-		}
+		out.findings = append(out.findings, findings...)
 		return
 	}
 	f(&view)
@@ -58,8 +57,8 @@ func stopped(ctx context.Context, what string, findings []Finding) error {
 	cause := context.Cause(ctx)
 	for _, f := range findings {
 		if f.Reason == ReasonNotRemoved {
-			return &RemedyError{
-				Err:    fmt.Errorf("%s stopped: %w\nleft in the mesh: %s%s", what, cause, f.where(), f.Message),
+			return &report.RemedyError{
+				Err:    fmt.Errorf("%s stopped: %w\nleft in the mesh: %s", what, cause, f),
 				Remedy: notRemoved.Remedy,
 			}
 		}
@@ -69,10 +68,10 @@ func stopped(ctx context.Context, what string, findings []Finding) error {
 
 // settle waits until discovery is complete for the workload and returns what
 // was still missing when the time was over.
-func (m *session) settle(ctx context.Context) []Finding {
+func (m *session) settle(ctx context.Context) []finding {
 	loads := *m // whose proxies count
 	loads.workload.ClientLabel = m.workload.LoadLabel
-	var last []Finding
+	var last []finding
 	//nolint:errcheck // what it waited for in vain is in last
 	wait.PollUntilContextTimeout(ctx, m.timeouts.Interval, m.timeouts.Settle, true, func(ctx context.Context) (bool, error) {
 		look := &outcome{}

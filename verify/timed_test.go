@@ -328,7 +328,7 @@ func TestStopped(t *testing.T) {
 			if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), name) {
 				t.Errorf("error %v", err)
 			}
-			if report == nil || report.Verdict != Partial || len(d.removed) != 1 {
+			if report == nil || report.Verdict != "partial" || len(d.removed) != 1 {
 				t.Fatalf("report %+v, removed %v", report, d.removed)
 			}
 			for id, want := range map[string]Reason{CheckControlPlane: "", CheckDistribution: ReasonInterrupted, CheckFailover: ReasonInterrupted, CheckMTLS: ReasonInterrupted} {
@@ -352,7 +352,7 @@ func TestTimedChecksAreAskedFor(t *testing.T) {
 			t.Errorf("check %s ran", id)
 		}
 	}
-	if report.Verdict != Pass || len(d.deployed) != 0 {
+	if report.Verdict != "pass" || len(d.deployed) != 0 {
 		t.Errorf("verdict %s, deployed %v", report.Verdict, d.deployed)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/report"
 )
 
 var trust = Check{
@@ -22,51 +23,51 @@ var trust = Check{
 		workloadMissing,
 		{
 			ReasonNoIdentity, "a proxy holds no certificate",
-			Remedy{Text: "the proxy could not get a certificate from its control plane", Command: "kubectl logs POD -n NAMESPACE -c istio-proxy"},
+			report.Remedy{Text: "the proxy could not get a certificate from its control plane", Command: "kubectl logs POD -n NAMESPACE -c istio-proxy"},
 		},
 		{
 			ReasonRootsDiffer, "two proxies do not trust each other's root",
-			Remedy{
+			report.Remedy{
 				Object: "secret istio-system/cacerts of every control plane",
 				Text:   "give all control planes intermediates of one root, then restart istiod and the workloads",
 			},
 		},
 		{
 			ReasonCertificateExpired, "a certificate is expired or not yet valid",
-			Remedy{
+			report.Remedy{
 				Object: "the clock of the machine and secret istio-system/cacerts",
 				Text:   "restart the pod to get a new certificate",
 			},
 		},
 		{
 			ReasonChainInvalid, "a chain does not lead to the root that its own mesh trusts",
-			Remedy{
+			report.Remedy{
 				Object: "secret istio-system/cacerts",
 				Text:   "the bundle is inconsistent: cert-chain.pem must lead from ca-cert.pem to root-cert.pem",
 			},
 		},
 		{
 			ReasonNoIntermediate, "a certificate is signed by the root itself",
-			Remedy{
+			report.Remedy{
 				Object: "secret istio-system/cacerts",
 				Text:   "the secret is missing or was created after istiod started; create it, then restart istiod",
 			},
 		},
 		{
 			ReasonWrongIssuer, "a certificate is signed by another CA than the one of its control plane",
-			Remedy{Text: "the certificate is older than the CA of its control plane, or comes from another one; restart the pod"},
+			report.Remedy{Text: "the certificate is older than the CA of its control plane, or comes from another one; restart the pod"},
 		},
 		{
 			ReasonTrustDomainMismatch, "there is more than one trust domain",
-			Remedy{Text: "set the same meshConfig.trustDomain in all clusters, or trustDomainAliases"},
+			report.Remedy{Text: "set the same meshConfig.trustDomain in all clusters, or trustDomainAliases"},
 		},
 		{
 			ReasonWrongIdentity, "a certificate does not have the SPIFFE name of the pod's service account",
-			Remedy{Text: "the proxy holds the certificate of another workload; restart the pod"},
+			report.Remedy{Text: "the proxy holds the certificate of another workload; restart the pod"},
 		},
 		{
 			ReasonRootsMixed, "warning: there are several roots, and all proxies trust all of them",
-			Remedy{Text: "a root rotation is in progress; finish it by removing the old root"},
+			report.Remedy{Text: "a root rotation is in progress; finish it by removing the old root"},
 		},
 	},
 	run: checkTrust,

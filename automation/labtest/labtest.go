@@ -18,6 +18,7 @@ import (
 
 	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/mesh/collect"
+	"github.com/meshwright/meshwright/report"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -51,7 +52,7 @@ type driver interface {
 	Name() string
 	ArchiveName() string
 	Up(context.Context, ...automation.UpOption) (*automation.UpResult, error)
-	Verify(context.Context, verify.Options) (*verify.Report, error)
+	Verify(context.Context, verify.Options) (*report.Report, error)
 	Collect(context.Context, automation.CollectOptions) (*collect.Index, error)
 	Destroy(context.Context, ...automation.DestroyOption) (*automation.DestroyResult, error)
 }
@@ -171,20 +172,20 @@ func (l *Lab) names() []string {
 
 // Verify runs the checks and fails the test, with the report in its log, unless all
 // pass that were asked for. opts say how; what to check is filled in.
-func (l *Lab) Verify(opts verify.Options) *verify.Report {
+func (l *Lab) Verify(opts verify.Options) *report.Report {
 	l.tb.Helper()
-	report, err := l.driver.Verify(l.tb.Context(), opts)
+	r, err := l.driver.Verify(l.tb.Context(), opts)
 	if err != nil {
 		l.tb.Fatalf("labtest: %v", err)
 	}
-	if !report.Proven() {
+	if !r.Proven() {
 		var text strings.Builder
-		if err := report.Table(&text, false, nil); err != nil {
+		if err := r.Table(&text, report.Options{}); err != nil {
 			l.tb.Logf("labtest: %v", err)
 		}
-		l.tb.Errorf("labtest: the mesh of lab %s: %s\n%s", l.Name(), report.Verdict, text.String())
+		l.tb.Errorf("labtest: the mesh of lab %s: %s\n%s", l.Name(), r.Verdict, text.String())
 	}
-	return report
+	return r
 }
 
 // bounded is the test's context with the time that the lab has for coming up.

@@ -19,6 +19,7 @@ import (
 	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/mesh/collect"
 	"github.com/meshwright/meshwright/mesh/topology"
+	"github.com/meshwright/meshwright/report"
 	"github.com/meshwright/meshwright/stacks"
 	"github.com/meshwright/meshwright/verify"
 )
@@ -34,7 +35,7 @@ type fakeDriver struct {
 	slow    bool  // Up waits until it is cancelled
 	destroy error
 	locked  int // how many Destroys find the lab locked
-	checks  []verify.Result
+	checks  []report.Result
 
 	mu    sync.Mutex
 	calls []string
@@ -63,8 +64,8 @@ func (d *fakeDriver) Up(ctx context.Context, _ ...automation.UpOption) (*automat
 	}}}, nil
 }
 
-func (d *fakeDriver) Verify(context.Context, verify.Options) (*verify.Report, error) {
-	return &verify.Report{Checks: d.checks}, nil
+func (d *fakeDriver) Verify(context.Context, verify.Options) (*report.Report, error) {
+	return &report.Report{Checks: d.checks}, nil
 }
 
 func (d *fakeDriver) Collect(ctx context.Context, o automation.CollectOptions) (*collect.Index, error) {
@@ -167,9 +168,9 @@ func TestLifeOfATestsLab(t *testing.T) {
 		"cannot be destroyed": {driver: &fakeDriver{destroy: errors.New("stuck")}, want: []string{"up", "destroy"}, failed: true, says: "stuck"},
 		"takes too long":      {driver: &fakeDriver{slow: true}, opts: []Option{Timeout(10 * time.Millisecond)}, want: []string{"up", "collect", "destroy"}, failed: true, says: "out of time"},
 		"no such cluster":     {body: func(_ *subject, l *Lab) { l.Config("cluster9") }, want: []string{"up", "collect", "destroy"}, failed: true, says: "there are: cluster1"},
-		"mesh is wrong":       {driver: &fakeDriver{checks: []verify.Result{{Status: verify.Failed}}}, body: func(_ *subject, l *Lab) { l.Verify(verify.Options{}) }, want: []string{"up", "collect", "destroy"}, failed: true, says: "the mesh of lab shop-"},
-		"mesh is unproven":    {driver: &fakeDriver{checks: []verify.Result{{Status: verify.Skipped, Reason: verify.ReasonNoRegions}}}, body: func(_ *subject, l *Lab) { l.Verify(verify.Options{}) }, want: []string{"up", "collect", "destroy"}, failed: true, says: "the mesh of lab shop-"},
-		"mesh is right":       {driver: &fakeDriver{checks: []verify.Result{{Status: verify.Passed}, {Status: verify.Skipped, Reason: verify.ReasonNotSelected}}}, body: func(_ *subject, l *Lab) { l.Verify(verify.Options{}) }, want: []string{"up", "destroy"}},
+		"mesh is wrong":       {driver: &fakeDriver{checks: []report.Result{{Status: report.Failed}}}, body: func(_ *subject, l *Lab) { l.Verify(verify.Options{}) }, want: []string{"up", "collect", "destroy"}, failed: true, says: "the mesh of lab shop-"},
+		"mesh is unproven":    {driver: &fakeDriver{checks: []report.Result{{Status: report.Skipped, Reason: verify.ReasonNoRegions}}}, body: func(_ *subject, l *Lab) { l.Verify(verify.Options{}) }, want: []string{"up", "collect", "destroy"}, failed: true, says: "the mesh of lab shop-"},
+		"mesh is right":       {driver: &fakeDriver{checks: []report.Result{{Status: report.Passed}, {Status: report.Skipped, Reason: report.ReasonNotSelected}}}, body: func(_ *subject, l *Lab) { l.Verify(verify.Options{}) }, want: []string{"up", "destroy"}},
 		"is cancelled":        {driver: &fakeDriver{slow: true}, cancel: true, want: []string{"up", "collect", "destroy"}, failed: true, says: "interrupted"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 	"github.com/meshwright/meshwright/internal/airgap"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/load/traffic"
+	"github.com/meshwright/meshwright/report"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -25,7 +26,7 @@ func TestEveryDocumentIsVersioned(t *testing.T) {
 		"up":               upDocument(&automation.UpResult{Outputs: &automation.Outputs{}}),
 		"preview":          previewDocument(&automation.PreviewResult{}),
 		"diff":             &changes.Report{Version: changes.Version},
-		"verify":           &verify.Report{Version: verify.FormatVersion},
+		"verify":           &report.Report{Version: report.FormatVersion},
 		"verify --cleanup": cleanupDocument("dev", nil),
 		"traffic":          &traffic.Summary{Version: traffic.FormatVersion},
 		"drill drain":      &verify.DrillReport{Version: verify.DrillVersion},

@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/meshwright/meshwright/mesh/topology"
+	"github.com/meshwright/meshwright/report"
 
 	"bytes"
 	"context"
@@ -155,7 +156,7 @@ func (a *App) drain(ctx context.Context, f *labFlags, d drain, output string) er
 }
 
 // showDrill shows what was measured, also when a drill ended early.
-func (a *App) showDrill(report *verify.DrillReport, svg, output string, show func(verify.Remedy) string) error {
+func (a *App) showDrill(report *verify.DrillReport, svg, output string, show func(report.Remedy) string) error {
 	if svg != "" {
 		if err := a.draw(svg, report); err != nil {
 			return err

@@ -4,21 +4,21 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/meshwright/meshwright/verify"
+	"github.com/meshwright/meshwright/report"
 )
 
 // operations are the commands of the operations that remedies name.
-var operations = map[verify.Operation]string{
-	verify.OperationUp:      "meshwright up",
-	verify.OperationRefresh: "meshwright up --refresh",
-	verify.OperationStatus:  "meshwright status",
-	verify.OperationCollect: "meshwright collect",
-	verify.OperationCleanup: "meshwright verify --cleanup",
+var operations = map[report.Operation]string{
+	report.OperationUp:      "meshwright up",
+	report.OperationRefresh: "meshwright up --refresh",
+	report.OperationStatus:  "meshwright status",
+	report.OperationCollect: "meshwright collect",
+	report.OperationCleanup: "meshwright verify --cleanup",
 }
 
 // remedies returns the function that shows a remedy for the lab that flags choose.
-func remedies(flags string) func(verify.Remedy) string {
-	return func(r verify.Remedy) string {
+func remedies(flags string) func(report.Remedy) string {
+	return func(r report.Remedy) string {
 		command := operations[r.Operation]
 		if command != "" {
 			command += flags
@@ -29,7 +29,7 @@ func remedies(flags string) func(verify.Remedy) string {
 
 // withRemedy adds to an error what to do about it.
 func withRemedy(err error, flags string) error {
-	var known *verify.RemedyError
+	var known *report.RemedyError
 	if !errors.As(err, &known) {
 		return err
 	}

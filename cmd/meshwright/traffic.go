@@ -11,7 +11,7 @@ import (
 	"github.com/meshwright/meshwright/internal/ui"
 	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/load/traffic"
-	"github.com/meshwright/meshwright/verify"
+	"github.com/meshwright/meshwright/report"
 )
 
 func newTrafficCmd(a *App) *cobra.Command {
@@ -74,7 +74,7 @@ func (a *App) traffic(ctx context.Context, f *labFlags, o traffic.Options, outpu
 	sum, err := traffic.Run(ctx, o)
 	show.end(err)
 	if errors.Is(err, traffic.ErrNoClient) {
-		return fmt.Errorf("%w; %s", err, remedies(lab.Flags())(verify.Remedy{Operation: verify.OperationUp, Text: "bring the lab up"}))
+		return fmt.Errorf("%w; %s", err, remedies(lab.Flags())(report.Remedy{Operation: report.OperationUp, Text: "bring the lab up"}))
 	}
 	if err != nil {
 		return err

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshwright/meshwright/internal/ui"
+	"github.com/meshwright/meshwright/report"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -75,23 +76,24 @@ func (a *App) verify(ctx context.Context, f *labFlags, only []string, full bool,
 }
 
 // verifyExit is the exit code of a run that ended; the report has said why.
-func verifyExit(report *verify.Report) error {
+func verifyExit(report *report.Report) error {
 	if report.Proven() {
 		return nil
 	}
 	return &CodedError{Code: ExitVerify}
 }
 
-func (a *App) render(report *verify.Report, output string, show func(verify.Remedy) string) error {
+func (a *App) render(r *report.Report, output string, remedy func(report.Remedy) string) error {
+	o := report.Options{Color: a.UI.Color(), Remedy: remedy}
 	switch output {
 	case "json":
-		return report.JSON(a.Out)
+		return r.JSON(a.Out)
 	case "junit":
-		return report.JUnit(a.Out, show)
+		return r.JUnit(a.Out, o)
 	case "html":
-		return report.HTML(a.Out, show)
+		return r.HTML(a.Out, o)
 	}
-	return report.Table(a.Out, a.UI.Color(), show)
+	return r.Table(a.Out, o)
 }
 
 // cleanup removes what crashed runs left of timed checks.
@@ -149,11 +151,11 @@ func (p *checkProgress) event(e verify.Event) {
 			return // skipped before it began
 		}
 		switch r := e.Result; r.Status {
-		case verify.Failed:
+		case report.Failed:
 			step.Fail(fmt.Errorf("%s", r.Reason))
-		case verify.Warned:
+		case report.Warned:
 			step.Done("warning: " + string(r.Reason))
-		case verify.Skipped:
+		case report.Skipped:
 			step.Skip(string(r.Reason))
 		default:
 			step.Done("")

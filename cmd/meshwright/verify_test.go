@@ -7,27 +7,28 @@ import (
 	"testing"
 
 	"github.com/meshwright/meshwright/internal/ui"
+	"github.com/meshwright/meshwright/report"
 	"github.com/meshwright/meshwright/verify"
 )
 
 // TestVerifyExit: what was left out is not held against the mesh, what was asked for
 // and not done is.
 func TestVerifyExit(t *testing.T) {
-	passed := verify.Result{Status: verify.Passed}
-	leftOut := verify.Result{Status: verify.Skipped, Reason: verify.ReasonNotSelected}
+	passed := report.Result{Status: report.Passed}
+	leftOut := report.Result{Status: report.Skipped, Reason: report.ReasonNotSelected}
 	for name, tc := range map[string]struct {
-		checks []verify.Result
+		checks []report.Result
 		want   int
 	}{
-		"passed":               {[]verify.Result{passed, {Status: verify.Warned}}, ExitOK},
-		"failed":               {[]verify.Result{passed, {Status: verify.Failed}}, ExitVerify},
-		"the others left out":  {[]verify.Result{passed, leftOut}, ExitOK},
-		"the chosen one idle":  {[]verify.Result{leftOut, {Status: verify.Skipped, Reason: verify.ReasonNoRegions}}, ExitVerify},
-		"one of all is idle":   {[]verify.Result{passed, {Status: verify.Skipped, Reason: verify.ReasonNoWorkload}}, ExitVerify},
-		"the chosen one fails": {[]verify.Result{leftOut, {Status: verify.Failed}}, ExitVerify},
+		"passed":               {[]report.Result{passed, {Status: report.Warned}}, ExitOK},
+		"failed":               {[]report.Result{passed, {Status: report.Failed}}, ExitVerify},
+		"the others left out":  {[]report.Result{passed, leftOut}, ExitOK},
+		"the chosen one idle":  {[]report.Result{leftOut, {Status: report.Skipped, Reason: verify.ReasonNoRegions}}, ExitVerify},
+		"one of all is idle":   {[]report.Result{passed, {Status: report.Skipped, Reason: verify.ReasonNoWorkload}}, ExitVerify},
+		"the chosen one fails": {[]report.Result{leftOut, {Status: report.Failed}}, ExitVerify},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := ExitCode(verifyExit(&verify.Report{Checks: tc.checks})); got != tc.want {
+			if got := ExitCode(verifyExit(&report.Report{Checks: tc.checks})); got != tc.want {
 				t.Errorf("exit code %d, want %d", got, tc.want)
 			}
 		})
@@ -35,7 +36,7 @@ func TestVerifyExit(t *testing.T) {
 }
 
 func TestReportFormats(t *testing.T) {
-	report := &verify.Report{Version: verify.FormatVersion, Verdict: verify.Pass}
+	report := &report.Report{Version: report.FormatVersion, Verdict: report.Pass}
 	for format, want := range map[string]string{
 		"table": "verdict: pass", "json": `"verdict": "pass"`, "junit": "<testsuite name=", "html": "<!doctype html>",
 	} {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/automation/labtest"
+	"github.com/meshwright/meshwright/report"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -70,16 +71,16 @@ func TestTwoLabsAtOnce(t *testing.T) {
 
 // works verifies a lab.
 func works(ctx context.Context, lab *automation.Lab) error {
-	report, err := lab.Verify(ctx, verify.Options{})
+	seen, err := lab.Verify(ctx, verify.Options{})
 	if err != nil {
 		return err
 	}
-	if report.Verdict == verify.Pass {
+	if seen.Verdict == report.Pass {
 		return nil
 	}
 	var text strings.Builder
-	err = report.Table(&text, false, nil)
-	return errors.Join(fmt.Errorf("lab %s: %s\n%s", lab.Name(), report.Verdict, text.String()), err)
+	err = seen.Table(&text, report.Options{})
+	return errors.Join(fmt.Errorf("lab %s: %s\n%s", lab.Name(), seen.Verdict, text.String()), err)
 }
 
 // traces are what Docker and the file system have of a lab, by kind: "containers",

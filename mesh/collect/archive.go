@@ -2,6 +2,7 @@ package collect
 
 import (
 	"archive/tar"
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
@@ -9,7 +10,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"sort"
+	"slices"
 	"sync"
 	"time"
 )
@@ -107,8 +108,8 @@ func (a *archive) close(name string) (err error) {
 			err = fmt.Errorf("archive %s: %w", name, err)
 		}
 	}()
-	sort.Slice(a.index.Files, func(i, j int) bool { return a.index.Files[i].Name < a.index.Files[j].Name })
-	sort.Slice(a.index.Missing, func(i, j int) bool { return a.index.Missing[i].Name < a.index.Missing[j].Name })
+	slices.SortFunc(a.index.Files, func(x, y Entry) int { return cmp.Compare(x.Name, y.Name) })
+	slices.SortFunc(a.index.Missing, func(x, y Missing) int { return cmp.Compare(x.Name, y.Name) })
 	a.index.Seconds = time.Since(a.index.Created).Round(time.Millisecond).Seconds()
 	text, err := json.MarshalIndent(a.index, "", "  ")
 	if err != nil {

@@ -2,7 +2,6 @@ package collect
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -12,7 +11,6 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/meshwright/meshwright/mesh"
-	"github.com/meshwright/meshwright/verify"
 )
 
 // Options say where the archive goes and what besides the clusters goes in.
@@ -20,8 +18,8 @@ type Options struct {
 	Path     string            // of the archive, a .tar.gz; its directory must exist
 	Lines    int64             // of each log; default 2000
 	Versions map[string]string // of the tools at work, for the index
-	// Files come from the caller: the stack's state, the node's logs. They are
-	// read at the same time as the clusters, and redacted like everything else.
+	// Files come from the caller: the stack's state, a node's log, a report. They
+	// are read at the same time as the clusters, and redacted like everything else.
 	Files []File
 	// Secrets are known by value: wherever they turn up, they are taken out.
 	Secrets []string
@@ -40,7 +38,7 @@ type File struct {
 // Run writes the archive (mode 0600) and returns its index. What cannot be had
 // is listed there and is no error: an archive of a broken mesh is what the
 // function is for. An error means that there is no archive.
-func Run(ctx context.Context, targets []mesh.Cluster, w mesh.Workload, o Options) (*Index, error) {
+func Run(ctx context.Context, targets []mesh.Cluster, o Options) (*Index, error) {
 	if o.Lines == 0 {
 		o.Lines = 2000
 	}
@@ -81,7 +79,6 @@ func Run(ctx context.Context, targets []mesh.Cluster, w mesh.Workload, o Options
 			a.add(f.Name, text)
 		})
 	}
-	wg.Go(func() { report(ctx, a, targets, w) })
 	wg.Wait()
 	if err := ctx.Err(); err != nil {
 		a.abandon()
@@ -99,21 +96,6 @@ func credentials(t mesh.Cluster) []string {
 		return nil
 	}
 	return []string{t.Config.BearerToken, t.Config.Password, string(t.Config.KeyData)}
-}
-
-// report adds what the checks say, from one attempt at each.
-func report(ctx context.Context, a *archive, targets []mesh.Cluster, w mesh.Workload) {
-	r, err := verify.Run(ctx, verify.Options{Targets: targets, Workload: w, Once: true})
-	if err != nil {
-		a.missing("verify.json", err)
-		return
-	}
-	text, err := json.MarshalIndent(r, "", "  ")
-	if err != nil {
-		a.missing("verify.json", err)
-		return
-	}
-	a.add("verify.json", text)
 }
 
 // cluster is the work on one cluster.

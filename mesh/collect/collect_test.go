@@ -1,8 +1,6 @@
 package collect
 
 import (
-	"github.com/meshwright/meshwright/mesh/topology"
-
 	"archive/tar"
 	"compress/gzip"
 	"context"
@@ -18,6 +16,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 // server is an API server with one pod that was told secrets.
@@ -59,7 +58,7 @@ func TestRun(t *testing.T) {
 	index, err := Run(t.Context(), []mesh.Cluster{
 		{Cluster: topology.Cluster{Name: "cluster1", ControlPlane: "cluster1"}, Config: &rest.Config{Host: server(t, key).URL, BearerToken: "bearer-of-the-kubeconfig"}},
 		{Cluster: topology.Cluster{Name: "cluster2", ControlPlane: "cluster2"}, Config: &rest.Config{Host: "http://127.0.0.1:1"}},
-	}, mesh.Workload{}, Options{
+	}, Options{
 		Path:     name,
 		Versions: map[string]string{"meshwright": "test"},
 		Secrets:  []string{"canary-of-the-operator"},
@@ -82,7 +81,7 @@ func TestRun(t *testing.T) {
 	}
 	files := unpack(t, name)
 	for _, want := range []string{
-		"index.json", "verify.json", "stack.json", "cluster1/objects/pods.yaml", "cluster1/objects/secrets-names-only.yaml",
+		"index.json", "stack.json", "cluster1/objects/pods.yaml", "cluster1/objects/secrets-names-only.yaml",
 		"cluster1/objects/gateways.networking.istio.io.v1.yaml", "cluster1/logs/sample/app-0/app.log", "cluster1/logs/sample/app-0/app.previous.log",
 	} {
 		if files[want] == "" {
@@ -124,7 +123,7 @@ func TestStoppedRunLeavesNothing(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	_, err := Run(ctx, nil, mesh.Workload{}, Options{Path: filepath.Join(dir, "out.tar.gz")})
+	_, err := Run(ctx, nil, Options{Path: filepath.Join(dir, "out.tar.gz")})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want context.Canceled", err)
 	}
@@ -138,7 +137,7 @@ func TestStoppedRunLeavesNothing(t *testing.T) {
 }
 
 func TestNoDirectoryIsAnError(t *testing.T) {
-	if _, err := Run(t.Context(), nil, mesh.Workload{}, Options{Path: filepath.Join(t.TempDir(), "none", "out.tar.gz")}); err == nil {
+	if _, err := Run(t.Context(), nil, Options{Path: filepath.Join(t.TempDir(), "none", "out.tar.gz")}); err == nil {
 		t.Error("no error")
 	}
 }

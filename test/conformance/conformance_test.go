@@ -14,6 +14,7 @@ import (
 
 	"github.com/meshwright/meshwright/fault"
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/report"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -114,29 +115,29 @@ func TestJudge(t *testing.T) {
 		t.Errorf("verify's checks with --full and those required (-want +got):\n%s", diff)
 	}
 	for name, c := range map[string]struct {
-		change func(*verify.Report)
+		change func(*report.Report)
 		want   []string // in the failures, in order
 	}{
-		"all well":  {func(*verify.Report) {}, nil},
-		"a warning": {func(r *verify.Report) { r.Checks[1].Status = verify.Warned }, nil},
-		"a failure": {func(r *verify.Report) {
-			r.Checks[3].Status, r.Checks[3].Reason, r.Verdict = verify.Failed, verify.ReasonNoAnswer, verify.Fail
+		"all well":  {func(*report.Report) {}, nil},
+		"a warning": {func(r *report.Report) { r.Checks[1].Status = report.Warned }, nil},
+		"a failure": {func(r *report.Report) {
+			r.Checks[3].Status, r.Checks[3].Reason, r.Verdict = report.Failed, verify.ReasonNoAnswer, report.Fail
 		}, []string{"check calls: fail NoAnswer", "the verdict is fail"}},
-		"a skip": {func(r *verify.Report) {
-			r.Checks[7].Status, r.Checks[7].Reason, r.Verdict = verify.Skipped, verify.ReasonNoDeployer, verify.Partial
+		"a skip": {func(r *report.Report) {
+			r.Checks[7].Status, r.Checks[7].Reason, r.Verdict = report.Skipped, verify.ReasonNoDeployer, report.Partial
 		}, []string{"check mtls: skip NoDeployer", "the verdict is partial"}},
-		"quick checks alone": {func(r *verify.Report) { r.Checks = r.Checks[:5] }, []string{
+		"quick checks alone": {func(r *report.Report) { r.Checks = r.Checks[:5] }, []string{
 			"check distribution: it was not made", "check failover: it was not made", "check mtls: it was not made",
 		}},
-		"no verdict": {func(r *verify.Report) { r.Verdict = "" }, []string{"the verdict is "}},
+		"no verdict": {func(r *report.Report) { r.Verdict = "" }, []string{"the verdict is "}},
 	} {
-		report := &verify.Report{Verdict: verify.Pass}
+		got := &report.Report{Verdict: report.Pass}
 		for _, id := range fullChecks {
-			report.Checks = append(report.Checks, verify.Result{ID: id, Status: verify.Passed, Required: true})
+			got.Checks = append(got.Checks, report.Result{ID: id, Status: report.Passed, Required: true})
 		}
-		c.change(report)
+		c.change(got)
 		var r result
-		r.judge("", report, fullChecks)
+		r.judge("", got, fullChecks)
 		if len(r.Failures) != len(c.want) {
 			t.Errorf("%s: %q, want %q", name, r.Failures, c.want)
 			continue
@@ -155,11 +156,11 @@ func TestReportOf(t *testing.T) {
 	for name, c := range map[string]struct {
 		stdout string
 		ended  error
-		want   verify.Verdict // "": an error
+		want   report.Verdict // "": an error
 	}{
-		"pass":              {`{"verdict": "pass"}`, nil, verify.Pass},
-		"fail":              {`{"verdict": "fail"}`, exit("3"), verify.Fail},
-		"partial":           {`{"verdict": "partial"}`, exit("3"), verify.Partial},
+		"pass":              {`{"verdict": "pass"}`, nil, report.Pass},
+		"fail":              {`{"verdict": "fail"}`, exit("3"), report.Fail},
+		"partial":           {`{"verdict": "partial"}`, exit("3"), report.Partial},
 		"partial, and 0":    {`{"verdict": "partial"}`, nil, ""},
 		"pass, and 1":       {`{"verdict": "pass"}`, exit("1"), ""},
 		"killed afterwards": {`{"verdict": "pass"}`, context.DeadlineExceeded, ""},
@@ -296,9 +297,9 @@ func TestWriteReports(t *testing.T) {
 func TestRender(t *testing.T) {
 	good := &result{
 		Stack: stacks()[0], Up: 62 * time.Second, Verify: 2 * time.Second, Destroy: 3 * time.Second,
-		Report: &verify.Report{Checks: []verify.Result{
-			{ID: "control-plane", Status: verify.Passed, Summary: "all | well", Seconds: 0.5},
-			{ID: "trust", Status: verify.Warned, Reason: verify.ReasonRootsMixed},
+		Report: &report.Report{Checks: []report.Result{
+			{ID: "control-plane", Status: report.Passed, Summary: "all | well", Seconds: 0.5},
+			{ID: "trust", Status: report.Warned, Reason: verify.ReasonRootsMixed},
 		}},
 		Memory: []docker.Usage{{Container: labName + "-cluster1-control-plane", Bytes: 1 << 30}, {Container: labName + "-cluster2-control-plane", Bytes: 1 << 30}},
 		Local:  latency{300, 1.25, 4}, Cross: latency{300, 2, 8},
@@ -310,8 +311,8 @@ func TestRender(t *testing.T) {
 		Faults: []fault.Row{{
 			Fault: "a", Title: "b is gone", Seen: 3, Repair: 0.5, Green: 4.25,
 			Got: map[string]fault.Outcome{
-				verify.CheckTrust: {Status: verify.Passed}, verify.CheckNetworks: {Status: verify.Failed, Reason: verify.ReasonPodUnreachable},
-				verify.CheckConnectivity: {Status: verify.Failed, Reason: verify.ReasonVersionUnreachable},
+				verify.CheckTrust: {Status: report.Passed}, verify.CheckNetworks: {Status: report.Failed, Reason: verify.ReasonPodUnreachable},
+				verify.CheckConnectivity: {Status: report.Failed, Reason: verify.ReasonVersionUnreachable},
 			},
 		}},
 	}

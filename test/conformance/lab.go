@@ -14,6 +14,7 @@ import (
 	"github.com/meshwright/meshwright/fault"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/testkit/executable"
+	"github.com/meshwright/meshwright/report"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -35,7 +36,7 @@ type result struct {
 	Failures []string // empty: it conforms
 
 	Up, Verify, Destroy time.Duration
-	Report              *verify.Report
+	Report              *report.Report
 	Memory              []docker.Usage
 	Local, Cross        latency
 	Faults              []fault.Row
@@ -153,17 +154,17 @@ func (l *lab) check(ctx context.Context, r *result, e extent) error {
 }
 
 // judge takes over what a report finds wrong, and what it does not say.
-func (r *result) judge(when string, report *verify.Report, required []string) {
+func (r *result) judge(when string, got *report.Report, required []string) {
 	for _, id := range required {
-		switch c := report.Check(id); {
+		switch c := got.Check(id); {
 		case c == nil:
 			r.fail("%scheck %s: it was not made", when, id)
-		case c.Status != verify.Passed && c.Status != verify.Warned:
+		case c.Status != report.Passed && c.Status != report.Warned:
 			r.fail("%scheck %s: %s %s: %s", when, id, c.Status, c.Reason, c.Summary)
 		}
 	}
-	if report.Verdict != verify.Pass {
-		r.fail("%sthe verdict is %s", when, report.Verdict)
+	if got.Verdict != report.Pass {
+		r.fail("%sthe verdict is %s", when, got.Verdict)
 	}
 }
 
@@ -189,16 +190,16 @@ func (l *lab) up(ctx context.Context, s stack) (*upDocument, time.Duration, erro
 
 // verify returns the report whether or not it is a good one. An exit code that does
 // not go with its verdict is an error.
-func (l *lab) verify(ctx context.Context, s stack, args ...string) (*verify.Report, time.Duration, error) {
+func (l *lab) verify(ctx context.Context, s stack, args ...string) (*report.Report, time.Duration, error) {
 	out, err := l.meshwright(ctx, s, append([]string{"verify", "--output", "json"}, args...)...)
 	report, err := reportOf(out.Stdout, err)
 	return report, out.Took, err
 }
 
 // reportOf reads what verify printed; ended is the error of the command.
-func reportOf(stdout []byte, ended error) (*verify.Report, error) {
-	var report verify.Report
-	if err := json.Unmarshal(stdout, &report); err != nil {
+func reportOf(stdout []byte, ended error) (*report.Report, error) {
+	var r report.Report
+	if err := json.Unmarshal(stdout, &r); err != nil {
 		return nil, errors.Join(ended, fmt.Errorf("verify --output json: %w", err))
 	}
 	code := 0
@@ -207,10 +208,10 @@ func reportOf(stdout []byte, ended error) (*verify.Report, error) {
 	} else if ended != nil {
 		return nil, ended
 	}
-	if want := map[verify.Verdict]int{verify.Pass: 0, verify.Fail: 3, verify.Partial: 3}[report.Verdict]; code != want {
-		return nil, errors.Join(fmt.Errorf("verify: verdict %q with exit code %d", report.Verdict, code), ended)
+	if want := map[report.Verdict]int{report.Pass: 0, report.Fail: 3, report.Partial: 3}[r.Verdict]; code != want {
+		return nil, errors.Join(fmt.Errorf("verify: verdict %q with exit code %d", r.Verdict, code), ended)
 	}
-	return &report, nil
+	return &r, nil
 }
 
 // meshwright runs a command on the lab.

@@ -16,7 +16,7 @@ import (
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/testkit/machine"
-	"github.com/meshwright/meshwright/verify"
+	"github.com/meshwright/meshwright/report"
 )
 
 // Where the figures go.
@@ -226,16 +226,16 @@ func restartOf(r *restart) string {
 }
 
 // tallyOf counts a report's checks by outcome.
-func tallyOf(r *verify.Report) string {
+func tallyOf(r *report.Report) string {
 	if r == nil {
 		return "–"
 	}
-	n := map[verify.Status]int{}
+	n := map[report.Status]int{}
 	for _, c := range r.Checks {
 		n[c.Status]++
 	}
 	var parts []string
-	for _, s := range []verify.Status{verify.Passed, verify.Warned, verify.Skipped, verify.Failed} {
+	for _, s := range []report.Status{report.Passed, report.Warned, report.Skipped, report.Failed} {
 		if n[s] > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n[s], s))
 		}

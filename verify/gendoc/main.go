@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 
+	"github.com/meshwright/meshwright/report"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -90,7 +91,7 @@ func table(b *strings.Builder, causes []verify.Cause) {
 	}
 }
 
-func remedy(r verify.Remedy) string {
+func remedy(r report.Remedy) string {
 	if r.Operation == "" {
 		return r.String()
 	}

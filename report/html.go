@@ -1,4 +1,4 @@
-package verify
+package report
 
 import (
 	"bytes"
@@ -15,20 +15,17 @@ var pageText string
 
 var page = template.Must(template.New("report").Funcs(template.FuncMap{
 	"seconds": func(s float64) string { return fmt.Sprintf("%.1f s", s) },
-	"tally":   (*Report).tally,
-	"where":   func(f Finding) string { return strings.TrimSuffix(f.where(), ": ") },
-	"heading": Evidence.heading,
 	"data":    dataText,
-	"remedy":  Remedy.String,
 }).Parse(pageText))
 
 // HTML writes the report as a page that is whole in itself: it loads nothing,
 // runs nothing, and can be attached to a message or kept beside a build.
-// show prints a remedy, as in Table.
-func (r *Report) HTML(w io.Writer, show func(Remedy) string) error {
+func (r *Report) HTML(w io.Writer, o Options) error {
 	var b bytes.Buffer // so that a failure leaves no half of a page
-	shown := template.Must(page.Clone()).Funcs(template.FuncMap{"remedy": func(r Remedy) string { return r.shown(show) }})
-	if err := shown.Execute(&b, r); err != nil {
+	if err := page.Execute(&b, struct {
+		*Report
+		RemedyOf func(Result) string
+	}{r, o.remedy}); err != nil {
 		return err
 	}
 	_, err := w.Write(b.Bytes())

@@ -1,13 +1,13 @@
-package verify
+package report
 
 import (
-	"github.com/meshwright/meshwright/mesh/topology"
-
 	"encoding/xml"
 	"fmt"
 	"io"
 	"strings"
 	"time"
+
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 // junitSuite is the JUnit XML that Ant defined and every CI system reads, in the
@@ -57,9 +57,7 @@ func (s junitSeconds) MarshalText() ([]byte, error) { return fmt.Appendf(nil, "%
 // systems. A warning is a pass, and stands in the suite's output; a skipped check
 // is a skipped test, also where it makes the verdict partial: read the property
 // "verdict", or the exit code.
-//
-// show prints a remedy, as in Table.
-func (r *Report) JUnit(w io.Writer, show func(Remedy) string) error {
+func (r *Report) JUnit(w io.Writer, o Options) error {
 	suite := junitSuite{
 		Name: "meshwright verify", Tests: len(r.Checks), Time: junitSeconds(r.Seconds),
 		Timestamp: r.Started.UTC().Format("2006-01-02T15:04:05"), Hostname: "localhost",
@@ -71,12 +69,12 @@ func (r *Report) JUnit(w io.Writer, show func(Remedy) string) error {
 		switch c.Status {
 		case Failed:
 			suite.Failures++
-			test.Failure = &junitText{Message: xmlText(string(c.Reason) + ": " + c.Summary), Type: xmlText(string(c.Reason)), Text: xmlText(c.account(show))}
+			test.Failure = &junitText{Message: xmlText(string(c.Reason) + ": " + c.Summary), Type: xmlText(string(c.Reason)), Text: xmlText(c.account(o))}
 		case Skipped:
 			suite.Skipped++
-			test.Skipped = &junitText{Message: xmlText(c.skip(show)), Type: xmlText(string(c.Reason))}
+			test.Skipped = &junitText{Message: xmlText(c.skip(o)), Type: xmlText(string(c.Reason))}
 		case Warned:
-			fmt.Fprintf(&out, "%s: warning\n%s", c.ID, c.account(show))
+			fmt.Fprintf(&out, "%s: warning\n%s", c.ID, c.account(o))
 		case Passed:
 			fmt.Fprintf(&out, "%s: %s\n", c.ID, c.Summary)
 		}
@@ -120,27 +118,19 @@ func describeCluster(c topology.Cluster) string {
 	return strings.Join(parts, ", ")
 }
 
-// account is everything that was found, by what it was seen, and what to do.
-func (c Result) account(show func(Remedy) string) string {
+// account is everything that was found, what to do, and the evidence.
+func (c Result) account(o Options) string {
 	var b strings.Builder
 	for _, f := range c.Findings {
-		fmt.Fprintf(&b, "%s  %s%s\n", f.Reason, f.where(), f.Message)
+		fmt.Fprintf(&b, "%s  %s\n", f.Reason, f)
 	}
-	if remedy := c.Remedy.shown(show); remedy != "" {
+	if remedy := o.remedy(c); remedy != "" {
 		fmt.Fprintf(&b, "remedy: %s\n", remedy)
 	}
 	for _, e := range c.Evidence {
-		fmt.Fprintf(&b, "\n-- %s\n%s\n", e.heading(), strings.TrimRight(e.Content, "\n"))
+		fmt.Fprintf(&b, "\n-- %s\n%s\n", e.Heading(), strings.TrimRight(e.Content, "\n"))
 	}
 	return b.String()
-}
-
-// heading is the title, with the cluster it was seen in.
-func (e Evidence) heading() string {
-	if e.Cluster != "" {
-		return e.Cluster + ": " + e.Title
-	}
-	return e.Title
 }
 
 // xmlText leaves out what XML 1.0 cannot hold, however it is escaped: most

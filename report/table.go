@@ -1,4 +1,4 @@
-package verify
+package report
 
 import (
 	"fmt"
@@ -11,10 +11,9 @@ import (
 )
 
 // Table writes the report for a person: one row per check, then what is wrong
-// and what to do. Colours are used only when color is set. show prints a remedy;
-// without one its operation is left out.
-func (r *Report) Table(w io.Writer, color bool, show func(Remedy) string) error {
-	s := newStyles(w, color)
+// and what to do.
+func (r *Report) Table(w io.Writer, o Options) error {
+	s := newStyles(w, o.Color)
 	t := table.New().
 		Border(lipgloss.HiddenBorder()).BorderTop(false).BorderBottom(false).
 		BorderLeft(false).BorderRight(false).BorderHeader(false).
@@ -30,21 +29,21 @@ func (r *Report) Table(w io.Writer, color bool, show func(Remedy) string) error 
 		}).
 		Headers("", "CHECK", "RESULT", "TIME")
 	for _, c := range r.Checks {
-		t.Row(string(c.Status), c.ID, wrap(c.line(show), 100), fmt.Sprintf("%.1fs", c.Seconds))
+		t.Row(string(c.Status), c.ID, wrap(c.line(o), 100), fmt.Sprintf("%.1fs", c.Seconds))
 	}
 	var b strings.Builder
 	b.WriteString(trimLines(t.Render()))
 	b.WriteString("\n")
 	for _, c := range r.Checks {
-		c.detail(&b, s, show)
+		c.detail(&b, s, o)
 	}
-	fmt.Fprintf(&b, "\nverdict: %s %s\n", s.ofVerdict(r.Verdict).Render(r.Verdict), s.faint.Render(fmt.Sprintf("(%s in %.1fs)", r.tally(), r.Seconds)))
+	fmt.Fprintf(&b, "\nverdict: %s %s\n", s.of(Status(r.Verdict)).Render(r.Verdict), s.faint.Render(fmt.Sprintf("(%s in %.1fs)", r.Tally(), r.Seconds)))
 	_, err := io.WriteString(w, b.String())
 	return err
 }
 
 // line is the check's cell in the table.
-func (c Result) line(show func(Remedy) string) string {
+func (c Result) line(o Options) string {
 	switch c.Status {
 	case Passed:
 		line := c.Summary
@@ -53,15 +52,15 @@ func (c Result) line(show func(Remedy) string) string {
 		}
 		return line
 	case Skipped:
-		return "skipped: " + c.skip(show)
+		return "skipped: " + c.skip(o)
 	case Failed, Warned:
 	}
 	return string(c.Reason) + " (see below)"
 }
 
 // skip says why the check was skipped, and what to do.
-func (c Result) skip(show func(Remedy) string) string {
-	if remedy := c.Remedy.shown(show); remedy != "" {
+func (c Result) skip(o Options) string {
+	if remedy := o.remedy(c); remedy != "" {
 		return c.Summary + "; " + remedy
 	}
 	return c.Summary
@@ -73,9 +72,9 @@ const (
 	tableEvidence = 2
 )
 
-// detail tells what is wrong in a check that did not pass, by what it was
-// seen, and what to do.
-func (c Result) detail(b *strings.Builder, s styles, show func(Remedy) string) {
+// detail is what is wrong in a check that did not pass, the evidence, and what to
+// do.
+func (c Result) detail(b *strings.Builder, s styles, o Options) {
 	if len(c.Findings) == 0 {
 		return
 	}
@@ -85,25 +84,25 @@ func (c Result) detail(b *strings.Builder, s styles, show func(Remedy) string) {
 			fmt.Fprintf(b, "  and %d more\n", len(c.Findings)-i)
 			break
 		}
-		fmt.Fprintf(b, "  %s  %s%s\n", f.Reason, f.where(), f.Message)
+		fmt.Fprintf(b, "  %s  %s\n", f.Reason, f)
 	}
 	for i, e := range c.Evidence {
 		if i == tableEvidence {
 			fmt.Fprintf(b, "  %s\n", s.faint.Render(fmt.Sprintf("-- %d more pieces of evidence in the JSON report", len(c.Evidence)-i)))
 			break
 		}
-		fmt.Fprintf(b, "  %s\n", s.faint.Render("-- "+e.heading()))
+		fmt.Fprintf(b, "  %s\n", s.faint.Render("-- "+e.Heading()))
 		for _, line := range few(e, 6) {
-			fmt.Fprintf(b, "  %s\n", s.faint.Render("   "+clip(line, 160)))
+			fmt.Fprintf(b, "  %s\n", s.faint.Render("   "+Clip(line, 160)))
 		}
 	}
-	if remedy := c.Remedy.shown(show); remedy != "" {
+	if remedy := o.remedy(c); remedy != "" {
 		fmt.Fprintf(b, "  remedy: %s\n", remedy)
 	}
 }
 
-// tally counts outcomes, as "3 passed, 1 failed".
-func (r *Report) tally() string {
+// Tally counts outcomes, as "3 passed, 1 failed".
+func (r *Report) Tally() string {
 	n := map[Status]int{}
 	for _, c := range r.Checks {
 		n[c.Status]++
@@ -148,32 +147,6 @@ func (s styles) of(status Status) lipgloss.Style {
 	return s.odd
 }
 
-func (s styles) ofVerdict(v Verdict) lipgloss.Style {
-	switch v {
-	case Pass:
-		return s.good
-	case Fail:
-		return s.bad
-	}
-	return s.odd
-}
-
-// wrap breaks text at spaces so that no line is longer than width.
-func wrap(text string, width int) string {
-	var lines []string
-	line := ""
-	for _, word := range strings.Fields(text) {
-		if line != "" && len(line)+1+len(word) > width {
-			lines, line = append(lines, line), ""
-		}
-		if line != "" {
-			line += " "
-		}
-		line += word
-	}
-	return strings.Join(append(lines, line), "\n")
-}
-
 // few picks n lines: the first of a request log, which has its failures first,
 // and the last of everything else.
 func few(e Evidence, n int) []string {
@@ -182,19 +155,4 @@ func few(e Evidence, n int) []string {
 		return lines[:min(n, len(lines))]
 	}
 	return lines[max(0, len(lines)-n):]
-}
-
-func clip(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	return s[:n] + "..."
-}
-
-func trimLines(s string) string {
-	lines := strings.Split(s, "\n")
-	for i := range lines {
-		lines[i] = strings.TrimRight(lines[i], " ")
-	}
-	return strings.Join(lines, "\n")
 }

@@ -1,10 +1,6 @@
-package verify
+package report
 
 import "strings"
-
-// Reason is a machine-readable cause. Reasons are part of the report's format:
-// a name never gets another meaning.
-type Reason string
 
 // Operation is an operation on the lab, by a name that each program translates
 // into its own command or call. "" is none.
@@ -24,7 +20,8 @@ func Operations() []Operation {
 	return []Operation{OperationUp, OperationRefresh, OperationStatus, OperationCollect, OperationCleanup}
 }
 
-// Remedy says what to do about a cause.
+// Remedy is what to do about a result that did not pass. The command of its operation is
+// worded by the caller: see Options.
 type Remedy struct {
 	Operation Operation `json:"operation,omitempty"`
 	Object    string    `json:"object,omitempty"`  // what to look at: "secret istio-system/cacerts"
@@ -47,14 +44,6 @@ func (r Remedy) With(operation string) string {
 		}
 	}
 	return strings.Join(parts, "; ")
-}
-
-// shown is the remedy as a renderer prints it: by show, or without one in its own words.
-func (r Remedy) shown(show func(Remedy) string) string {
-	if show == nil || r == (Remedy{}) {
-		return r.String()
-	}
-	return show(r)
 }
 
 // RemedyError is an error and what to do about it.

@@ -1,0 +1,6 @@
+// Package report holds what a verification found, as data, and renders it as a
+// table, JSON, JUnit XML and HTML. Its subpackage timeline draws SVG.
+//
+// It knows neither the checks nor the clusters: what a result holds is decided by
+// whoever ran them, and commands that apply a remedy are worded by the caller.
+package report
