@@ -25,7 +25,7 @@ func odd() *Report {
 		Started:  time.Date(2026, 1, 2, 3, 4, 5, 0, time.FixedZone("", 3600)),
 		Clusters: []topology.Cluster{{Name: "cluster1", Network: "network1", ControlPlane: "cluster1", Locality: topology.Locality{Region: "region1"}}, {Name: "cluster2"}},
 		Checks: []Result{
-			{ID: "planes", Title: "control planes", Proves: "they are there", Required: true, Status: Passed, Summary: "all there " + evil, Attempts: 2, Retried: []string{evil}, Seconds: 1.5, Data: map[string]any{"a": evil, "n": 1e-9}},
+			{ID: "control-plane", Title: "control planes", Proves: "they are there", Required: true, Status: Passed, Summary: "all there " + evil, Attempts: 2, Retried: []string{evil}, Seconds: 1.5, Data: map[string]any{"a": evil, "n": 1e-9}},
 			{
 				ID: "trust", Title: "one root", Required: true, Status: Failed, Reason: ReasonRootsDiffer, Summary: "cluster1: roots differ " + evil + " (and 1 more)", Remedy: Remedy{Text: "look " + evil}, Attempts: 1, Seconds: 0.25,
 				Findings: []Finding{
@@ -35,7 +35,7 @@ func odd() *Report {
 				Evidence: []Evidence{{Title: "log " + evil, Cluster: "cluster1", Kind: EvidenceLog, Content: "line\n" + evil + "\n"}},
 			},
 			{ID: "discovery", Title: "discovery", Required: true, Status: Skipped, Reason: ReasonNoWorkload, Summary: "nothing to call " + evil},
-			{ID: "calls", Title: "calls", Status: Warned, Reason: ReasonRequestErrors, Summary: "slow " + evil, Seconds: 1e-9, Findings: []Finding{{Reason: ReasonRequestErrors, Message: "slow " + evil, Warning: true}}},
+			{ID: "connectivity", Title: "calls", Status: Warned, Reason: ReasonRequestErrors, Summary: "slow " + evil, Seconds: 1e-9, Findings: []Finding{{Reason: ReasonRequestErrors, Message: "slow " + evil, Warning: true}}},
 		},
 	}
 }
@@ -64,16 +64,16 @@ func TestJUnit(t *testing.T) {
 			{"cluster.cluster2", ""},
 		},
 		Cases: []junitCase{
-			{Name: "planes", Class: "meshwright.verify", Time: 1.5},
+			{Name: "control-plane", Class: "meshwright.verify", Time: 1.5},
 			{Name: "trust", Class: "meshwright.verify", Time: 0.25, Failure: &junitText{
 				Type: "RootsDiffer", Message: "RootsDiffer: cluster1: roots differ " + clean + " (and 1 more)",
 				Text: "RootsDiffer  cluster1: deployment " + clean + ": roots differ " + clean + "\n" +
 					"RootsMixed  roots are mixed\nremedy: look " + clean + "\n\n-- cluster1: log " + clean + "\nline\n" + clean + "\n",
 			}},
 			{Name: "discovery", Class: "meshwright.verify", Skipped: &junitText{Type: "NoWorkload", Message: "nothing to call " + clean}},
-			{Name: "calls", Class: "meshwright.verify"},
+			{Name: "connectivity", Class: "meshwright.verify"},
 		},
-		Out: "planes: all there " + clean + "\ncalls: warning\nRequestErrors  slow " + clean + "\n",
+		Out: "control-plane: all there " + clean + "\nconnectivity: warning\nRequestErrors  slow " + clean + "\n",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("suite (-want +got):\n%s", diff)

@@ -277,7 +277,7 @@ func TestDistributionData(t *testing.T) {
 	o.Only = []string{CheckDistribution}
 	result := f.run(t, o).Check(CheckDistribution)
 	data, ok := result.Data.(DistributionData)
-	if !ok || len(data.Loaders) != 4 {
+	if !ok || len(data.Generators) != 4 {
 		t.Fatalf("data %+v", result.Data)
 	}
 	if len(data.Regions) != 2 || data.Regions[0].Requests < data.Requests || data.Regions[0].Shares[0].Share != 0.8 {
@@ -292,7 +292,7 @@ func TestDistributionData(t *testing.T) {
 			t.Errorf("summary %q lacks %q", result.Summary, part)
 		}
 	}
-	for _, l := range data.Loaders {
+	for _, l := range data.Generators {
 		if 2*l.Requests < data.Requests || l.Errors != 0 || len(l.Shares) != 2 {
 			t.Errorf("%s via %s: %+v", l.From, l.Via, l)
 		}
@@ -325,8 +325,12 @@ func TestStopped(t *testing.T) {
 				}
 			}
 			report, err := run(ctx, f.mesh(o), o)
-			if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), name) {
+			if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), " --") {
 				t.Errorf("error %v", err)
+			}
+			var remedy *RemedyError
+			if errors.As(err, &remedy) != (residue != nil) || residue != nil && remedy.Remedy.Operation != OperationCleanup {
+				t.Errorf("remedy of %v: %+v", err, remedy)
 			}
 			if report == nil || report.Verdict != Partial || len(d.removed) != 1 {
 				t.Fatalf("report %+v, removed %v", report, d.removed)
