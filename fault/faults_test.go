@@ -305,7 +305,7 @@ func TestDifference(t *testing.T) {
 	got := difference(
 		want(map[string]Outcome{verify.CheckConnectivity: red(verify.ReasonVersionUnreachable)}),
 		want(map[string]Outcome{verify.CheckTrust: red(verify.ReasonRootsDiffer)}))
-	for _, part := range []string{"trust is fail RootsDiffer, want pass", "calls is pass, want fail VersionUnreachable"} {
+	for _, part := range []string{"trust is fail RootsDiffer, want pass", "connectivity is pass, want fail VersionUnreachable"} {
 		if !strings.Contains(got, part) {
 			t.Errorf("difference %q lacks %q", got, part)
 		}

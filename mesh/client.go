@@ -45,7 +45,7 @@ func NewClient(config *rest.Config) (*Client, error) {
 	if c.UserAgent == "" {
 		c.UserAgent = "meshwright"
 	}
-	c.WarningHandler = rest.NoWarnings{} // about API versions: nobody who reads a report can act on them
+	c.WarningHandler = rest.NoWarnings{} // about API versions, which the reader of a report cannot change
 	client, err := kubernetes.NewForConfig(c)
 	if err != nil {
 		return nil, fmt.Errorf("kubernetes client for %s: %w", c.Host, err)

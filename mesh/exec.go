@@ -21,7 +21,7 @@ type Output struct {
 }
 
 // Exec runs argv in a container ("" for the pod's default) and waits for it.
-// A command that ran and failed is no error: its status is in Output.Code.
+// A command that ran and failed is not an error: its status is in Output.Code.
 //
 // When ctx ends first the stream is dropped but the process may live on: the
 // kubelet does not kill it. Callers bound their commands themselves.

@@ -12,7 +12,7 @@ type Deployer interface {
 	// Deploy brings the scenario's workload up and returns it when it can be
 	// called. Whatever it made is removed by Remove, also when it failed.
 	Deploy(ctx context.Context, s Scenario) (Workload, error)
-	// Remove takes the scenario of that name down. Nothing to remove is no error.
+	// Remove takes the scenario of that name down. Nothing to remove is not an error.
 	Remove(ctx context.Context, name string) error
 }
 

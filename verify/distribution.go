@@ -44,29 +44,29 @@ const ReasonShareOutOfBounds Reason = "ShareOutOfBounds"
 const (
 	distributionShift = 0.05 // a share that is off by five points ...
 	distributionPower = 0.99 // ... is noticed with this probability
-	distributionRate  = 100  // requests per second from all loaders together: each opens a connection of its own
+	distributionRate  = 100  // requests per second from all load generators together: each opens a connection of its own
 )
 
 // DistributionData is what check "distribution" measured.
 type DistributionData struct {
 	Rule topology.Rule `json:"rule"`
-	// Rate is the number of requests per second from each loader, Requests the
-	// number in all from each region: its loaders share it.
+	// Rate is the number of requests per second from each load generator, Requests the
+	// number in all from each region: its load generators share it.
 	Rate     int `json:"rate"`
 	Requests int `json:"requests"`
 	// FalseAlarm is the probability with which a mesh that keeps to the weights
-	// fails the check: the sum over all loaders and regions.
+	// fails the check: the sum over all load generators and regions.
 	FalseAlarm float64 `json:"falseAlarm"`
 	// Shift is the error, as a share, that is noticed with probability Power.
-	Shift   float64        `json:"shift"`
-	Power   float64        `json:"power"`
-	Regions []Distribution `json:"regions"` // all loaders of a region together
-	Loaders []Distribution `json:"loaders"`
+	Shift      float64        `json:"shift"`
+	Power      float64        `json:"power"`
+	Regions    []Distribution `json:"regions"` // all load generators of a region together
+	Generators []Distribution `json:"generators"`
 }
 
-// Distribution is how the requests of one loader, or of one region's, were spread.
+// Distribution is how the requests of one load generator, or of one region's, were spread.
 type Distribution struct {
-	From     string        `json:"from,omitempty"` // the loader's cluster
+	From     string        `json:"from,omitempty"` // the load generator's cluster
 	Region   string        `json:"region"`
 	Via      string        `json:"via,omitempty"` // "mesh" or "ingress"
 	Requests int           `json:"requests"`
@@ -106,7 +106,7 @@ func checkDistribution(ctx context.Context, m *session, out *outcome) {
 			return // without regions there is nothing to count
 		}
 		served := m.servedRegions()
-		of := map[string]int{} // loaders by region
+		of := map[string]int{} // load generators by region
 		for _, l := range loaders {
 			of[l.member.Region]++
 		}
@@ -136,7 +136,7 @@ func checkDistribution(ctx context.Context, m *session, out *outcome) {
 			}
 			d := t.distribution(rule, served, where, alpha)
 			d.judge(t, out)
-			data.Loaders = append(data.Loaders, d)
+			data.Generators = append(data.Generators, d)
 			region := t.member.Region
 			if pooled[region] == nil {
 				pooled[region] = &trace{loader: loader{member: t.member, url: t.url}}
@@ -145,7 +145,7 @@ func checkDistribution(ctx context.Context, m *session, out *outcome) {
 		}
 		for _, region := range slices.Sorted(maps.Keys(pooled)) {
 			d := pooled[region].distribution(rule, served, where, alpha)
-			d.From, d.Dispersion = "", 0 // of interleaved loaders it would say nothing
+			d.From, d.Dispersion = "", 0 // of interleaved load generators it means nothing
 			d.judge(pooled[region], out)
 			data.Regions = append(data.Regions, d)
 		}
@@ -283,7 +283,7 @@ func (d *DistributionData) summary() string {
 		parts = append(parts, fmt.Sprintf("%d requests from %s: %s", r.Requests, r.Region, strings.Join(shares, ", ")))
 	}
 	most := 0.0
-	for _, l := range d.Loaders {
+	for _, l := range d.Generators {
 		most = max(most, l.Dispersion)
 	}
 	return fmt.Sprintf("%s; dispersion up to %.2f; a shift of %.0f points is seen with %.0f%% power at %.0e",
@@ -313,7 +313,7 @@ func (m *session) judgeNodes(ctx context.Context, out *outcome) bool {
 	return good
 }
 
-// judgeLocalities looks at what regional traffic hangs on: that every loader's
+// judgeLocalities looks at what regional traffic depends on: that every load generator's
 // proxy knows in which region each endpoint is.
 func (m *session) judgeLocalities(ctx context.Context, loaders []loader, out *outcome) bool {
 	known := map[string]bool{}

@@ -60,8 +60,8 @@ func tallyOf(ctx context.Context, p mesh.Proxy, cluster string) (tally, *Finding
 }
 
 // paths calls the workload from every cluster and judges by the counters of the
-// proxies on the way how the answers came. Counters are shared with whoever else
-// calls: at least as many requests as answers must have gone the right way, and
+// proxies on the way how the answers came. Other callers share the
+// counters: at least as many requests as answers must have gone the right way, and
 // none at all the wrong way.
 func (m *session) paths(ctx context.Context, places []*place, out *outcome) []Path {
 	where := map[string]string{}
@@ -276,8 +276,8 @@ func (m *session) carried(ctx context.Context, places []*place, out *outcome) ma
 	return sum
 }
 
-// judgeIdleGateways: in a mesh of one network nobody has business with the
-// workload at a gateway, which serves remotes their control plane there.
+// judgeIdleGateways: in a mesh of one network no gateway carries the workload; it
+// serves remotes their control plane.
 func (m *session) judgeIdleGateways(before, after map[string]passed, out *outcome) {
 	if m.networks() > 1 {
 		return

@@ -170,7 +170,7 @@ func (m *session) judgeReach(ctx context.Context, from, to *place, r, control Re
 	}
 }
 
-// answered reports whether there was an answer in HTTP, whoever gave it.
+// answered reports whether there was an answer in HTTP, from any server.
 func (r Reach) answered() bool { return strings.HasPrefix(r.Detail, statusDetail) }
 
 const statusDetail = "status "

@@ -52,7 +52,7 @@ func (m *session) responders(ctx context.Context, places []*place, paths []Path,
 
 // judgeResponders asks that the client of a path appears to a server that it called,
 // under its own address. A client whose proxy keeps no connection open cannot be
-// seen any more: its path stays unseen, which is no failure.
+// seen any more: its path stays unseen, which is not a failure.
 func judgeResponders(places []*place, path *Path, list []Responder, out *outcome) {
 	find := func(name string) *place {
 		return places[slices.IndexFunc(places, func(p *place) bool { return p.Name == name })]

@@ -76,7 +76,7 @@ func TestRemedyInWords(t *testing.T) {
 		"no address; run `kubectl get svc`":      {Text: "no address", Command: "kubectl get svc"},
 		"look at the rule; compare; run `do up`": {Text: "compare", Object: "the rule", Operation: report.OperationUp},
 	} {
-		if got := r.With(map[Operation]string{report.OperationUp: "do up"}[r.Operation]); got != want {
+		if got := r.With(map[report.Operation]string{report.OperationUp: "do up"}[r.Operation]); got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
@@ -295,22 +295,27 @@ func TestOptionsAreValidated(t *testing.T) {
 		change func(*Options)
 		want   string
 	}{
-		"no clusters":           {func(o *Options) { o.Targets = nil }, "no clusters"},
-		"twice":                 {func(o *Options) { o.Targets[1].Name = "cluster1" }, "listed twice"},
-		"no kubeconfig":         {func(o *Options) { o.Targets[1].Config = nil }, "no kubeconfig"},
-		"unknown control plane": {func(o *Options) { o.Targets[1].ControlPlane = "cluster9" }, "cluster9"},
-		"unknown in workload":   {func(o *Options) { o.Workload.Versions["cluster9"] = []string{"v1"} }, "cluster9"},
-		"unknown check":         {func(o *Options) { o.Only = []string{"plane"} }, "control-plane, trust, discovery, connectivity, networks"},
-		"an old id":             {func(o *Options) { o.Only = []string{"planes"} }, `"control-plane"`},
-		"another old id":        {func(o *Options) { o.Only = []string{"calls"} }, `"connectivity"`},
-		"a cluster with no id":  {func(o *Options) { o.Targets[0].Name = "" }, "no name"},
+		"no clusters":            {func(o *Options) { o.Targets = nil }, "no clusters"},
+		"twice":                  {func(o *Options) { o.Targets[1].Name = "cluster1" }, "listed twice"},
+		"no kubeconfig":          {func(o *Options) { o.Targets[1].Config = nil }, "no kubeconfig"},
+		"unknown control plane":  {func(o *Options) { o.Targets[1].ControlPlane = "cluster9" }, "cluster9"},
+		"unknown in workload":    {func(o *Options) { o.Workload.Versions["cluster9"] = []string{"v1"} }, "cluster9"},
+		"unknown check":          {func(o *Options) { o.Only = []string{"plane"} }, "control-plane, trust, discovery, connectivity, networks"},
+		"an old id":              {func(o *Options) { o.Only = []string{"planes"} }, `"control-plane"`},
+		"another old id":         {func(o *Options) { o.Only = []string{"calls"} }, `"connectivity"`},
+		"a deadline of no check": {func(o *Options) { o.Timeouts.Checks["plane"] = time.Second }, `"plane"`},
+		"a cluster with no id":   {func(o *Options) { o.Targets[0].Name = "" }, "no name"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			o := newFakeMesh(t).options()
 			c.change(&o)
-			if err := validate(o); err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("error %v, want one with %q", err, c.want)
+			err := validate(o)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("error %v, want one with %q", err, c.want)
+			}
+			if strings.Contains(err.Error(), " --") || strings.Contains(err.Error(), "meshwright ") {
+				t.Errorf("a command line in %q", err)
 			}
 		})
 	}

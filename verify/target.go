@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/meshwright/meshwright/mesh"
@@ -116,7 +118,7 @@ func validate(o Options) error {
 			return fmt.Errorf("workload %s: cluster %q is not among the clusters", o.Workload.Service, cluster)
 		}
 	}
-	for _, id := range o.Only {
+	for _, id := range slices.Concat(o.Only, slices.Collect(maps.Keys(o.Timeouts.Checks))) {
 		if err := KnownID(id); err != nil {
 			return err
 		}

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"github.com/meshwright/meshwright/mesh/topology"
+	"github.com/meshwright/meshwright/report"
 
 	"context"
 	"errors"
@@ -277,7 +278,7 @@ func TestDistributionData(t *testing.T) {
 	o.Only = []string{CheckDistribution}
 	result := f.run(t, o).Check(CheckDistribution)
 	data, ok := result.Data.(DistributionData)
-	if !ok || len(data.Loaders) != 4 {
+	if !ok || len(data.Generators) != 4 {
 		t.Fatalf("data %+v", result.Data)
 	}
 	if len(data.Regions) != 2 || data.Regions[0].Requests < data.Requests || data.Regions[0].Shares[0].Share != 0.8 {
@@ -292,7 +293,7 @@ func TestDistributionData(t *testing.T) {
 			t.Errorf("summary %q lacks %q", result.Summary, part)
 		}
 	}
-	for _, l := range data.Loaders {
+	for _, l := range data.Generators {
 		if 2*l.Requests < data.Requests || l.Errors != 0 || len(l.Shares) != 2 {
 			t.Errorf("%s via %s: %+v", l.From, l.Via, l)
 		}
@@ -324,15 +325,19 @@ func TestStopped(t *testing.T) {
 					steps = append(steps, e.Check+": "+e.Detail)
 				}
 			}
-			report, err := run(ctx, f.mesh(o), o)
-			if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), name) {
+			result, err := run(ctx, f.mesh(o), o)
+			if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), " --") {
 				t.Errorf("error %v", err)
 			}
-			if report == nil || report.Verdict != "partial" || len(d.removed) != 1 {
-				t.Fatalf("report %+v, removed %v", report, d.removed)
+			var remedy *report.RemedyError
+			if errors.As(err, &remedy) != (residue != nil) || residue != nil && remedy.Remedy.Operation != report.OperationCleanup {
+				t.Errorf("remedy of %v: %+v", err, remedy)
+			}
+			if result == nil || result.Verdict != "partial" || len(d.removed) != 1 {
+				t.Fatalf("report %+v, removed %v", result, d.removed)
 			}
 			for id, want := range map[string]Reason{CheckControlPlane: "", CheckDistribution: ReasonInterrupted, CheckFailover: ReasonInterrupted, CheckMTLS: ReasonInterrupted} {
-				if c := report.Check(id); c == nil || c.Reason != want {
+				if c := result.Check(id); c == nil || c.Reason != want {
 					t.Errorf("check %s: %+v, want reason %q", id, c, want)
 				}
 			}

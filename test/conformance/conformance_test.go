@@ -122,7 +122,7 @@ func TestJudge(t *testing.T) {
 		"a warning": {func(r *report.Report) { r.Checks[1].Status = report.Warned }, nil},
 		"a failure": {func(r *report.Report) {
 			r.Checks[3].Status, r.Checks[3].Reason, r.Verdict = report.Failed, verify.ReasonNoAnswer, report.Fail
-		}, []string{"check calls: fail NoAnswer", "the verdict is fail"}},
+		}, []string{"check connectivity: fail NoAnswer", "the verdict is fail"}},
 		"a skip": {func(r *report.Report) {
 			r.Checks[7].Status, r.Checks[7].Reason, r.Verdict = report.Skipped, verify.ReasonNoDeployer, report.Partial
 		}, []string{"check mtls: skip NoDeployer", "the verdict is partial"}},
@@ -324,7 +324,7 @@ func TestRender(t *testing.T) {
 		"| [`primary-remote`](#primary-remote) | FAIL | – | – | – | – | – | – |", "- meshwright up: exit status 1\n  second line",
 		"| control-plane | pass | 0.5 s | all \\| well |", "| trust | warn RootsMixed |", "1.2 / 4.0 ms of 300 requests", "| cluster1-control-plane | 1024 MiB |",
 		"a 10.0.0.2 to 10.0.0.3", "| 9.0 s | cluster1 | API server answers |",
-		"| `a`: b is gone | calls VersionUnreachable, networks PodUnreachable | 3.0 s | 0.5 s | 4.2 s |", "| never | cluster2 | istiod is ready |",
+		"| `a`: b is gone | connectivity VersionUnreachable, networks PodUnreachable | 3.0 s | 0.5 s | 4.2 s |", "| never | cluster2 | istiod is ready |",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the report lacks %q", want)
