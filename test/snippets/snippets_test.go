@@ -1,22 +1,26 @@
-// Package snippets holds the Go code that the documentation shows to examples that
-// the tests run: every snippet is cut from one.
+// Package snippets compares the Go code in the documentation with the examples that the
+// tests run, and with the files that CONTRIBUTING.md explains: every snippet is cut from
+// one of them.
 package snippets
 
 import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
 
 var (
-	pages    = []string{"README.md", "docs/*.md", "automation/doc.go", "automation/labtest/doc.go"}
+	pages    = []string{"README.md", "CONTRIBUTING.md", "docs/*.md", "automation/doc.go", "automation/labtest/doc.go"}
 	examples = []string{"examples/*/*.go", "automation/example_test.go"}
+	// CONTRIBUTING.md shows how a check, a fault, a drill and a component are written.
+	models = []string{"verify/*.go", "fault/*.go", "drill/*.go", "components/*/*.go", "stacks/*.go", "test/faults/*.go"}
 )
 
 func TestSnippets(t *testing.T) {
-	sources, seen := read(t, examples), 0
+	sources, seen := read(t, slices.Concat(examples, models)), 0
 	for path, text := range read(t, pages) {
 		for _, snippet := range snippetsOf(path, text) {
 			seen++
@@ -81,7 +85,7 @@ func cut(snippet, source string) bool {
 
 var (
 	comment = regexp.MustCompile(`(^|\s)//.*`)
-	fence   = regexp.MustCompile("(?ms)^```go\n(.*?)^```")
+	fence   = regexp.MustCompile("(?ms)^ *```go\n(.*?)^ *```")
 	indent  = regexp.MustCompile(`(?m)(?:^//\t.*\n)+`)
 )
 
