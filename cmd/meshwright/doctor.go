@@ -212,7 +212,7 @@ func (d *diagnosis) room(m *setup.Examination) {
 	for _, r := range m.Room {
 		f := finding{ID: "room", Title: r.What, Found: r.Found, Why: "needs " + r.Need}
 		if !r.OK {
-			f.Status, f.Mend = findingFail, r.Mend
+			f.Status, f.Mend = findingFail, r.Remedy
 		}
 		d.add(f)
 	}
