@@ -219,7 +219,7 @@ func (d *diagnosis) room(m *setup.Examination) {
 	for _, l := range m.Limits {
 		f := finding{ID: "limits", Title: l.What, Found: l.Found, Why: "three clusters and more need " + l.Need}
 		if !l.OK {
-			f.Status, f.Mend = findingWarn, l.Mend
+			f.Status, f.Mend = findingWarn, l.Remedy
 		}
 		d.add(f)
 	}
