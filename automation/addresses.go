@@ -128,7 +128,7 @@ func parseRoutes(table string) ([]taken, error) {
 type claim struct {
 	key    string // of the setting
 	prefix netip.Prefix
-	remedy string // "" for what freeSubnet finds
+	mend   string // "" for what freeSubnet finds
 	// near says that only what the machine itself is in matters. The lab's network is
 	// the machine's neighbour and must be free of everything. Pods and services are
 	// known inside the nodes alone: what a gateway leads to they merely cannot reach,
@@ -141,8 +141,8 @@ func claims(p *plan.Plan, held []netip.Prefix) []claim {
 	all := []claim{{key: "subnet", prefix: p.Subnet}}
 	for i, m := range p.Clusters {
 		all = append(all,
-			claim{key: fmt.Sprintf("clusters[%d].podSubnet", i), prefix: m.PodSubnet, remedy: "set another, such as 10.60.0.0/16", near: true},
-			claim{key: fmt.Sprintf("clusters[%d].serviceSubnet", i), prefix: m.ServiceSubnet, remedy: "set another, such as 10.160.0.0/16", near: true})
+			claim{key: fmt.Sprintf("clusters[%d].podSubnet", i), prefix: m.PodSubnet, mend: "set another, such as 10.60.0.0/16", near: true},
+			claim{key: fmt.Sprintf("clusters[%d].serviceSubnet", i), prefix: m.ServiceSubnet, mend: "set another, such as 10.160.0.0/16", near: true})
 	}
 	return slices.DeleteFunc(all, func(c claim) bool { return slices.Contains(held, c.prefix) })
 }
@@ -155,18 +155,18 @@ func collisions(p *plan.Plan, asked []claim, used []taken) []plan.Problem {
 		if i < 0 {
 			continue
 		}
-		if c.remedy == "" {
-			c.remedy = freeSubnet(p, used)
+		if c.mend == "" {
+			c.mend = freeSubnet(p, used)
 		}
 		problems = append(problems, plan.Problem{
-			Key: plan.Namespace + ":" + c.key, Reason: plan.Taken, Mend: c.remedy,
+			Key: plan.Namespace + ":" + c.key, Reason: plan.Taken, Mend: c.mend,
 			Detail: fmt.Sprintf("%s overlaps %s, which %s uses on this machine", c.prefix, used[i].prefix, used[i].by),
 		})
 	}
 	return problems
 }
 
-// freeSubnet is a remedy: a subnet that collides with nothing.
+// freeSubnet is a mend: a subnet that collides with nothing.
 func freeSubnet(p *plan.Plan, used []taken) string {
 	free := func(candidate netip.Prefix) bool {
 		for _, u := range used {

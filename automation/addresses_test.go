@@ -94,7 +94,7 @@ func TestCollisions(t *testing.T) {
 			for _, p := range collisions(planned, claims(planned, nil), c.used) {
 				keys = append(keys, p.Key)
 				if p.Reason != plan.Taken || !strings.Contains(p.Detail, c.used[0].by) || p.Mend == "" {
-					t.Errorf("%+v: want the user of the addresses and a remedy", p)
+					t.Errorf("%+v: want the user of the addresses and a mend", p)
 				}
 			}
 			if diff := cmp.Diff(c.want, keys, cmpopts.EquateEmpty()); diff != "" {
@@ -104,7 +104,7 @@ func TestCollisions(t *testing.T) {
 	}
 }
 
-// TestFreeSubnetIsFree: what the remedy proposes is accepted.
+// TestFreeSubnetIsFree: what the mend proposes is accepted.
 func TestFreeSubnetIsFree(t *testing.T) {
 	config := &plan.Config{Clusters: []plan.Cluster{{Name: "cluster1", Network: "n"}}}
 	for name, c := range map[string]struct{ used, want string }{
@@ -123,9 +123,9 @@ func TestFreeSubnetIsFree(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			proposed := freeSubnet(planned, used)
-			if !strings.Contains(proposed, c.want) || (c.want == "" && !strings.Contains(proposed, "docker network ls")) {
-				t.Fatalf("%q, want %q in it", proposed, c.want)
+			mend := freeSubnet(planned, used)
+			if !strings.Contains(mend, c.want) || (c.want == "" && !strings.Contains(mend, "docker network ls")) {
+				t.Fatalf("%q, want %q in it", mend, c.want)
 			}
 			if c.want == "" {
 				return
@@ -231,7 +231,7 @@ func TestWhatTheLabHolds(t *testing.T) {
 		t.Errorf("another subnet (-want +got):\n%s", diff)
 	}
 
-	// Nothing new: the machine is not asked.
+	// Nothing new: nobody is asked.
 	config.Clusters = config.Clusters[:1]
 	if planned, err = plan.NewPlan("dev", config); err != nil {
 		t.Fatal(err)
@@ -241,7 +241,7 @@ func TestWhatTheLabHolds(t *testing.T) {
 		t.Error(err)
 	}
 	if err := lab.refuseCollisions(t.Context(), planned, backend.Snapshot{}); err == nil {
-		t.Error("the machine is not asked for a new lab")
+		t.Error("of a new lab nobody is asked")
 	}
 }
 
