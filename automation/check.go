@@ -13,17 +13,18 @@ import (
 	"github.com/meshwright/meshwright/stacks/plan"
 )
 
-// Check refuses settings that the program would refuse, with a *ConfigError
-// that names the key and the remedy. It needs neither engine nor Docker. Up and
-// Preview check for themselves, and also what CheckAddresses does.
+// Check returns a *ConfigError, which names the key and the remedy, for settings that
+// the program would refuse. It needs neither engine nor Docker. Up and Preview call
+// Check and CheckAddresses themselves.
 func (l *Lab) Check() error {
 	_, err := l.plan()
 	return err
 }
 
-// CheckAddresses refuses settings that ask for addresses which this machine uses for
-// something else, with a *ConfigError that names the key and the remedy. What the lab
-// holds already is not compared; without a Docker that answers nothing is.
+// CheckAddresses returns a *ConfigError, which names the key and the remedy, for
+// settings that ask for addresses which this machine uses for something else. It does
+// not compare addresses that the lab has already, and none at all without a Docker
+// that answers.
 func (l *Lab) CheckAddresses(ctx context.Context) error {
 	plan, err := l.plan()
 	if err != nil {
@@ -38,7 +39,7 @@ func (l *Lab) CheckAddresses(ctx context.Context) error {
 	return l.refuseCollisions(ctx, plan, held)
 }
 
-// plan is what becomes of the lab's settings.
+// plan is made from the lab's settings.
 func (l *Lab) plan() (*plan.Plan, error) {
 	settings, err := l.presentSettings()
 	if err != nil {
@@ -47,7 +48,7 @@ func (l *Lab) plan() (*plan.Plan, error) {
 	return l.check(settings.Config)
 }
 
-// presentSettings are the lab's settings, with parts from where its record says.
+// presentSettings are the lab's settings with the artifacts of its record.
 func (l *Lab) presentSettings() (*workspace.Settings, error) {
 	r, err := l.record()
 	if err != nil {

@@ -28,23 +28,22 @@ type DestroyOption func(*destroyOptions)
 
 type destroyOptions struct{ force bool }
 
-// Force removes the lab without its state when the state cannot be used: what
-// bears the lab's mark is removed, then the lab's directory.
+// Force removes the lab without its state, for a state that cannot be used: it
+// removes what bears the lab's mark, then the lab's directory.
 func Force() DestroyOption { return func(o *destroyOptions) { o.force = true } }
 
 // DestroyResult says what a Destroy removed.
 type DestroyResult struct {
 	Lab      string         `json:"lab"`
 	Counts   map[string]int `json:"counts"` // resources by op
-	Swept    Swept          `json:"swept"`  // leftovers that no state knew of
+	Swept    Swept          `json:"swept"`  // leftovers that are in no state
 	Duration time.Duration  `json:"duration"`
 }
 
-// Destroy removes the lab and every trace of it: the stack's resources, then
-// whatever else on this machine bears the lab's mark, then the lab's
-// directory. It does not need the clusters or their containers to be there. A
-// lab that does not exist is a *NotUpError, one of another Pulumi state's, unless
-// forced, a *HeldError.
+// Destroy removes the stack's resources, then everything else on this machine that
+// bears the lab's mark, then the lab's directory. The clusters and their containers
+// need not exist. It returns a *NotUpError when the lab does not exist, and a
+// *HeldError, unless forced, when another Pulumi state holds the lab.
 func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResult, error) {
 	var o destroyOptions
 	for _, opt := range opts {
@@ -55,10 +54,10 @@ func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResul
 		return nil, l.notUp()
 	}
 	if !o.force {
-		if _, err := l.record(); err != nil { // it would have named the state's backend
+		if _, err := l.record(); err != nil { // it would name the state's backend
 			return nil, remedy.With(err, Remedy{Text: "to remove the lab without its state", Operation: opDestroy.name, Force: true})
 		}
-		if err := backend.RefuseHeld(ctx, l.state(), l.mark()); err != nil && ctx.Err() == nil { // an interruption is told below
+		if err := backend.RefuseHeld(ctx, l.state(), l.mark()); err != nil && ctx.Err() == nil { // an interruption is reported below
 			return nil, err
 		}
 	}
@@ -82,7 +81,7 @@ func (s *session) destroy(ctx context.Context) (*DestroyResult, error) {
 	result := &DestroyResult{Lab: l.o.Name}
 	c, err := s.destroyStack(ctx)
 	if err != nil && ctx.Err() == nil {
-		// Something may be in the way that the state does not know.
+		// Something that is not in the state may block it.
 		l.o.Log.Info("destroy failed; removing what bears the lab's mark and trying again", "lab", l.o.Name, "err", engine.Readable(err))
 		if swept, serr := l.sweep(ctx, l.mark()); serr == nil {
 			result.Swept = *swept

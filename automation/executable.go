@@ -11,8 +11,8 @@ import (
 )
 
 // findExecutable looks for a meshwright command of this version: on PATH, then
-// in the kit. It is never this very process's own executable: started as a
-// child, an embedder's program would run itself, tests and all.
+// in the kit. It is never the executable of this process: started as a
+// child, a program that embeds the driver would run itself.
 func findExecutable(ctx context.Context, kitDir string) string {
 	var candidates []string
 	if path, err := exec.LookPath("meshwright"); err == nil {

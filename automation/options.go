@@ -45,7 +45,7 @@ type Options struct {
 	DefaultArtifacts string
 	// Providers is ProvidersOfficial or ProvidersEmbedded. Default: what the lab
 	// was made with; for a new lab with registry artifacts the official ones
-	// wherever they can be had, else the embedded ones.
+	// if they can be downloaded, else the embedded ones.
 	Providers string
 	// KitDir is the airgap kit. Default paths.Kit().
 	KitDir string
@@ -54,8 +54,7 @@ type Options struct {
 	// Backend is the URL of a Pulumi backend of the user's own. Default: the one
 	// that the lab was made in; for a new lab a local one inside its directory.
 	Backend string
-	// Executable is the meshwright command, started as a child for what kind
-	// does: kind takes neither a context nor its Docker network as an argument.
+	// Executable is the meshwright command, which runs kind in a child process: kind takes neither a context nor its Docker network as an argument.
 	// Default: a meshwright of this version on PATH or in the kit's bin
 	// directory; without one, and with InProcess, kind runs in this process, one
 	// cluster after another and slower to cancel.
@@ -79,8 +78,8 @@ func Stacks(dir string) []string { return workspace.Stacks(dir) }
 // program itself, as the plain `pulumi` command line starts it.
 const ProgramName = workspace.ProgramName
 
-// withDefaults returns o completed and checked. It looks at the machine but
-// changes nothing.
+// withDefaults returns o completed and checked. It reads the machine and changes
+// nothing.
 func (o Options) withDefaults(ctx context.Context) (Options, error) {
 	if o.Stack == "" {
 		o.Stack = "dev"

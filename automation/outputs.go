@@ -18,7 +18,7 @@ import (
 	"github.com/meshwright/meshwright/stacks"
 )
 
-// Outputs are what a stack that is up tells about itself.
+// Outputs are the outputs of a stack that is up.
 type Outputs struct {
 	Lab      string
 	MeshID   string
@@ -50,7 +50,7 @@ func (o *Outputs) Cluster(name string) (*Cluster, bool) {
 	return &o.Clusters[i], true
 }
 
-// Kubeconfig is one file with a context per cluster, named as the cluster; the
+// Kubeconfig is one file with a context per cluster, named like the cluster; the
 // first is the current one. Clusters and users carry the lab's name as well,
 // so that merging two labs' files keeps them apart.
 func (o *Outputs) Kubeconfig() (*api.Config, error) {
@@ -91,8 +91,7 @@ func (l *Lab) WriteKubeconfig(o *Outputs) error {
 	return workspace.WriteFile(l.KubeconfigFile(), data)
 }
 
-// Outputs are what the last Up left. It is an error of type *NotUpError when
-// there was none.
+// Outputs returns what the last Up left, or a *NotUpError when there was none.
 func (l *Lab) Outputs(ctx context.Context) (*Outputs, error) {
 	if !l.stateExists() {
 		return nil, l.notUp()

@@ -10,9 +10,9 @@ import (
 
 var opPrepare = operation{name: "prepare", recovers: forgetPending}
 
-// Prepare makes a lab's private workspace, its passphrase and its empty stack, for
-// the plain pulumi command to bring up; see Environment. The workspace of a lab
-// that exists is brought up to date with its settings, as Up does.
+// Prepare creates a lab's private workspace, its passphrase and its empty stack, which
+// the plain pulumi command can then bring up; see Environment. For a lab that exists
+// it brings the workspace up to date with the settings, as Up does.
 func (l *Lab) Prepare(ctx context.Context) error {
 	s, err := l.open(ctx, opPrepare)
 	if err != nil {
@@ -23,9 +23,9 @@ func (l *Lab) Prepare(ctx context.Context) error {
 
 // Environment is the setting in which kubectl, istioctl and the plain pulumi
 // command work on the lab: variables to set, KUBECONFIG and PATH included.
-// PULUMI_CONFIG_PASSPHRASE must not be set beside them, not even to nothing. It
-// fills the lab's own plugin cache with the embedded providers, where the lab
-// uses these. The lab must exist, or have been prepared.
+// PULUMI_CONFIG_PASSPHRASE must not be set, not even to the empty string. Environment
+// also fills the lab's own plugin cache with the embedded providers if the lab uses
+// them. The lab must exist or be prepared.
 func (l *Lab) Environment() (map[string]string, error) {
 	if !isDir(l.Workspace()) {
 		return nil, l.notUp()

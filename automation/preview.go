@@ -20,17 +20,16 @@ type PreviewResult struct {
 	Changes  []Change       `json:"changes"` // in the engine's order; unchanged resources left out
 	Counts   map[string]int `json:"counts"`  // resources by op, "same" included
 	Duration time.Duration  `json:"duration"`
-	// Report is the same in full, with the properties that differ and without
-	// secrets, for changes' renderers.
+	// Report has the changes with the properties that differ, without secrets, for the
+	// renderers of package changes.
 	Report *changes.Report `json:"-"`
 }
 
 // Changed reports whether an Up would do anything.
 func (r *PreviewResult) Changed() bool { return len(r.Changes) > 0 }
 
-// Preview says what Up would do, and does none of it; what Up would refuse it
-// refuses. A lab that does not exist needs no Docker for it, and leaves nothing
-// behind.
+// Preview returns what Up would do and changes nothing. It refuses what Up would
+// refuse. For a lab that does not exist it needs no Docker and leaves nothing behind.
 func (l *Lab) Preview(ctx context.Context) (*PreviewResult, error) {
 	began := time.Now()
 	s, err := l.open(ctx, opPreview)

@@ -32,8 +32,7 @@ var (
 )
 
 // officialVersions are the plugins with official releases, at the versions that
-// the program's SDKs ask for. The plugin cache answers to exactly these and warns
-// of nothing.
+// the program's SDKs ask for. The engine takes exactly these from its plugin cache.
 func officialVersions() map[string]string {
 	return map[string]string{"kubernetes": "4.30.0", "tls": "5.3.1", "command": "1.2.1"}
 }
@@ -48,13 +47,13 @@ const installTimeout = 5 * time.Minute
 type providerChoice struct {
 	source string // ProvidersOfficial or ProvidersEmbedded
 	why    string
-	// asked says that nothing else will do; otherwise embedded providers serve
-	// where the official ones cannot be had.
+	// asked says that there is no fallback; otherwise embedded providers are used
+	// when the official ones cannot be downloaded.
 	asked bool
 }
 
 // chooseProviders decides where the providers come from: as asked, as the lab was
-// made with, else the official ones. A change is only ever made when asked for.
+// made with, else the official ones. An existing lab changes only when asked.
 func (l *Lab) chooseProviders(r *Record, artifacts string) providerChoice {
 	switch {
 	case l.o.Providers != "":
@@ -66,7 +65,7 @@ func (l *Lab) chooseProviders(r *Record, artifacts string) providerChoice {
 	case artifacts == ArtifactsAirgap:
 		return providerChoice{source: ProvidersEmbedded, why: "the kit's charts are found by the embedded providers alone", asked: true}
 	}
-	return providerChoice{source: ProvidersOfficial, why: "the official ones wherever they can be had"}
+	return providerChoice{source: ProvidersOfficial, why: "the official ones if they can be downloaded"}
 }
 
 // readyProviders brings the providers that an operation needs into the lab's own
@@ -135,13 +134,13 @@ func (l *Lab) findPlugin(name, version string) string {
 	}
 	for _, home := range append(homes, pluginHome()) {
 		// In a shell of `meshwright env` PULUMI_HOME is a lab's own, in which the
-		// embedded providers pass for plugins.
+		// embedded providers have the names of plugins.
 		if home == "" || strings.HasPrefix(home, l.o.StateDir+string(filepath.Separator)) {
 			continue
 		}
 		dir := filepath.Join(home, "plugins", fmt.Sprintf("resource-%s-v%s", name, version))
 		if _, err := os.Stat(dir + ".partial"); err == nil {
-			continue // its download has not ended
+			continue // its download is not complete
 		}
 		if engine.Executable(filepath.Join(dir, "pulumi-resource-"+name)) {
 			return dir

@@ -13,8 +13,8 @@ import (
 	"github.com/meshwright/meshwright/automation/internal/workspace"
 )
 
-// Record is what a lab remembers about itself beside Pulumi's state
-// (lab.json, format 1). It holds no secret but what is in the URL of a backend.
+// Record is what a lab keeps about itself beside Pulumi's state (lab.json, format 1).
+// The URL of a backend is the only secret that it may hold.
 type Record struct {
 	Version   int       `json:"version"`
 	Lab       string    `json:"lab"`

@@ -29,6 +29,6 @@ func (l *Lab) Refresh(ctx context.Context) (*RefreshResult, error) {
 
 // RefreshResult says what a Refresh found.
 type RefreshResult struct {
-	Counts   map[string]int // resources by what had become of them: same, update, delete
+	Counts   map[string]int // resources by op: same, update, delete
 	Duration time.Duration
 }

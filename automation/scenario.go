@@ -22,10 +22,9 @@ import (
 	"github.com/meshwright/meshwright/stacks"
 )
 
-// Scenarios brings up the workloads of timed checks on a lab that is up. Each is a
-// stack of its own, kept in the lab's directory, and lives in namespaces of its
-// own. One is up at a time, whichever process asks: it implements
-// mesh.Deployer.
+// Scenarios deploys the workloads of timed checks on a lab that is up. Each has a
+// stack of its own in the lab's directory, and namespaces of its own. One is up at a
+// time, across all processes. Scenarios implements mesh.Deployer.
 type Scenarios struct {
 	lab *Lab
 
@@ -33,7 +32,7 @@ type Scenarios struct {
 	outputs *Outputs
 	lock    *lock.Lock // held from Deploy to Remove
 	current string     // what the lock is held for
-	refused string     // what another process kept from being deployed
+	refused string     // what was not deployed because of another process
 }
 
 var _ mesh.Deployer = (*Scenarios)(nil)
@@ -44,7 +43,7 @@ func (l *Lab) Scenarios() *Scenarios { return &Scenarios{lab: l} }
 // scenarioRule keeps "meshwright-<name>" a valid namespace.
 var scenarioRule = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,38}[a-z0-9])?$`)
 
-// Labels of a scenario's namespaces. A name alone never suffices to delete one.
+// Labels of a scenario's namespaces, which are never deleted by their names alone.
 const (
 	scenarioLab   = "meshwright.dev/lab"
 	scenarioLabel = "meshwright.dev/scenario"
@@ -60,8 +59,8 @@ func (l *Lab) scenariosDir() string           { return filepath.Join(l.Dir(), "s
 func (l *Lab) scenarioDir(name string) string { return filepath.Join(l.scenariosDir(), name) }
 func (l *Lab) scenarioLock() string           { return filepath.Join(l.scenariosDir(), "lock") }
 
-// Deploy brings a scenario up and returns when its pods are ready. What a crashed
-// run left of it is removed first. It is a *LockedError when another one is up.
+// Deploy brings a scenario up and returns when its pods are ready. It first removes
+// what a crashed run left of it. It returns a *LockedError while another one is up.
 func (s *Scenarios) Deploy(ctx context.Context, v mesh.Scenario) (mesh.Workload, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,7 +173,7 @@ func (s *Scenarios) takeDown(ctx context.Context, name string) error {
 }
 
 // CleanupScenarios takes down what crashed runs left of scenarios and returns their
-// names, sorted. It is a *LockedError while one is up.
+// names, sorted. It returns a *LockedError while one is up.
 func (l *Lab) CleanupScenarios(ctx context.Context) ([]string, error) {
 	outputs, err := l.Outputs(ctx)
 	if err != nil {

@@ -21,9 +21,9 @@ import (
 	"github.com/meshwright/meshwright/stacks"
 )
 
-// scenarioStack is a scenario's stack, opened. Workspace and backend are in the
-// scenario's own directory, so that removing that forgets it; passphrase and plugins
-// are the lab's.
+// scenarioStack is an open stack of a scenario. Workspace and backend are in the
+// scenario's own directory and are removed with it; passphrase and plugins are the
+// lab's.
 type scenarioStack struct {
 	name       string
 	lab        *Lab
@@ -68,8 +68,8 @@ func (l *Lab) scenarioBackend(name string) string {
 	return filepath.Join(l.scenarioDir(name), "backend")
 }
 
-// close ends the providers and waits until they have: what comes next may be the
-// removal of what they are making.
+// close ends the providers and waits until they have ended, since the next step may
+// remove what they are creating.
 func (o *scenarioStack) close() {
 	if o.attachment == nil {
 		return
@@ -112,7 +112,7 @@ func (s *Scenarios) up(ctx context.Context, scenario stacks.Scenario) error {
 	return nil
 }
 
-// destroy takes a scenario's stack down, as far as it got.
+// destroy takes a scenario's stack down, complete or not.
 func (s *Scenarios) destroy(ctx context.Context, name string) error {
 	l := s.lab
 	what := "scenario " + name
@@ -144,7 +144,7 @@ func (s *Scenarios) destroy(ctx context.Context, name string) error {
 	return nil
 }
 
-// scenarioError says that the work was cut short, where that is all there is to say.
+// scenarioError is the interruption, if there was one, else err with the scenario.
 func scenarioError(ctx context.Context, what, lab string, err error) error {
 	if ctx.Err() != nil {
 		return fmt.Errorf("%s of lab %s: interrupted: %w", what, lab, ctx.Err())

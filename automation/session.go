@@ -46,7 +46,7 @@ type session struct {
 func (l *Lab) open(ctx context.Context, op operation) (_ *session, err error) {
 	s := &session{lab: l, op: op}
 
-	// What can be refused is refused before anything is made.
+	// Refusals come before anything is created.
 	eng, err := l.engine(ctx)
 	if err != nil {
 		return nil, err
@@ -208,8 +208,8 @@ func (l *Lab) openStack(ctx context.Context, eng *engine.Engine, at site, fresh 
 	return attachment, stack, nil
 }
 
-// run keeps the program's own error, which the engine would only hand back as
-// text inside other text.
+// run keeps the program's own error, which the engine returns only as text inside
+// other text.
 func (s *session) run(program pulumi.RunFunc) pulumi.RunFunc {
 	return func(ctx *pulumi.Context) error {
 		s.programErr = program(ctx)
@@ -234,8 +234,8 @@ func (s *session) close(ctx context.Context, c *events.Collector, opErr error) e
 		select {
 		case closeErr = <-closed:
 		case <-time.After(closeGrace):
-			// A cluster that was being made is still being taken away. Whoever
-			// cancelled does not wait for that; the next operation does.
+			// A cluster that was being created is still being removed. The caller
+			// who cancelled does not wait for that; the next operation does.
 			go func() {
 				<-closed
 				s.lock.Release(false)
@@ -296,8 +296,8 @@ func operationError(operation, lab string, c *events.Collector, programErr, err 
 	return e
 }
 
-// interrupted says that the operation was cancelled, wherever it was just then.
+// interrupted is the error of a cancelled operation.
 func (s *session) interrupted(ctx context.Context) error {
-	snap, _ := s.lab.localSnapshot() // a count that is missing is no reason to hide the interruption
+	snap, _ := s.lab.localSnapshot() // without a count the interruption is reported all the same
 	return &InterruptedError{Operation: s.op.name, Lab: s.lab.o.Name, Resources: snap.Real(), Removes: s.op.removes, Err: ctx.Err()}
 }

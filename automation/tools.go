@@ -18,13 +18,13 @@ type Tool struct {
 	ID    string // "artifacts", "cli", "language-host", "providers", "plugin-tls", "kind-child", ...
 	Title string
 	Found string // what would be used
-	Why   string // that and no other
+	Why   string // this one is used
 	// Err is why an Up would fail for it; see Remedies.
 	Err error
 }
 
-// Tools are what an operation on the lab would use, and why. Nothing is downloaded
-// or changed to find that out.
+// Tools are what an operation on the lab would use, and why. Tools downloads
+// and changes nothing.
 func (l *Lab) Tools(ctx context.Context) ([]Tool, error) {
 	record, err := l.record()
 	if err != nil {

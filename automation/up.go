@@ -20,19 +20,19 @@ type UpOption func(*upOptions)
 
 type upOptions struct{ expectNoChanges, refresh bool }
 
-// WithRefresh reads the real state of every resource before it is compared
-// with what it should be. Without it an Up finds out by itself whether nodes
-// are gone or stopped, but not what was changed inside them.
+// WithRefresh reads the real state of every resource before Up compares it with the
+// settings. Without it Up detects nodes that are gone or stopped, but no changes
+// inside the clusters.
 func WithRefresh() UpOption { return func(o *upOptions) { o.refresh = true } }
 
-// ExpectNoChanges makes an Up that would change anything a *ChangesError, and
-// changes nothing then: the engine's own flag finds out too late.
+// ExpectNoChanges makes Up return a *ChangesError before it changes anything. The
+// engine's own flag reports a change after it was made.
 func ExpectNoChanges() UpOption { return func(o *upOptions) { o.expectNoChanges = true } }
 
 // UpResult is a lab that is up.
 type UpResult struct {
 	Outputs  *Outputs
-	Counts   map[string]int // resources by what was done to them: create, update, same, ...
+	Counts   map[string]int // resources by op: create, update, same, ...
 	Timeline []Timing       // resources worked on, in the order in which they ended
 	Duration time.Duration
 }
@@ -47,9 +47,9 @@ func (r *UpResult) Changed() bool {
 	return false
 }
 
-// Up brings the lab up or up to date. On a lab that is as its settings say it
-// does nothing. After a failure or a cancellation the next Up goes on from
-// what exists. A lab of another Pulumi state's is a *HeldError.
+// Up brings the lab up or up to date. It does nothing when the lab is as its settings
+// say. After a failure or a cancellation the next Up continues from what exists. It
+// returns a *HeldError when another Pulumi state holds the lab.
 func (l *Lab) Up(ctx context.Context, opts ...UpOption) (*UpResult, error) {
 	var o upOptions
 	for _, opt := range opts {

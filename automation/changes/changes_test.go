@@ -95,7 +95,7 @@ Added
 
 #### Stack 'old': **the stack's settings are removed**, **3 removed**
 
-A lab of it that is up stays up. Remove it first: 'meshwright destroy --stack old'
+A lab of it that is up stays up. Destroy the lab first.
 
 <sub>Computed from '1111' to 'the working tree': both programs were run against simulated providers. It is not a diff of anything that runs.</sub>
 `, "'", "`")

@@ -107,7 +107,7 @@ func (s Stack) row() string {
 func (m *markdown) stack(s Stack) {
 	head := fmt.Sprintf("#### Stack %s: %s\n\n", code(s.Name), s.summary(func(t string) string { return "**" + t + "**" }))
 	if s.What == Removed {
-		head += "A lab of it that is up stays up. Remove it first: " + code("meshwright destroy --stack "+s.Name) + "\n\n"
+		head += "A lab of it that is up stays up. Destroy the lab first.\n\n"
 	}
 	fits := m.add(head)
 	for _, c := range s.Clusters {
@@ -198,7 +198,7 @@ func (m *markdown) resource(r Resource) (text string, hidden int) {
 	for i, p := range shown {
 		add := propertyLines(r.What, p)
 		size += len(strings.Join(add, "\n")) + 1
-		if size > m.limit/2 { // it would keep out all that comes after it
+		if size > m.limit/2 { // it would leave no room for the rest
 			shown = shown[:i]
 			break
 		}
@@ -223,10 +223,10 @@ func (m *markdown) finish(r *Report) string {
 		if m.loud > 0 {
 			text += fmt.Sprintf(", %d of them replaced or removed", m.loud)
 		}
-		notes = append(notes, text+".** See all with `meshwright diff`.")
+		notes = append(notes, text+".** The report as text or JSON has all.")
 	}
 	if m.hidden > 0 {
-		notes = append(notes, fmt.Sprintf("%d properties are left out for want of room.", m.hidden))
+		notes = append(notes, fmt.Sprintf("%d properties are left out to fit the size limit.", m.hidden))
 	}
 	notes = append(notes, "<sub>"+r.origin(code)+"</sub>")
 	return m.b.String() + strings.Join(notes, "\n\n") + "\n"

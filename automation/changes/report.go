@@ -55,7 +55,7 @@ type Stack struct {
 	Clusters []Cluster `json:"clusters,omitempty"`
 }
 
-// Counts are numbers of resources, counted as `meshwright up` counts them.
+// Counts are numbers of resources, counted as an update counts them.
 type Counts struct {
 	Replaced int `json:"replaced"`
 	Removed  int `json:"removed"`
@@ -102,8 +102,8 @@ func (r *Report) Destructive() bool {
 	return slices.ContainsFunc(r.Stacks, func(s Stack) bool { return s.Counts.Replaced+s.Counts.Removed > 0 })
 }
 
-// Decode reads a report's JSON of at most limit bytes. It trusts nothing in it
-// but its form.
+// Decode reads a report's JSON of at most limit bytes and checks its form. The values
+// in it stay untrusted.
 func Decode(r io.Reader, limit int64) (*Report, error) {
 	data, err := io.ReadAll(io.LimitReader(r, limit+1))
 	if err != nil {
@@ -146,7 +146,7 @@ func (r *Report) check() error {
 	return nil
 }
 
-// Sort brings the report into its one order: what is destructive comes first.
+// Sort brings the report into its canonical order: what is destructive comes first.
 func (r *Report) Sort() {
 	slices.SortStableFunc(r.Stacks, func(a, b Stack) int { return cmp.Compare(a.Name, b.Name) })
 	for _, s := range r.Stacks {
@@ -167,7 +167,7 @@ func (r *Report) Sort() {
 	}
 }
 
-// order is that in which what becomes of resources is told.
+// order is that of a report.
 var order = []string{Replaced, Removed, Changed, Added}
 
 // consequence is 1 for a replacement that merely follows another.

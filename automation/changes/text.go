@@ -52,12 +52,12 @@ func (r *Report) JSON(w io.Writer) error {
 	return enc.Encode(r)
 }
 
-// words are what becomes of something, in the past.
+// words are the participles of what becomes of something.
 var words = map[string]string{Replaced: "replaced", Removed: "removed", Changed: "changed", Added: "added"}
 
 func loud(what string) bool { return what == Replaced || what == Removed }
 
-// origin says what the report is worth.
+// origin says where the report comes from.
 func (r *Report) origin(name func(string) string) string {
 	if r.Source == Live {
 		return "From a preview on the lab's own state."
@@ -187,7 +187,7 @@ func value(v any) string {
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(v); err != nil {
-		return "?" // nothing that a report holds does that
+		return "?" // no value of a report does that
 	}
 	return clip(line(strings.TrimSuffix(b.String(), "\n")))
 }

@@ -26,7 +26,7 @@ import (
 )
 
 // Options choose what to compare. The zero value compares the working tree
-// with where it left the default branch, for every stack.
+// with its merge base with the default branch, for every stack.
 type Options struct {
 	// Revisions is "base..head", "base...head" (from their merge base), "base"
 	// (to the working tree), or empty (from HEAD's merge base with the default
@@ -48,13 +48,13 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Run says what a change does to every stack, without Docker, a cluster or any
-// state: each revision's own program is compiled and run by the Pulumi engine
-// against simulated providers, base's from nothing, head's as a preview on the
-// state that base left. The same revisions give the same report, to the byte.
+// Run reports what a change does to every stack, without Docker, a cluster or any
+// state: it compiles each revision's own program, and the Pulumi engine runs it
+// against simulated providers, base's as an update from nothing, head's as a preview
+// on the state that base left. The same revisions give the same report, byte by byte.
 //
-// The user's checkout is not touched. What only a running cluster knows (an API
-// server's defaults, admission, drift) is not in it.
+// The user's checkout is not changed. The report has nothing that only a running
+// cluster knows: defaults of an API server, admission, drift.
 //
 // When ctx ends first, Run returns ctx's own error, within seconds.
 func Run(ctx context.Context, o Options) (*changes.Report, error) {
@@ -63,7 +63,7 @@ func Run(ctx context.Context, o Options) (*changes.Report, error) {
 	case err == nil:
 		return report, nil
 	case ctx.Err() != nil:
-		return nil, ctx.Err() // err is what it looked like where that struck
+		return nil, ctx.Err() // err is a consequence
 	}
 	return nil, err
 }
@@ -170,7 +170,7 @@ func (o Options) withDefaults() (Options, error) {
 type comparison struct {
 	base, head *side
 	engine     *engine.Engine
-	dir        string // private, removed in the end
+	dir        string // private, removed at the end
 }
 
 // stacks are those to compare, sorted.
@@ -214,8 +214,7 @@ func (c *comparison) all(ctx context.Context, stacks []string, progress func(str
 	return out, c.clean(errors.Join(errs...))
 }
 
-// clean takes the temporary directory out of an error, which means nothing to
-// its reader.
+// clean removes the temporary directory from the text of an error.
 func (c *comparison) clean(err error) error {
 	if err == nil {
 		return nil

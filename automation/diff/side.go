@@ -73,8 +73,8 @@ func (s *side) names() []string {
 	return names
 }
 
-// compile builds the program and points the checkout's project to it, so that
-// the engine starts it as it is.
+// compile builds the program and makes the checkout's project refer to it, so that
+// the engine does not compile it again.
 func (s *side) compile(ctx context.Context, cache string) error {
 	var err error
 	if s.binary, err = revision.Build(ctx, s.root, s.dir, cache); err != nil {
@@ -107,7 +107,7 @@ func (s *side) writeSettings(stack, salt string) error {
 	return settings.Save(path)
 }
 
-// salt is what the engine put into a stack's settings.
+// salt is the one that the engine put into a stack's settings.
 func (s *side) salt(stack string) (string, error) {
 	settings, err := pulumiworkspace.LoadProjectStack(nil, s.project, filepath.Join(s.dir, "Pulumi."+stack+".yaml"))
 	if err != nil {
@@ -117,8 +117,8 @@ func (s *side) salt(stack string) (string, error) {
 }
 
 // standIn takes the encryption out of settings. An encrypted value, which only
-// its owner can decrypt, becomes a text that follows from its ciphertext: that it
-// changes shows, what it is does not.
+// its owner can decrypt, becomes a text computed from its ciphertext: the report shows
+// that it changes, but not its value.
 func standIn(settings *workspace.Settings) error {
 	workspace.ForgetEncryption(settings)
 	for key, v := range settings.Config {

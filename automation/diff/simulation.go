@@ -22,9 +22,9 @@ import (
 	"github.com/meshwright/meshwright/stacks"
 )
 
-// stack compares one stack. Each side is brought up from nothing: of base the
-// state is left, and of both the secrets are learnt, which are not all known in a
-// preview that recreates a cluster.
+// stack compares one stack. Each side is brought up from nothing: head's preview needs
+// base's state, and both reveal secrets that a preview which recreates a cluster does
+// not know.
 func (c *comparison) stack(ctx context.Context, name string) (changes.Stack, error) {
 	secrets := &changes.Secrets{}
 	var made changes.Stack
@@ -59,7 +59,7 @@ func (c *comparison) stack(ctx context.Context, name string) (changes.Stack, err
 	return run.preview(ctx)
 }
 
-// removal turns what a stack makes into what goes with it.
+// removal turns what a stack creates into what is removed with it.
 func removal(s changes.Stack) changes.Stack {
 	s.What = changes.Removed
 	s.Counts = changes.Counts{Removed: s.Counts.Added}
@@ -77,7 +77,7 @@ func removal(s changes.Stack) changes.Stack {
 // simulated names the operation of an OperationError.
 const simulated = "simulation"
 
-// simulation is one stack in a backend of its own, with nothing behind it.
+// simulation is one stack in a backend of its own, without real resources.
 type simulation struct {
 	stackName  string
 	side       *side // whose program is run
@@ -89,7 +89,7 @@ type simulation struct {
 	stack      auto.Stack
 }
 
-// simulate makes an empty stack with one side's program and settings.
+// simulate creates an empty stack with one side's program and settings.
 func (c *comparison) simulate(ctx context.Context, name string, s *side, secrets *changes.Secrets) (*simulation, error) {
 	dir := s.root + "-" + name
 	run := &simulation{stackName: name, engine: *c.engine, home: filepath.Join(dir, "home"), secrets: secrets}
@@ -99,12 +99,12 @@ func (c *comparison) simulate(ctx context.Context, name string, s *side, secrets
 	run.engine.Blind = true
 	run.env = map[string]string{
 		"PULUMI_BACKEND_URL":                          "file://" + filepath.Join(dir, "backend"),
-		"PULUMI_CONFIG_PASSPHRASE":                    rand.Text(), // the state is thrown away
+		"PULUMI_CONFIG_PASSPHRASE":                    rand.Text(), // the state is temporary
 		"PULUMI_SKIP_UPDATE_CHECK":                    "true",
 		"PULUMI_SKIP_CHECKPOINTS":                     "true",
 		"PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
 		stacks.Simulated:                              "true",
-		// A program that looks for a cluster finds none.
+		// The program finds no cluster.
 		"KUBECONFIG": filepath.Join(dir, "no-kubeconfig"),
 	}
 	if err := run.open(ctx, s, "", auto.NewStack); err != nil {
@@ -113,7 +113,7 @@ func (c *comparison) simulate(ctx context.Context, name string, s *side, secrets
 	return run, nil
 }
 
-// open gets at the stack, which get makes or finds, with one side's program, settings
+// open opens the stack, which get creates or finds, with one side's program, settings
 // and charts.
 func (r *simulation) open(ctx context.Context, s *side, salt string, get func(context.Context, string, auto.Workspace) (auto.Stack, error)) error {
 	if err := s.writeSettings(r.stackName, salt); err != nil {
@@ -146,7 +146,7 @@ func (r *simulation) open(ctx context.Context, s *side, salt string, get func(co
 	return nil
 }
 
-// up makes the stack and returns what that is.
+// up creates the stack's resources and returns them.
 func (r *simulation) up(ctx context.Context) (changes.Stack, error) {
 	return r.steps(ctx, func(c *events.Collector) error {
 		_, err := r.stack.Up(ctx, optup.EventStreams(c.In), optup.SuppressOutputs(), optup.SuppressProgress(), optup.Color("never"), optup.Parallel(engine.Parallel))
@@ -154,15 +154,14 @@ func (r *simulation) up(ctx context.Context) (changes.Stack, error) {
 	})
 }
 
-// change goes on with the other side's program and settings on the same state. The
-// state knows the base's charts by where they lay; the providers have to look where
-// head has them.
+// change continues with the other side's program and settings on the same state. The
+// state has the paths of base's charts; the providers have to take head's.
 func (r *simulation) change(ctx context.Context, s *side) error {
 	salt, err := r.side.salt(r.stackName)
 	if err != nil {
 		return err
 	}
-	r.engine.Selected = true // selecting changes nothing that is not named by the environment
+	r.engine.Selected = true // the environment chooses the stack already
 	return r.open(ctx, s, salt, auto.SelectStack)
 }
 
@@ -184,7 +183,7 @@ func (r *simulation) steps(ctx context.Context, operation func(*events.Collector
 	return steps.Describe(r.stackName, c.Steps, r.secrets), nil
 }
 
-// failed says which revision's program did not run, and why.
+// failed is the error of a run, with the revision.
 func (r *simulation) failed(ctx context.Context, c *events.Collector, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

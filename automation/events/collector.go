@@ -13,8 +13,8 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/urn"
 )
 
-// Collector turns the engine's stream into Events and remembers what results
-// and errors are made of.
+// Collector turns the engine's stream into Events and keeps what results and errors
+// consist of.
 type Collector struct {
 	// In is what the engine writes to.
 	In chan events.EngineEvent
@@ -33,7 +33,7 @@ type Collector struct {
 	began     map[string]time.Time // by URN and op
 }
 
-// Collect starts a collector for an operation of that name. emit hears of one event at
+// Collect starts a collector for an operation of that name. emit receives one event at
 // a time, in order.
 func Collect(operation string, emit func(Event)) *Collector {
 	c := &Collector{
@@ -54,7 +54,7 @@ func Collect(operation string, emit func(Event)) *Collector {
 				if e.Error == nil {
 					c.take(e.EngineEvent)
 				}
-			case <-c.stop: // an engine that never spoke closes nothing
+			case <-c.stop: // an engine that never wrote closes nothing
 				return
 			}
 		}
@@ -139,7 +139,7 @@ func TypeAndName(s string) (string, string) {
 	return string(u.Type()), u.Name()
 }
 
-// markup is the engine's own way to write colours: <{%fg 1%}>.
+// markup is the engine's notation for colours: <{%fg 1%}>.
 var markup = regexp.MustCompile(`<\{%[^%]*%\}>`)
 
 func plain(s string) string { return strings.TrimSpace(markup.ReplaceAllString(s, "")) }

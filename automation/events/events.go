@@ -1,6 +1,6 @@
 // Package events says what happens during an operation. It owns the events that
-// subscribers hear of, and the collector that makes them of the engine's own stream and
-// keeps what results and errors consist of: timings, failures and changes.
+// subscribers receive, and the collector that makes them from the engine's own stream
+// and keeps what results and errors consist of: timings, failures and changes.
 package events
 
 import "time"
@@ -13,8 +13,8 @@ const (
 	Start  Kind = "start"  // work on a resource begins
 	Done   Kind = "done"   // it ended well
 	Failed Kind = "failed" // it ended badly; a log event of severity "error" came before
-	Status Kind = "status" // a passing remark on work in progress
-	Log    Kind = "log"    // a message that lasts
+	Status Kind = "status" // progress of work that goes on
+	Log    Kind = "log"    // a message to keep
 )
 
 // Event is one thing that happened during an operation.
@@ -31,7 +31,7 @@ type Event struct {
 	Elapsed   time.Duration `json:"elapsed,omitempty"` // of done and failed, in nanoseconds
 }
 
-// Timing is how long one resource took, for those that were worked on.
+// Timing is how long the work on one resource took.
 type Timing struct {
 	Type    string        `json:"type"`
 	Name    string        `json:"name"`
@@ -40,7 +40,7 @@ type Timing struct {
 	Elapsed time.Duration `json:"elapsed"` // nanoseconds
 }
 
-// Failure is what went wrong with one resource, or with none in particular.
+// Failure is an error of one resource, or of none in particular.
 type Failure struct {
 	URN     string `json:"urn,omitempty"`
 	Type    string `json:"type,omitempty"`

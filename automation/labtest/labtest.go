@@ -32,7 +32,7 @@ const (
 )
 
 // reserve is how long before the test binary's deadline a lab gives up coming
-// up: go test kills the process at the deadline, and then nobody cleans up.
+// up: go test kills the process at the deadline, before any cleanup.
 const reserve = collectTimeout + time.Minute
 
 // lockInterval is how often a lab that is still locked is asked for again.
@@ -87,7 +87,7 @@ func Config(key, value string) Option {
 func Driver(change func(*automation.Options)) Option { return func(o *options) { change(&o.lab) } }
 
 // KeepOnFailure leaves the lab up when the test fails; the log then says how to
-// get in and how to destroy it.
+// use it and how to destroy it.
 func KeepOnFailure() Option { return func(o *options) { o.keep = true } }
 
 // Artifacts names the directory for the archive of a failed test. Without it,
@@ -95,7 +95,7 @@ func KeepOnFailure() Option { return func(o *options) { o.keep = true } }
 // the system's temporary directory.
 func Artifacts(dir string) Option { return func(o *options) { o.artifacts = dir } }
 
-// Timeout bounds the way up. Without it, the test's own deadline does.
+// Timeout bounds Up. Without it, the test's own deadline does.
 func Timeout(d time.Duration) Option { return func(o *options) { o.timeout = d } }
 
 // Start brings a lab up and returns when it is there; a lab that does not come
@@ -222,8 +222,8 @@ func (o *options) finish(tb testing.TB, d driver) {
 	}
 }
 
-// destroy waits for the lab's lock: an Up that ran out of time still takes away
-// what it had half made.
+// destroy waits for the lab's lock: an Up that ran out of time still removes what is
+// incomplete.
 func destroy(ctx context.Context, d driver) error {
 	for {
 		_, err := d.Destroy(ctx)
@@ -239,7 +239,7 @@ func destroy(ctx context.Context, d driver) error {
 	}
 }
 
-// gather puts an archive of evidence where the person who reads the log finds it.
+// gather writes an archive of evidence and logs its path.
 func (o *options) gather(tb testing.TB, d driver) {
 	dir := o.artifacts
 	switch {

@@ -17,8 +17,8 @@ type HeldError = kind.HeldError
 
 // RefuseHeld returns a *HeldError for a lab that another state than own made. Own
 // knows nothing of it: up would create the clusters again, and destroy would leave the
-// other state with resources that are gone. Without a Docker that answers there is
-// nothing to refuse for.
+// other state with resources that are gone. Without a Docker that answers it returns
+// nil.
 func RefuseHeld(ctx context.Context, own kind.State, lab recovery.Mark) error {
 	if _, err := lab.Owner(); errors.Is(err, fs.ErrNotExist) {
 		return nil

@@ -34,7 +34,7 @@ type Snapshot struct {
 	Pending []json.RawMessage `json:"pending_operations"`
 }
 
-// Real counts the resources that stand for something outside the state.
+// Real counts the resources that exist outside the state.
 func (s Snapshot) Real() int {
 	n := 0
 	for _, r := range s.Resources {
@@ -77,8 +77,8 @@ func (s Snapshot) Ranges() []netip.Prefix {
 	return all
 }
 
-// Read reads a checkpoint of the local backend, which costs nothing beside a run of
-// the command line. A stack that was never updated has none.
+// Read reads a checkpoint of the local backend, much faster than the CLI does. The
+// snapshot is empty for a stack that was never updated.
 func Read(path string) (Snapshot, error) {
 	var file struct {
 		Checkpoint struct {
@@ -98,7 +98,7 @@ func Read(path string) (Snapshot, error) {
 	return file.Checkpoint.Latest, nil
 }
 
-// Export is the snapshot of a stack in any backend, which the engine is asked for.
+// Export asks the engine for the snapshot of a stack in any backend.
 func Export(ctx context.Context, ws auto.Workspace, stack string) (Snapshot, error) {
 	d, err := ws.ExportStack(ctx, stack)
 	if err != nil {
@@ -111,9 +111,9 @@ func Export(ctx context.Context, ws auto.Workspace, stack string) (Snapshot, err
 	return s, json.Unmarshal(d.Deployment, &s)
 }
 
-// ForgetPending drops the operations that a killed engine left open. What they
-// had begun is found again by the providers: creation of a cluster replaces a
-// half of one that is ours, and server-side apply repeats itself.
+// ForgetPending drops the operations that a killed engine left open. The providers
+// find what they had begun: creating a cluster replaces an incomplete one that is
+// ours, and server-side apply can be repeated.
 func ForgetPending(ctx context.Context, stack *auto.Stack) error {
 	d, err := stack.Export(ctx)
 	if err == nil {

@@ -24,9 +24,9 @@ type engineLock struct {
 
 // ClearStaleLocks removes the locks that a killed Pulumi engine left on the
 // stack and returns how many. The caller holds the lab's own lock. A
-// lock whose process still lives, or lives on another machine, is an error: a
-// plain `pulumi` may be at work in the same backend. What else such an engine may
-// have left, attributes that it had only begun to write, goes with the locks.
+// lock whose process is alive or on another machine is an error: a plain `pulumi`
+// may be at work in the same backend. With the locks it removes attributes that such
+// an engine had only begun to write.
 func ClearStaleLocks(backend, stack string) (int, error) {
 	root := filepath.Join(backend, ".pulumi", "locks")
 	host, err := os.Hostname()
@@ -50,7 +50,7 @@ func ClearStaleLocks(backend, stack string) (int, error) {
 		}
 		var l engineLock
 		if err := json.Unmarshal(data, &l); err != nil {
-			// Killed while writing it: a lock without a holder.
+			// The engine was killed while writing it: the lock has no holder.
 			l = engineLock{}
 		}
 		if l.Hostname != "" && l.Hostname != host {
@@ -74,7 +74,7 @@ func ClearStaleLocks(backend, stack string) (int, error) {
 
 // dropCutAttributes removes attributes that no engine could read. The backend
 // replaces its files in one step, but writes their attributes (a checksum, a type)
-// in place, and refuses a file whose attributes are cut short. It needs none.
+// in place, and refuses a file with incomplete attributes. A file needs none.
 func dropCutAttributes(dir string) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || filepath.Ext(path) != ".attrs" {

@@ -40,8 +40,8 @@ const (
 	terminateGrace = 800 * time.Millisecond
 )
 
-// drainGrace is how long what the engine printed may take to arrive once it has
-// ended. On a machine with far too much to do a second is not enough.
+// drainGrace is how long the engine's output may take to arrive after the engine has
+// ended. On an overloaded machine a second is not enough.
 const drainGrace = 30 * time.Second
 
 // minimum is the oldest Pulumi CLI that can destroy with an inline
@@ -115,10 +115,10 @@ func Environment(backend, passphraseFile, home string) map[string]string {
 	}
 }
 
-// MakeHome makes a home for the CLI. The CLI would log there what it says of every
-// property at its greatest verbosity, in each run, and has no option against it: a
-// quarter of the time of a preview in which nothing changes. A file where its
-// directory for that would be keeps it from it.
+// MakeHome creates a home for the CLI. In each run the CLI writes a log of its greatest
+// verbosity into a directory there, which takes a quarter of the time of a preview
+// without changes and has no option to disable it. A file in the place of that
+// directory prevents it.
 func MakeHome(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
@@ -139,8 +139,8 @@ func Executable(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode()&0o111 != 0
 }
 
-// cleanEnv drops the user's variables that begin so: another project's stack,
-// passphrase or backend must not reach the lab's.
+// cleanEnv drops the user's variables with the prefix: another project's stack,
+// passphrase or backend must not reach the lab's engine.
 func cleanEnv(env []string, prefix string) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(kv string) bool { return strings.HasPrefix(kv, prefix) })
 }
@@ -148,9 +148,8 @@ func cleanEnv(env []string, prefix string) []string {
 // Version implements auto.PulumiCommand.
 func (e *Engine) Version() semver.Version { return e.version }
 
-// Run implements auto.PulumiCommand. When ctx ends the engine is interrupted,
-// interrupted again, and killed, so that Run returns within five seconds, and
-// without what was printed.
+// Run implements auto.PulumiCommand. When ctx ends it interrupts the engine, interrupts
+// it again and kills it, so that it returns within five seconds, without the output.
 func (e *Engine) Run(ctx context.Context, dir string, stdin io.Reader, stdouts, stderrs []io.Writer, env []string, args ...string) (string, string, int, error) {
 	if err := ctx.Err(); err != nil {
 		return "", "", -1, err
@@ -165,15 +164,15 @@ func (e *Engine) Run(ctx context.Context, dir string, stdin io.Reader, stdouts, 
 	if !slices.Contains(args, "--non-interactive") {
 		args = append([]string{"--non-interactive"}, args...)
 	}
-	// The CLI makes its files readable for everyone; its state is private.
+	// The CLI would create files that everyone can read; its state is private.
 	cmd := exec.Command("/bin/sh", append([]string{"-c", `umask 077 && exec "$0" "$@"`, e.path}, args...)...) //nolint:gosec // arguments come from the Automation API
 	cmd.Dir = dir
 	foreign := "PULUMI_"
 	if e.KeepEnv {
 		foreign = "PULUMI_CONFIG_PASSPHRASE" // the lab has its own
 	}
-	// First what the user's environment may change: the engine runs for seconds, and
-	// a tenth of them would go into collecting garbage.
+	// The user's environment may override GOGC. With Go's default a tenth of the
+	// engine's few seconds goes into garbage collection.
 	cmd.Env = slices.Concat([]string{"GOGC=400"}, cleanEnv(os.Environ(), foreign), env, []string{
 		"PULUMI_AUTOMATION_API=true",
 		"PATH=" + filepath.Dir(e.path) + string(os.PathListSeparator) + os.Getenv("PATH"),
@@ -210,18 +209,18 @@ func (e *Engine) Run(ctx context.Context, dir string, stdin io.Reader, stdouts, 
 	return stdout.String(), stderr.String(), cmd.ProcessState.ExitCode(), err
 }
 
-// known answers the Automation API's side questions whose answers are known or
-// not used here. Each would cost a start of the CLI, a quarter of a second.
+// known answers commands of the Automation API whose output is known or not used
+// here. Each saves a start of the CLI, a quarter of a second.
 func (e *Engine) known(args []string) (string, bool) {
 	switch {
 	case len(args) < 2 || args[0] != "stack":
 	case args[1] == "select" && e.Selected:
 		return "", true
-	case args[1] == "history": // the event stream has said it all
+	case args[1] == "history": // the event stream has it all
 		return "[]", true
 	case args[1] == "output" && (e.Blind || !slices.Contains(args, "--show-secrets")):
-		// Asked only to mark which of the outputs are secret; every reader here
-		// knows that the kubeconfigs are.
+		// The API asks only to mark secret outputs; every reader here knows that
+		// the kubeconfigs are secret.
 		return "{}", true
 	}
 	return "", false

@@ -1,4 +1,4 @@
-// Package lock lets one operation at a time work on a lab, whichever process asks.
+// Package lock lets one operation at a time work on a lab, across all processes.
 // It owns the lock's file and what the file says about the holder; who locks what,
 // and for how long, is the caller's business.
 package lock
@@ -36,8 +36,8 @@ func (e *LockedError) Error() string {
 		e.Lab, e.Holder.Operation, e.Holder.PID, e.Holder.Since.Local().Format("15:04:05"), e.Holder.PID)
 }
 
-// Lock is an exclusive flock(2). The kernel drops it with its process, so it
-// is never stale; the text inside only tells others who holds it.
+// Lock is an exclusive flock(2). The kernel releases it with its process, so it
+// is never stale; the text inside only tells other processes who holds it.
 type Lock struct{ f *os.File }
 
 // Acquire takes the lock file at path or fails at once with a *LockedError.
@@ -67,13 +67,13 @@ func acquire(path, operation string) (*Lock, error) {
 		switch {
 		case errors.Is(err, unix.EWOULDBLOCK):
 			held := &LockedError{}
-			data, _ := io.ReadAll(f) // without it the message merely says less
+			data, _ := io.ReadAll(f) // without it the message has less detail
 			_ = json.Unmarshal(data, &held.Holder)
 			err = held
 		case err != nil:
 		case !sameFile(f, path):
-			// A holder that removed the file leaves others locking a file that no
-			// longer has a name: only a lock on the named file counts.
+			// The holder removed the file after it was opened here. A lock counts
+			// only on the file that has the name now.
 			f.Close()
 			continue
 		default:

@@ -14,11 +14,11 @@ import (
 	"github.com/meshwright/meshwright/automation/internal/workspace"
 )
 
-// ErrLost says that state exists which nothing can decrypt any more.
+// ErrLost says that there is a state that cannot be decrypted without its passphrase.
 var ErrLost = errors.New("the passphrase of the lab's state is missing")
 
-// Ensure makes the lab's passphrase file (0600) unless it is there. A new passphrase
-// beside old state would lock the state's secrets away for good: that is ErrLost.
+// Ensure creates the lab's passphrase file (0600) unless it exists. It returns ErrLost
+// when there is a state already, whose secrets a new passphrase could not decrypt.
 func Ensure(file string, stateExists bool) error {
 	info, err := os.Stat(file)
 	switch {

@@ -14,15 +14,16 @@ import (
 )
 
 // Mark tells a lab's Docker objects from all others: its owner directory, which every
-// node has mounted, and the id in it, which every network has as a label. A name alone
-// is no mark: another user's lab, or another state directory's, may have the same.
+// node has mounted, and the id in it, which every network has as a label. The name alone
+// does not tell them apart: a lab of another user, or of another state directory, may
+// have the same.
 type Mark struct {
 	Lab string // its name
 	Dir string // the owner directory on this machine
 }
 
-// Owner reads the random id that the kind provider gave the lab. It is
-// fs.ErrNotExist where nothing was ever made with Docker.
+// Owner reads the random id that the kind provider gave the lab. It returns
+// fs.ErrNotExist when nothing was ever created with Docker.
 func (m Mark) Owner() (string, error) {
 	file := filepath.Join(m.Dir, "owner.json")
 	data, err := os.ReadFile(file)

@@ -73,8 +73,8 @@ func Describe(stack string, steps []apitype.StepEventMetadata, secrets *changes.
 	return out
 }
 
-// hideSecretData marks the contents of Kubernetes Secrets as secret. The provider
-// does so where it is asked; of a cluster that is still to be made it is not.
+// hideSecretData marks the contents of Kubernetes Secrets as secret. The provider does
+// so when the engine asks it, but not for a cluster that does not exist yet.
 func hideSecretData(m apitype.StepEventMetadata, secrets *changes.Secrets) {
 	if !strings.HasPrefix(m.Type, "kubernetes:core/v1:Secret") {
 		return
@@ -99,8 +99,8 @@ const (
 	kubernetesProvider = "pulumi:providers:kubernetes"
 )
 
-// clusterNames are the clusters that the steps know of: by the names of what
-// makes them and of what deploys into them.
+// clusterNames are the clusters of the steps, found by the names of the resources that
+// create them and of the providers that deploy into them.
 func clusterNames(steps []apitype.StepEventMetadata) []string {
 	found := map[string]bool{}
 	for _, m := range steps {
@@ -326,7 +326,7 @@ func (v viewer) value(value any) any {
 	return value
 }
 
-// Watch shows secrets what passes through the providers of twins.
+// Watch adds to secrets those that pass through the providers of twins.
 func Watch(twins map[string]provider.Factory, secrets *changes.Secrets) map[string]provider.Factory {
 	out := make(map[string]provider.Factory, len(twins))
 	for name, f := range twins {
