@@ -22,7 +22,7 @@ import (
 //go:embed manifests
 var manifests embed.FS
 
-// handCluster is one of the two clusters of the article, as its scripts know it.
+// handCluster is one of the two clusters of the article, as in its scripts.
 type handCluster struct {
 	Cluster, Kind, Region, Network string
 	PodSubnet, ServiceSubnet, Pool string
@@ -43,20 +43,20 @@ const (
 // byHand runs the article's steps with kind, helm, kubectl and istioctl.
 type byHand struct {
 	set       *artifacts.Set
-	docker    []string // environment that leads to the daemon
+	docker    []string // environment variables with which docker finds the daemon
 	nodeImage string
 	loadImage bool // copy the workload images into the nodes with `kind load`
-	parallel  bool // do at the same time what does not depend on each other
+	parallel  bool // run independent steps in parallel
 	dir       string
-	// certified makes the certificates once, and waits for them.
+	// certified creates the certificates once, and waits for them.
 	certified func() error
 
 	mu    sync.Mutex
 	parts map[string]time.Duration // step → time spent, summed over clusters
 }
 
-// run goes from nothing to both versions answering, and returns the wall time.
-// What it made is removed before it returns, outside the measured time.
+// run creates the mesh, waits until both versions answer, and returns the wall time. It
+// removes the mesh before it returns, outside the measured time.
 func (h *byHand) run(ctx context.Context) (_ time.Duration, err error) {
 	h.parts = map[string]time.Duration{}
 	if h.dir, err = os.MkdirTemp("", "mwbench-"); err != nil {
@@ -70,8 +70,8 @@ func (h *byHand) run(ctx context.Context) (_ time.Duration, err error) {
 		return 0, err
 	}
 	h.certified = sync.OnceValue(func() error { return h.certificates(ctx) })
-	// What one cluster waits for in another is its remote secret alone: in parallel
-	// the sample need not wait for that.
+	// A cluster waits for another only in remote secrets. In parallel, the sample does
+	// not wait for these.
 	if err := h.together(h.certified, func() error { return h.each(ctx, h.install) }); err != nil {
 		return 0, err
 	}
@@ -89,8 +89,8 @@ func (h *byHand) run(ctx context.Context) (_ time.Duration, err error) {
 	return time.Since(start), nil
 }
 
-// install makes one cluster and everything in it: all at once, where that is asked
-// for, or else all but the sample.
+// install creates one cluster and its contents: everything in parallel mode, else
+// everything but the sample.
 func (h *byHand) install(ctx context.Context, c handCluster) error {
 	step := func(name string, do func(context.Context, handCluster) error) func() error {
 		return func() error {
@@ -117,7 +117,7 @@ func (h *byHand) install(ctx context.Context, c handCluster) error {
 	})
 }
 
-// together does one after another up to the first that fails, or all at once.
+// together runs functions in sequence until one fails, or in parallel mode all at once.
 func (h *byHand) together(do ...func() error) error {
 	var group errgroup.Group
 	for _, f := range do {
@@ -136,7 +136,7 @@ func (h *byHand) cluster(ctx context.Context, c handCluster) error {
 		return err
 	}
 	wait := "120s"
-	if h.parallel { // pods wait by themselves
+	if h.parallel { // pods wait for the nodes
 		wait = "0s"
 	}
 	return h.command(ctx, config, "kind", "create", "cluster", "--name", c.Kind, "--image", h.nodeImage,
@@ -190,8 +190,8 @@ func (h *byHand) eastWestGateway(ctx context.Context, c handCluster) error {
 	return h.apply(ctx, c, "cross-network.yaml")
 }
 
-// remoteSecrets lets each control plane watch the other cluster, by address as
-// the article has it.
+// remoteSecrets lets each control plane watch the other cluster, by its address as in the
+// article.
 func (h *byHand) remoteSecrets(ctx context.Context) error {
 	return h.each(ctx, func(ctx context.Context, from handCluster) error {
 		address, err := h.output(ctx, nil, "docker", "inspect", "-f",
@@ -227,18 +227,18 @@ func (h *byHand) sample(ctx context.Context, c handCluster) error {
 	})
 }
 
-// bothAnswer calls from sleep in every cluster until each has heard v1 and v2.
+// bothAnswer sends requests from sleep in every cluster until v1 and v2 have answered each.
 func bothAnswer(ctx context.Context, call func(ctx context.Context, cluster string) ([]byte, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
 	defer cancel()
 	for _, c := range handClusters {
-		heard := ""
-		for !strings.Contains(heard, "version: v1") || !strings.Contains(heard, "version: v2") {
+		answers := ""
+		for !strings.Contains(answers, "version: v1") || !strings.Contains(answers, "version: v2") {
 			out, err := call(ctx, c.Cluster)
 			if ctx.Err() != nil {
-				return fmt.Errorf("%s heard only %q: %w", c.Cluster, heard, errors.Join(err, ctx.Err()))
+				return fmt.Errorf("%s got only %q: %w", c.Cluster, answers, errors.Join(err, ctx.Err()))
 			}
-			heard += string(out)
+			answers += string(out)
 		}
 	}
 	return nil
@@ -249,8 +249,8 @@ func (h *byHand) call(ctx context.Context, cluster string) ([]byte, error) {
 		"--", "curl", "-s", "helloworld.sample:5000/hello")
 }
 
-// certificates makes the root and an intermediate per cluster with openssl, as
-// Istio's own helper Makefile does.
+// certificates creates the root and an intermediate for each cluster with openssl, as
+// Istio's own Makefile does.
 func (h *byHand) certificates(ctx context.Context) error {
 	return h.timed("certificates", func() error {
 		in := func(parts ...string) string { return filepath.Join(append([]string{h.dir}, parts...)...) }
@@ -303,7 +303,7 @@ func (h *byHand) remove(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// each runs do for every cluster, one after another or all at once.
+// each runs do for every cluster, in sequence or in parallel mode at once.
 func (h *byHand) each(ctx context.Context, do func(context.Context, handCluster) error) error {
 	var all []func() error
 	for _, c := range handClusters {
@@ -330,7 +330,7 @@ func (h *byHand) apply(ctx context.Context, c handCluster, manifest string) erro
 	if err != nil {
 		return err
 	}
-	// MetalLB's and Istio's webhooks answer a little after their pods are ready.
+	// Webhooks of MetalLB and Istio answer shortly after their pods are ready.
 	var last error
 	for range 40 {
 		if last = h.kubectl(ctx, c, doc, "apply", "-f", "-"); last == nil || ctx.Err() != nil {
@@ -362,13 +362,9 @@ func (h *byHand) helm(ctx context.Context, c handCluster, release, namespace, ch
 }
 
 func (h *byHand) render(name string, c handCluster) ([]byte, error) {
-	split := func(image string) (string, string) {
-		i := strings.LastIndex(image, ":")
-		return image[:i], image[i+1:]
-	}
 	t, err := template.New(name).Funcs(template.FuncMap{
-		"repo": func(image string) string { r, _ := split(image); return r },
-		"tag":  func(image string) string { _, t := split(image); return t },
+		"repo": func(image string) string { return image[:strings.LastIndex(image, ":")] },
+		"tag":  func(image string) string { return image[strings.LastIndex(image, ":")+1:] },
 	}).ParseFS(manifests, "manifests/"+name)
 	if err != nil {
 		return nil, err

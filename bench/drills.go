@@ -19,17 +19,17 @@ import (
 type drill struct {
 	title string
 	args  []string
-	// report is set when it has run.
+	// report is set after the run.
 	report *verify.DrillReport
 }
 
-// immeasurable are the parts of the zero-loss profile that make no difference under
-// these faults: no application answers 500 of its own (ADR 18).
+// immeasurable are the parts of the zero-loss profile that have no effect under these
+// faults: no application answers 500 (ADR 18).
 var immeasurable = []string{"gateway-errors"}
 
-// drillPlan lists what is measured about failover: both profiles under every fault,
-// what each part of the zero-loss profile adds, and the long runs. With two runs of
-// each it takes about 25 minutes.
+// drillPlan returns the drills that measure failover: both profiles under every fault,
+// each part of the zero-loss profile, and long runs. With repeat 2 they take about 25
+// minutes.
 func drillPlan(repeat int) []*drill {
 	runs := []string{"--repeat", strconv.Itoa(repeat)}
 	with := func(args ...[]string) []string { return slices.Concat(args...) }
@@ -53,8 +53,8 @@ func drillPlan(repeat int) []*drill {
 	}
 }
 
-// drills brings a lab up, runs the plan on it and destroys it. The timelines of
-// the first drill, one for each profile, are drawn beside svg.
+// drills creates a lab, runs the plan on it and destroys it. It draws the timelines of
+// the first drill, one for each profile, next to svg.
 func (l *lab) drills(ctx context.Context, plan []*drill, svg string) (err error) {
 	defer func() {
 		_, derr := l.meshwright(context.WithoutCancel(ctx), "destroy")
@@ -83,7 +83,7 @@ func (l *lab) drills(ctx context.Context, plan []*drill, svg string) (err error)
 	return nil
 }
 
-// complete refuses figures of a drill that did not go as planned.
+// complete returns an error if a drill did not run as planned.
 func complete(r *verify.DrillReport) error {
 	if r.Requests == 0 || len(r.Rules) == 0 {
 		return errors.New("nothing was measured")
@@ -105,7 +105,7 @@ func complete(r *verify.DrillReport) error {
 
 const drillsTitle = "## Failover under load"
 
-// replaceDrills renews the last chapter of a report that stands.
+// replaceDrills replaces the last chapter of an existing report.
 func replaceDrills(path string, plan []*drill) error {
 	rest, _, err := cutDrills(path)
 	if err != nil {
@@ -116,8 +116,8 @@ func replaceDrills(path string, plan []*drill) error {
 	return os.WriteFile(path, b.Bytes(), 0o644) //nolint:gosec // a document of the repository
 }
 
-// cutDrills splits the report that stands before its last chapter. The chapter is
-// empty where there is none.
+// cutDrills splits an existing report before its chapter of drills, which is empty if the
+// report has none.
 func cutDrills(path string) (rest, chapter []byte, err error) {
 	old, err := os.ReadFile(path)
 	if err != nil {
@@ -153,8 +153,8 @@ func writeDrills(b *bytes.Buffer, plan []*drill) {
 	}
 }
 
-// times renders a cell: the figures of the loaders that saw the end of a change,
-// and how many of them all did not.
+// times formats a cell: the percentiles of the load generators that saw the end of a
+// change, and the number of those that did not.
 func times(s *verify.Spread, not, loaders int) string {
 	switch {
 	case s == nil:

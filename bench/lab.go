@@ -18,15 +18,15 @@ import (
 type lab struct {
 	*executable.Executable
 	set *artifacts.Set
-	// figures of a running lab by operation.
+	// figures are the durations of operations on a running lab, by operation.
 	figures map[string][]time.Duration
-	// memory of each node in bytes, one figure for each run.
+	// memory of each node in bytes, one value for each run.
 	memory map[string][]float64
 	// timeline of the last run.
 	timeline []timing
 }
 
-// timing is a resource's part of `up --output json`.
+// timing is the timing of one resource in `up --output json`.
 type timing struct {
 	Type    string        `json:"type"`
 	Name    string        `json:"name"`
@@ -41,8 +41,8 @@ func newLab(path string, set *artifacts.Set, client *docker.Client) (*lab, error
 	return &lab{Executable: e, set: set, figures: map[string][]time.Duration{}, memory: map[string][]float64{}}, err
 }
 
-// fromNothing measures `up` until both versions answer in both clusters, then,
-// outside that time, the operations on a running lab, and destroys it.
+// fromNothing measures `up` until both versions answer in both clusters. Outside that
+// time it measures operations on the running lab, and destroys it.
 func (l *lab) fromNothing(ctx context.Context) (_ time.Duration, _ map[string]time.Duration, err error) {
 	defer func() {
 		destroyed, derr := l.meshwright(context.WithoutCancel(ctx), "destroy")
@@ -88,7 +88,7 @@ func (l *lab) fromNothing(ctx context.Context) (_ time.Duration, _ map[string]ti
 	return wall, parts, l.measureMemory(ctx)
 }
 
-// measureMemory notes what each node uses, without the page cache.
+// measureMemory records the memory of each node without the page cache.
 func (l *lab) measureMemory(ctx context.Context) error {
 	usage, err := l.Docker.Memory(ctx)
 	if err != nil {
@@ -102,7 +102,7 @@ func (l *lab) measureMemory(ctx context.Context) error {
 	return nil
 }
 
-// partOf sorts a resource into the steps of the article; "" leaves it out.
+// partOf returns the step of the article to which a resource belongs, or "".
 func partOf(kind, name string) string {
 	switch {
 	case kind == "meshwright:kind:Cluster":

@@ -17,10 +17,10 @@ import (
 func main() {
 	runs := flag.Int("runs", 3, "interleaved runs of each arm")
 	out := flag.String("out", "docs/benchmarks.md", "report to write")
-	drills := flag.Int("drills", 2, "runs of each failover rule; 0 measures no failover and keeps its figures")
-	only := flag.Bool("only-drills", false, "measure failover alone, and put its figures into the report in place of the old ones")
-	svg := flag.String("svg", "docs/failover.svg", "timeline of a failover to draw")
-	executable := flag.String("meshwright", "bin/meshwright", "the executable to measure")
+	drills := flag.Int("drills", 2, "runs of each failover rule; 0 skips failover and keeps its results in the report")
+	only := flag.Bool("only-drills", false, "measure failover only, and replace its results in the report")
+	svg := flag.String("svg", "docs/failover.svg", "file for the timeline of a failover")
+	executable := flag.String("meshwright", "bin/meshwright", "executable to measure")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -30,7 +30,7 @@ func main() {
 	}
 }
 
-// arm is one way of getting the mesh.
+// arm is one method of creating the mesh.
 type arm struct {
 	name, title string
 	run         func(context.Context) (time.Duration, map[string]time.Duration, error)
@@ -89,10 +89,8 @@ func run(ctx context.Context, o options) error {
 	}
 	if o.drills == 0 {
 		plan = nil
-	} else {
-		if err := lab.drills(ctx, plan, o.svg); err != nil {
-			return err
-		}
+	} else if err := lab.drills(ctx, plan, o.svg); err != nil {
+		return err
 	}
 	return writeReport(o.out, arms, lab, plan, set)
 }

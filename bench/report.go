@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -14,9 +15,8 @@ import (
 	"github.com/meshwright/meshwright/internal/testkit/machine"
 )
 
-// writeReport renders medians, spreads and ratios as Markdown. Everything in it
-// was measured in this run, but for the chapter of drills where plan is empty: that
-// one is kept, with its own date.
+// writeReport writes medians, ranges and ratios of this run as Markdown. If plan is empty
+// it keeps the file's chapter of drills, which has its own date.
 func writeReport(path string, arms []*arm, l *lab, plan []*drill, set *artifacts.Set) error {
 	figures := l.figures
 	var b bytes.Buffer
@@ -54,12 +54,12 @@ func writeReport(path string, arms []*arm, l *lab, plan []*drill, set *artifacts
 		b.WriteString("\n")
 	}
 	b.WriteString("\n## Operations on a running lab\n\n| operation | median | range |\n|---|---:|---:|\n")
-	for _, name := range sortedKeys(figures) {
+	for _, name := range slices.Sorted(maps.Keys(figures)) {
 		of := figures[name]
 		fmt.Fprintf(&b, "| %s | %.2f s | %.2f–%.2f s |\n", name, median(of).Seconds(), slices.Min(of).Seconds(), slices.Max(of).Seconds())
 	}
 	b.WriteString("\n## Memory\n\nMemory of each node after these operations, without the page cache.\n\n| node | median |\n|---|---:|\n")
-	for _, node := range sortedKeys(l.memory) {
+	for _, node := range slices.Sorted(maps.Keys(l.memory)) {
 		fmt.Fprintf(&b, "| %s | %.0f MiB |\n", node, median(l.memory[node])/(1<<20))
 	}
 	writeTimeline(&b, l.timeline)
@@ -73,10 +73,10 @@ func writeReport(path string, arms []*arm, l *lab, plan []*drill, set *artifacts
 	return os.WriteFile(path, b.Bytes(), 0o644) //nolint:gosec // a document of the repository
 }
 
-// shown is the least that a resource must take to stand in the timeline.
+// shown is the minimum duration of a resource in the timeline.
 const shown = 500 * time.Millisecond
 
-// writeTimeline says where the seconds of one run of arm C went.
+// writeTimeline writes the durations of the resources in one run of arm C.
 func writeTimeline(b *bytes.Buffer, timeline []timing) {
 	if len(timeline) == 0 {
 		return
@@ -94,12 +94,12 @@ func writeTimeline(b *bytes.Buffer, timeline []timing) {
 	}
 }
 
-// component tells what only groups resources: it takes as long as they do.
+// component reports whether a resource only groups others.
 func component(kind string) bool {
 	return kind == "pulumi:pulumi:Stack" || strings.HasPrefix(kind, "meshwright:") && !strings.HasPrefix(kind, "meshwright:kind:")
 }
 
-// partNames lists the parts of all arms in order of first appearance by cost.
+// partNames returns the parts of all arms, the slowest first.
 func partNames(arms []*arm) []string {
 	all := map[string]time.Duration{}
 	for _, a := range arms {
@@ -109,21 +109,12 @@ func partNames(arms []*arm) []string {
 			}
 		}
 	}
-	names := sortedKeys(all)
+	names := slices.Sorted(maps.Keys(all))
 	slices.SortStableFunc(names, func(x, y string) int { return int(all[y] - all[x]) })
 	return names
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-// median of an odd or even number of durations; zero of none.
+// median returns the median, or zero if there are no values.
 func median[N ~int64 | ~float64](of []N) N {
 	if len(of) == 0 {
 		return 0

@@ -348,15 +348,14 @@ func TestSettingsReachTheGraph(t *testing.T) {
 	}
 }
 
-// TestMisspeltKeys: the program looks at the keys that the engine hands it, whoever
-// runs the engine.
+// TestMisspeltKeys: the program checks the keys that any engine passes.
 func TestMisspeltKeys(t *testing.T) {
 	const clusters = `"meshwright:clusters":"[{\"name\":\"a\",\"network\":\"n\"}]"`
 	for name, test := range map[string]struct{ configuration, refused string }{
 		"good":      {`{` + clusters + `,"meshwright:traffic":"{}"}`, ""},
 		"of others": {`{` + clusters + `,"other:trafic":"x","pulumi:tags":"{}"}`, ""},
 		"misspelt":  {`{` + clusters + `,"meshwright:trafic":"{}"}`, "meshwright:trafic: unknown setting; known settings are clusters, "},
-		"beside a bad one, which hides it not": {
+		"together with a bad value": {
 			`{"meshwright:clsuters":"[]"}`, "meshwright:clsuters: unknown setting",
 		},
 	} {
@@ -394,8 +393,8 @@ func TestBadConfigurationRegistersNothing(t *testing.T) {
 	}
 }
 
-// TestAMovedClusterIsRolled: pods keep the network that they were born with, so that
-// a cluster that moves to another gets new ones, and no other cluster does.
+// TestAMovedClusterIsRolled: a pod keeps its network, so the pods of a cluster that moves
+// to another network roll out again, and those of no other cluster do.
 func TestAMovedClusterIsRolled(t *testing.T) {
 	settings := stackConfig(t, "flat-multi-primary")
 	before := injected(graphOf(t, settings).seen)
@@ -412,7 +411,7 @@ func TestAMovedClusterIsRolled(t *testing.T) {
 	slices.Sort(rolled)
 	want := []string{"cluster2-ingress-release", "cluster2-istio-istiod", "cluster2-sample-helloworld-v1", "cluster2-sample-sleep"}
 	if !slices.Equal(rolled, want) {
-		t.Errorf("rolled %v, want %v; pods were born with %v, then %v", rolled, want, before, after)
+		t.Errorf("rolled %v, want %v; pods had %v, then %v", rolled, want, before, after)
 	}
 	if len(before) != 2*len(want) {
 		t.Errorf("%v say what is injected, want as many in the other cluster as %v", slices.Sorted(maps.Keys(before)), want)

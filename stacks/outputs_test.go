@@ -67,29 +67,25 @@ func TestTrafficIsExported(t *testing.T) {
 
 // TestOutputsAreWhatTheProgramExports looks at the dev stack.
 func TestOutputsAreWhatTheProgramExports(t *testing.T) {
+	cluster := func(index int, n, version, ingress, eastWest string) ClusterOutputs {
+		name := "cluster" + n
+		return ClusterOutputs{
+			Cluster: topology.Cluster{
+				Name: name, Network: "network" + n, ControlPlane: name,
+				Locality: topology.Locality{Region: "region" + n, Zone: "zone" + n, Subzone: "subzone" + n},
+			},
+			KindName: "lab-" + name, APIServer: "https://lab-" + name + "-control-plane:6443",
+			Kubeconfig: leak + name + "-kind", IngressAddress: ingress, EastWestAddress: eastWest,
+			Nodes: []string{"lab-" + name + "-control-plane"}, HelloWorld: []string{version}, Index: index,
+		}
+	}
 	got := exportsOf(t, stackConfig(t, "dev"))
 	want := &Outputs{
 		Lab: "lab", MeshID: "mesh1",
 		Sample: &SampleOutputs{Namespace: "sample", Service: "helloworld", Port: 5000, Path: "/hello", ClientLabel: "app=sleep"},
 		Clusters: []ClusterOutputs{
-			{
-				Cluster: topology.Cluster{
-					Name: "cluster1", Network: "network1", ControlPlane: "cluster1",
-					Locality: topology.Locality{Region: "region1", Zone: "zone1", Subzone: "subzone1"},
-				},
-				KindName: "lab-cluster1", APIServer: "https://lab-cluster1-control-plane:6443",
-				Kubeconfig: leak + "cluster1-kind", IngressAddress: "10.207.72.1", EastWestAddress: "10.207.72.2",
-				Nodes: []string{"lab-cluster1-control-plane"}, HelloWorld: []string{"v2"}, Index: 0,
-			},
-			{
-				Cluster: topology.Cluster{
-					Name: "cluster2", Network: "network2", ControlPlane: "cluster2",
-					Locality: topology.Locality{Region: "region2", Zone: "zone2", Subzone: "subzone2"},
-				},
-				KindName: "lab-cluster2", APIServer: "https://lab-cluster2-control-plane:6443",
-				Kubeconfig: leak + "cluster2-kind", IngressAddress: "10.207.72.33", EastWestAddress: "10.207.72.34",
-				Nodes: []string{"lab-cluster2-control-plane"}, HelloWorld: []string{"v1"}, Index: 1,
-			},
+			cluster(0, "1", "v2", "10.207.72.1", "10.207.72.2"),
+			cluster(1, "2", "v1", "10.207.72.33", "10.207.72.34"),
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -1,18 +1,18 @@
-// Package artifacts owns what components are made of, by name: images and charts,
-// from the official registries or from an airgap kit built on this machine.
+// Package artifacts owns the images and charts of components, by name: from the official
+// registries, or from an airgap kit that was built on this machine.
 //
-// It registers nothing. A program hands one Set to every component that asks for one.
+// It registers nothing. A program passes one Set to all components.
 package artifacts
 
 import "github.com/meshwright/meshwright/internal/artifacts"
 
-// Set is everything a lab is made of.
+// Set is the images and charts of a lab.
 type Set = artifacts.Set
 
-// Image names a container image.
+// Image is a container image.
 type Image = artifacts.Image
 
-// Chart names a Helm chart, by repository or by file.
+// Chart is a Helm chart in a repository or in a file.
 type Chart = artifacts.Chart
 
 // Sources of a set.
@@ -21,14 +21,14 @@ const (
 	SourceRegistry = artifacts.SourceRegistry
 )
 
-// ErrNoKit means that no kit has been built in the directory asked for.
+// ErrNoKit means that the directory has no kit.
 var ErrNoKit = artifacts.ErrNoKit
 
-// Registry is the set of official images and charts by exact version. A caller that
-// wants others changes the set, which is its own.
+// Registry returns the official images and charts by exact version. The caller may
+// change the set.
 func Registry() *Set { return artifacts.Registry() }
 
-// Load reads the airgap kit in that directory. The error wraps ErrNoKit when there is
-// none. A kit's charts are named by their paths relative to it: besides our own
-// providers, only one that runs in the kit's directory finds them.
+// Load reads the airgap kit in a directory. The error wraps ErrNoKit if there is none. The
+// paths of a kit's charts are relative to it: only Meshwright's providers, and a provider
+// that runs in the kit's directory, find them.
 func Load(kitDir string) (*Set, error) { return artifacts.Load(kitDir) }

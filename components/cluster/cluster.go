@@ -14,19 +14,19 @@ type Cluster struct {
 	// Kubeconfig is a secret.
 	Kubeconfig pulumi.StringOutput      `pulumi:"kubeconfig"`
 	NodeNames  pulumi.StringArrayOutput `pulumi:"nodeNames"`
-	// ID is another one for every cluster that is made.
+	// ID is unique to each cluster that is created, also under the same name.
 	ID pulumi.StringOutput `pulumi:"clusterID"`
 
-	kind     *Kind
+	kind     *kindCluster
 	provider *kubernetes.Provider
 }
 
 // Args describes a cluster.
 type Args struct {
 	Lab string
-	// Name is what users and Istio call the cluster, and its kubeconfig context.
+	// Name is Istio's clusterName and the kubeconfig context.
 	Name string
-	// KindName is what kind and Docker call it.
+	// KindName is the cluster's name in kind and Docker.
 	KindName string
 	// Image of the nodes.
 	Image         string
@@ -37,48 +37,37 @@ type Args struct {
 	Network pulumi.StringInput
 }
 
-// Node is one node: its role as kind writes it, and the labels it is born with,
-// so that they are there before the first pod.
+// Node is one node: kind's role ("control-plane" or "worker") and the labels that it is
+// created with, so that it has them before the first pod.
 type Node struct {
 	Role   string
 	Labels map[string]string
 }
 
-// New registers a cluster. opts must bring our own provider.
+// New registers a cluster. opts must bring Meshwright's provider.
 //
-// It does not wait for the nodes to be ready: the API server answers much earlier,
-// and what is applied meanwhile starts the moment they are.
+// It does not wait for ready nodes: the API server accepts objects much earlier, and
+// their pods start as soon as the nodes are ready.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*Cluster, error) {
 	c := &Cluster{}
 	if err := ctx.RegisterComponentResource("meshwright:cluster:Cluster", name, c, opts...); err != nil {
 		return nil, err
 	}
 	var err error
-	c.kind, err = NewKind(ctx, name+"-kind", &KindArgs{
-		Lab:                  pulumi.String(args.Lab),
-		Name:                 pulumi.String(args.KindName),
-		Context:              pulumi.String(args.Name),
-		Network:              args.Network,
-		Image:                pulumi.String(args.Image),
-		PodSubnet:            pulumi.String(args.PodSubnet),
-		ServiceSubnet:        pulumi.String(args.ServiceSubnet),
-		Nodes:                nodes(args.Nodes),
-		KubeadmConfigPatches: pulumi.ToStringArray(kubeadmPatches),
-		Wait:                 pulumi.Int(0),
-	}, pulumi.Parent(c))
+	c.kind, err = newKind(ctx, name+"-kind", args, pulumi.Parent(c))
 	if err != nil {
 		return nil, err
 	}
 	c.provider, err = kubernetes.NewProvider(ctx, name+"-kubernetes", &kubernetes.ProviderArgs{
 		Kubeconfig: c.kind.Kubeconfig,
 		Context:    pulumi.String(args.Name),
-		// A new port or certificate is the same cluster; a cluster made anew is
-		// another one, and all that was in the old one has to be made again.
+		// A new port or certificate does not make another cluster. A recreated cluster
+		// is another one, and all its contents must be recreated.
 		ClusterIdentifier: c.kind.ClusterID,
 		DeleteUnreachable: pulumi.Bool(true),
-		// Said here and not by the provider while the new identifier is unknown:
-		// the engine ends a provider that asks for its own replacement, although
-		// it needs it to delete what is on the old cluster.
+		// While the new identifier is unknown, the provider must not ask for its own
+		// replacement: the engine would then stop it, although it needs the provider to
+		// delete the contents of the old cluster.
 	}, pulumi.ReplaceOnChanges([]string{"clusterIdentifier"}), pulumi.Parent(c), pulumi.DeletedWith(c.kind))
 	if err != nil {
 		return nil, err
@@ -92,21 +81,13 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return c, nil
 }
 
-// GoesWith is the option for what lives in the cluster's nodes without being known to
-// its API server: it needs no deletion of its own when the cluster goes.
+// GoesWith is the option for resources in the cluster's nodes that its API server does
+// not know. They need no deletion when the cluster is deleted.
 func (c *Cluster) GoesWith() pulumi.ResourceOption { return pulumi.DeletedWith(c.kind) }
 
-// Inside is the option for whatever is deployed into the cluster: it uses the
-// cluster's provider, and needs no deletion of its own when the cluster goes.
-// Given to a component, both reach its children.
+// Inside is the option for resources that are deployed into the cluster. They use the
+// cluster's provider, and need no deletion when the cluster is deleted. A component
+// passes both to its children.
 func (c *Cluster) Inside() pulumi.ResourceOption {
 	return pulumi.Composite(pulumi.Provider(c.provider), c.GoesWith())
-}
-
-func nodes(in []Node) KindNodeArray {
-	out := make(KindNodeArray, len(in))
-	for i, n := range in {
-		out[i] = KindNode{Role: pulumi.String(n.Role), Labels: pulumi.ToStringMap(n.Labels)}
-	}
-	return out
 }

@@ -1,17 +1,17 @@
 package cluster
 
-// kubeadmPatches trim a node for a lab that starts often and lives briefly. kind
-// applies a patch to the documents whose apiVersion and kind it names, and leaves
-// out those that are not there: v1beta3 is what kind writes up to Kubernetes 1.35.
+// kubeadmPatches configure nodes for a lab that starts often and runs briefly. kind
+// applies a patch to the document with the same apiVersion and kind, and ignores it if
+// there is none. kind writes v1beta3 up to Kubernetes 1.35.
 //
-//   - etcd does not flush to disk: a crash of the machine may lose the cluster, a
-//     restart of its nodes does not. (A data directory in memory would be faster
-//     still, and would not survive the restart.)
+//   - etcd does not flush to disk. A crash of the machine may lose the cluster; a
+//     restart of its nodes does not. (A data directory in memory would be faster, but
+//     would not survive the restart.)
 //   - The controller manager and the scheduler elect no leader: there is one of each.
-//   - The kubelet accepts cgroup v1, which Kubernetes 1.35 refuses by default.
-//   - It looks after every pod each 5 s and not each minute. A secret that changes
-//     under a running pod shows there no sooner, and MetalLB's controller waits for
-//     one before it is ready: the certificate that it has just made for its webhook.
+//   - The kubelet accepts cgroup v1, which Kubernetes 1.35 rejects by default.
+//   - The kubelet syncs every pod each 5 s instead of each minute. A changed secret
+//     reaches a running pod only at a sync, and MetalLB's controller is not ready
+//     before it has read the certificate that it created for its webhook.
 var kubeadmPatches = []string{
 	`apiVersion: kubeadm.k8s.io/v1beta3
 kind: ClusterConfiguration

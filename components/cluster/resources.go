@@ -1,24 +1,17 @@
 package cluster
 
-import (
-	"reflect"
+import "github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-)
-
-// Provider is our own provider, package "meshwright". The engine finds it through
-// Pulumi.yaml or the driver; it is never downloaded.
+// Provider is Meshwright's own provider, package "meshwright". The engine finds it
+// through Pulumi.yaml or the driver and never downloads it.
 type Provider struct {
 	pulumi.ProviderResourceState
 }
 
-// NewProvider registers the provider. It takes no configuration.
+// NewProvider registers the provider. It has no configuration.
 func NewProvider(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOption) (*Provider, error) {
-	var p Provider
-	if err := ctx.RegisterResource("pulumi:providers:meshwright", name, pulumi.Map{}, &p, opts...); err != nil {
-		return nil, err
-	}
-	return &p, nil
+	p := &Provider{}
+	return p, ctx.RegisterResource("pulumi:providers:meshwright", name, pulumi.Map{}, p, opts...)
 }
 
 // Network is the Docker network of a lab: token meshwright:kind:Network.
@@ -30,108 +23,54 @@ type Network struct {
 	Gateway pulumi.StringOutput `pulumi:"gateway"`
 }
 
-// NetworkArgs describes a Docker network. A change of any part replaces it.
+// NetworkArgs describes a Docker network. A change of any field replaces the network.
 type NetworkArgs struct {
 	Lab  pulumi.StringInput
 	Name pulumi.StringInput
-	// Subnet is a CIDR; IPRange is the part of it that Docker hands to nodes.
+	// Subnet is a CIDR; IPRange is the part of it from which Docker assigns addresses
+	// to nodes.
 	Subnet  pulumi.StringInput
 	IPRange pulumi.StringInput
 }
 
-type networkArgs struct {
-	Lab     string `pulumi:"lab"`
-	Name    string `pulumi:"name"`
-	Subnet  string `pulumi:"subnet"`
-	IPRange string `pulumi:"ipRange"`
-}
-
-// ElementType tells the SDK which fields are which properties.
-func (NetworkArgs) ElementType() reflect.Type { return reflect.TypeFor[networkArgs]() }
-
 // NewNetwork registers a lab's Docker network.
 func NewNetwork(ctx *pulumi.Context, name string, args *NetworkArgs, opts ...pulumi.ResourceOption) (*Network, error) {
-	var n Network
-	if err := ctx.RegisterResource("meshwright:kind:Network", name, args, &n, opts...); err != nil {
-		return nil, err
-	}
-	return &n, nil
+	n := &Network{}
+	return n, ctx.RegisterResource("meshwright:kind:Network", name, pulumi.Map{
+		"lab": args.Lab, "name": args.Name, "subnet": args.Subnet, "ipRange": args.IPRange,
+	}, n, opts...)
 }
 
-// Kind is a kind cluster: token meshwright:kind:Cluster. Its ID is kind's name.
-type Kind struct {
+// kindCluster is a cluster of kind: token meshwright:kind:Cluster. Its ID is kind's
+// name. Node labels, context and wait change in place; a change of any other input
+// replaces the cluster.
+type kindCluster struct {
 	pulumi.CustomResourceState
 
-	// Kubeconfig is a secret; its server is a port of this machine's loopback.
-	Kubeconfig pulumi.StringOutput `pulumi:"kubeconfig"`
-	// Server is the API server's URL inside the Docker network.
-	Server    pulumi.StringOutput      `pulumi:"server"`
-	NodeNames pulumi.StringArrayOutput `pulumi:"nodeNames"`
-	ClusterID pulumi.StringOutput      `pulumi:"clusterID"`
+	// Kubeconfig's server is a port on the loopback interface of this machine.
+	Kubeconfig pulumi.StringOutput      `pulumi:"kubeconfig"`
+	NodeNames  pulumi.StringArrayOutput `pulumi:"nodeNames"`
+	ClusterID  pulumi.StringOutput      `pulumi:"clusterID"`
 }
 
-// KindArgs describes a kind cluster. Node labels, Context and Wait change in place;
-// any other change replaces the cluster.
-type KindArgs struct {
-	Lab pulumi.StringInput
-	// Name is kind's; Context names the exported kubeconfig's context.
-	Name    pulumi.StringInput
-	Context pulumi.StringInput
-	// Network is the Docker network's name.
-	Network              pulumi.StringInput
-	Image                pulumi.StringInput
-	PodSubnet            pulumi.StringInput
-	ServiceSubnet        pulumi.StringInput
-	Nodes                KindNodeArray
-	KubeadmConfigPatches pulumi.StringArrayInput
-	// Wait is how many seconds to wait for ready nodes; 0 does not wait.
-	Wait pulumi.IntInput
-}
-
-type kindArgs struct {
-	Lab                  string     `pulumi:"lab"`
-	Name                 string     `pulumi:"name"`
-	Context              string     `pulumi:"context"`
-	Network              string     `pulumi:"network"`
-	Image                string     `pulumi:"image"`
-	PodSubnet            string     `pulumi:"podSubnet"`
-	ServiceSubnet        string     `pulumi:"serviceSubnet"`
-	Nodes                []kindNode `pulumi:"nodes"`
-	KubeadmConfigPatches []string   `pulumi:"kubeadmConfigPatches"`
-	Wait                 int        `pulumi:"wait"`
-}
-
-// ElementType tells the SDK which fields are which properties.
-func (KindArgs) ElementType() reflect.Type { return reflect.TypeFor[kindArgs]() }
-
-// KindNode is a node of a kind cluster.
-type KindNode struct {
-	// Role is "control-plane" or "worker".
-	Role   pulumi.StringInput
-	Labels pulumi.StringMapInput
-}
-
-type kindNode struct {
-	Role   string            `pulumi:"role"`
-	Labels map[string]string `pulumi:"labels"`
-}
-
-// ElementType tells the SDK which fields are which properties.
-func (KindNode) ElementType() reflect.Type { return reflect.TypeFor[kindNode]() }
-
-// KindNodeArray is a list of nodes.
-type KindNodeArray []KindNode
-
-// ElementType tells the SDK what the list holds.
-func (KindNodeArray) ElementType() reflect.Type { return reflect.TypeFor[[]kindNode]() }
-
-// NewKind registers a kind cluster. Its kubeconfig is a secret from creation,
-// whatever the provider answers.
-func NewKind(ctx *pulumi.Context, name string, args *KindArgs, opts ...pulumi.ResourceOption) (*Kind, error) {
-	var k Kind
-	opts = append(opts, pulumi.AdditionalSecretOutputs([]string{"kubeconfig"}))
-	if err := ctx.RegisterResource("meshwright:kind:Cluster", name, args, &k, opts...); err != nil {
-		return nil, err
+// newKind registers a kind cluster. Its kubeconfig is a secret from creation,
+// whatever the provider returns.
+func newKind(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*kindCluster, error) {
+	nodes := pulumi.Array{}
+	for _, n := range args.Nodes {
+		nodes = append(nodes, pulumi.Map{"role": pulumi.String(n.Role), "labels": pulumi.ToStringMap(n.Labels)})
 	}
-	return &k, nil
+	k := &kindCluster{}
+	return k, ctx.RegisterResource("meshwright:kind:Cluster", name, pulumi.Map{
+		"lab":                  pulumi.String(args.Lab),
+		"name":                 pulumi.String(args.KindName),
+		"context":              pulumi.String(args.Name),
+		"network":              args.Network,
+		"image":                pulumi.String(args.Image),
+		"podSubnet":            pulumi.String(args.PodSubnet),
+		"serviceSubnet":        pulumi.String(args.ServiceSubnet),
+		"nodes":                nodes,
+		"kubeadmConfigPatches": pulumi.ToStringArray(kubeadmPatches),
+		"wait":                 pulumi.Int(0),
+	}, k, append(opts, pulumi.AdditionalSecretOutputs([]string{"kubeconfig"}))...)
 }

@@ -12,25 +12,25 @@ import (
 	"github.com/meshwright/meshwright/internal/component/helmrelease"
 )
 
-// Namespace is where Istio lives, in every cluster.
+// Namespace of Istio in every cluster.
 const Namespace = "istio-system"
 
-// NetworkLabel names a cluster's network on Istio's namespace.
+// NetworkLabel is the label of Istio's namespace that has the cluster's network.
 const NetworkLabel = "topology.istio.io/network"
 
-// ControlPlane is a cluster's part of Istio's control plane: istiod itself in a
-// primary; in a remote, what points its proxies at another cluster's istiod.
+// ControlPlane is a cluster's part of Istio's control plane: istiod in a primary; in a
+// remote, the configuration that connects its proxies to another cluster's istiod.
 type ControlPlane struct {
 	pulumi.ResourceState
 
-	// Base is there as soon as the CRDs and the reader's account are; Istiod when
-	// istiod answers, or at once in a remote. Depend on these rather than on the
-	// component: the SDK learns of a component's children in the background, and
-	// may not know all of them yet.
+	// Base has the CRDs and the reader's service account. Istiod is complete when
+	// istiod is ready, in a remote at once. Depend on these and not on the component:
+	// the SDK collects a component's children in the background, and may not know all
+	// of them yet.
 	Base, Istiod pulumi.Resource
 
-	// Injected says what pods of the cluster are given when they are made. Gateways
-	// and workloads that are told it are rolled when it changes.
+	// Injected describes what istiod injects into the cluster's pods. Gateways and
+	// workloads that get it roll out again when it changes.
 	Injected string
 }
 
@@ -38,11 +38,11 @@ type ControlPlane struct {
 type ControlPlaneArgs struct {
 	Mesh      Mesh
 	Artifacts *artifacts.Set
-	// Remote is set where another cluster's istiod serves this one.
+	// Remote is set if another cluster's istiod serves this one.
 	Remote *RemoteArgs
 	// ServesRemotes lets a primary's istiod serve other clusters.
 	ServesRemotes bool
-	// CACerts is the data of the secret that istiod takes its CA from; see
+	// CACerts is the data of the secret from which istiod reads its CA; see
 	// meshca.IntermediateCA. A remote has none.
 	CACerts pulumi.StringMapInput
 }
@@ -50,7 +50,7 @@ type ControlPlaneArgs struct {
 // Mesh is a cluster's identity in the mesh.
 type Mesh struct{ ID, Cluster, Network string }
 
-// RemoteArgs says which istiod serves a remote cluster.
+// RemoteArgs describes the istiod that serves a remote cluster.
 type RemoteArgs struct {
 	// ControlPlane is the primary's name, PilotAddress the address at which its
 	// istiod is exposed.
@@ -86,8 +86,8 @@ func NewControlPlane(ctx *pulumi.Context, name string, args *ControlPlaneArgs, o
 	if err != nil {
 		return nil, err
 	}
-	// istiod finds the CRDs when they come, but must find its CA when it starts:
-	// without it, it makes itself a root that no other cluster trusts.
+	// istiod waits for its CRDs, but needs its CA when it starts: without one it
+	// generates a root that no other cluster trusts.
 	before := inNamespace
 	if args.CACerts != nil {
 		cacerts, err := corev1.NewSecret(ctx, name+"-cacerts", &corev1.SecretArgs{
@@ -109,7 +109,7 @@ func NewControlPlane(ctx *pulumi.Context, name string, args *ControlPlaneArgs, o
 	return c, nil
 }
 
-// injected names what istiod puts into pods and what they keep for their lives.
+// injected describes what istiod injects into pods. A pod keeps it until it is deleted.
 func (a *ControlPlaneArgs) injected() (string, error) {
 	proxy, err := a.Artifacts.Image("proxyv2")
 	if err != nil {
@@ -122,7 +122,7 @@ func (a *ControlPlaneArgs) injected() (string, error) {
 	return fmt.Sprintf("mesh %s, network %s, control plane %s, proxy %s", a.Mesh.ID, a.Mesh.Network, primary, proxy.Name), nil
 }
 
-// newNamespace labels the namespace with the network before any chart reads it.
+// newNamespace registers the namespace with the label that the charts read.
 func newNamespace(ctx *pulumi.Context, name string, args *ControlPlaneArgs, opts ...pulumi.ResourceOption) (*corev1.Namespace, error) {
 	meta := metav1.ObjectMetaArgs{
 		Name:   pulumi.String(Namespace),

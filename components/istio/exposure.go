@@ -1,9 +1,6 @@
 package istio
 
 import (
-	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
-	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
-	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/internal/component"
@@ -12,42 +9,34 @@ import (
 // networkingAPI is the version of Istio's networking resources.
 const networkingAPI = "networking.istio.io/v1"
 
-// eastWest selects the pods of the east-west gateways.
-var eastWest = pulumi.StringMap{"istio": pulumi.String("eastwestgateway")}
-
-// Exposure is what a primary lets in through the east-west gateways of the clusters
-// that it serves. It lives in the primary alone, since remotes have no configuration
-// of their own.
+// Exposure configures the east-west gateways of the clusters that a primary serves. It
+// is in the primary only, because remotes have no Istio configuration of their own.
 type Exposure struct {
 	pulumi.ResourceState
 
-	// Istiod is what remotes wait for; nil where istiod is not exposed.
+	// Istiod is the resource that remotes depend on; nil if istiod is not exposed.
 	Istiod pulumi.Resource
 }
 
 // ExposureArgs describes an exposure.
 type ExposureArgs struct {
-	// Services lets other networks reach every service of the mesh, by mutual TLS
-	// that passes through the gateway to the workload.
+	// Services exposes every service of the mesh to other networks. Mutual TLS passes
+	// through the gateway to the workload.
 	Services bool
-	// Istiod lets remotes reach istiod and its injection webhook.
+	// Istiod exposes istiod and its injection webhook to remotes.
 	Istiod bool
 }
 
-// NewExposure registers an exposure. Its resources pass through istiod's webhook,
-// so opts must make it depend on the control plane, and bring the provider.
+// NewExposure registers an exposure. istiod's webhook validates its resources, so opts
+// must make it depend on the control plane, and bring the cluster's provider.
 func NewExposure(ctx *pulumi.Context, name string, args *ExposureArgs, opts ...pulumi.ResourceOption) (*Exposure, error) {
 	e := &Exposure{}
 	if err := ctx.RegisterComponentResource("meshwright:istio:Exposure", name, e, opts...); err != nil {
 		return nil, err
 	}
 	if args.Services {
-		if _, err := networking(ctx, name+"-services", "Gateway", "cross-network-gateway", pulumi.Map{
-			"selector": eastWest,
-			"servers": pulumi.Array{
-				server(15443, "tls", "AUTO_PASSTHROUGH", "*.local"),
-			},
-		}, pulumi.Parent(e)); err != nil {
+		gateway := eastWestGateway("cross-network-gateway", server(15443, "tls", "AUTO_PASSTHROUGH", "*.local"))
+		if _, err := gateway.Register(ctx, name+"-services", pulumi.Parent(e)); err != nil {
 			return nil, err
 		}
 	}
@@ -60,24 +49,28 @@ func NewExposure(ctx *pulumi.Context, name string, args *ExposureArgs, opts ...p
 	return e, nil
 }
 
-// istiod opens the ports of discovery and of the webhooks; TLS ends at istiod.
+// istiod exposes the ports of discovery and of the webhooks. TLS ends at istiod.
 func (e *Exposure) istiod(ctx *pulumi.Context, name string) error {
-	gateway, err := networking(ctx, name+"-istiod", "Gateway", "istiod-gateway", pulumi.Map{
-		"selector": eastWest,
-		"servers": pulumi.Array{
-			server(15012, "tls-istiod", "PASSTHROUGH", "*"),
-			server(15017, "tls-istiodwebhook", "PASSTHROUGH", "*"),
-		},
-	}, pulumi.Parent(e))
+	gateway, err := eastWestGateway(
+		"istiod-gateway", server(15012, "tls-istiod", "PASSTHROUGH", "*"), server(15017, "tls-istiodwebhook", "PASSTHROUGH", "*"),
+	).Register(ctx, name+"-istiod", pulumi.Parent(e))
 	if err != nil {
 		return err
 	}
-	e.Istiod, err = networking(ctx, name+"-istiod-routes", "VirtualService", "istiod-vs", pulumi.Map{
+	e.Istiod, err = networking("VirtualService", "istiod-vs", pulumi.Map{
 		"hosts":    pulumi.ToStringArray([]string{"*"}),
 		"gateways": pulumi.ToStringArray([]string{"istiod-gateway"}),
 		"tls":      pulumi.Array{toIstiod(15012, 15012), toIstiod(15017, 443)},
-	}, pulumi.Parent(e), pulumi.DependsOn([]pulumi.Resource{gateway}))
+	}).Register(ctx, name+"-istiod-routes", pulumi.Parent(e), pulumi.DependsOn([]pulumi.Resource{gateway}))
 	return err
+}
+
+// eastWestGateway configures the pods of the east-west gateways.
+func eastWestGateway(object string, servers ...pulumi.Input) component.Custom {
+	return networking("Gateway", object, pulumi.Map{
+		"selector": pulumi.StringMap{"istio": pulumi.String("eastwestgateway")},
+		"servers":  pulumi.Array(servers),
+	})
 }
 
 func server(port int, name, mode, host string) pulumi.Map {
@@ -102,10 +95,6 @@ func toIstiod(gatewayPort, servicePort int) pulumi.Map {
 	}
 }
 
-func networking(ctx *pulumi.Context, name, kind, object string, spec pulumi.Map, opts ...pulumi.ResourceOption) (*apiextensions.CustomResource, error) {
-	return apiextensions.NewCustomResource(ctx, name, &apiextensions.CustomResourceArgs{
-		ApiVersion: pulumi.String(networkingAPI), Kind: pulumi.String(kind),
-		Metadata:    metav1.ObjectMetaArgs{Name: pulumi.String(object), Namespace: pulumi.String(Namespace)},
-		OtherFields: kubernetes.UntypedArgs{"spec": spec},
-	}, opts...)
+func networking(kind, object string, spec pulumi.Map) component.Custom {
+	return component.Custom{APIVersion: networkingAPI, Kind: kind, Namespace: Namespace, Name: object, Spec: spec}
 }

@@ -10,21 +10,21 @@ import (
 	"github.com/meshwright/meshwright/internal/component/helmrelease"
 )
 
-// Names of the two gateways. The chart derives the label "istio" from the name
-// by dropping "istio-"; that label is what a Gateway selects.
+// Names of the two gateways. The chart derives the label "istio", which a Gateway
+// selects, from the name without "istio-".
 const (
 	IngressGateway  = "istio-ingressgateway"
 	EastWestGateway = "istio-eastwestgateway"
 )
 
-// Gateway is an Envoy at the edge of a cluster, behind an address of its own.
+// Gateway is an Envoy at the edge of a cluster with its own address.
 type Gateway struct {
 	pulumi.ResourceState
 
 	// Address is the load balancer's, known at preview.
 	Address pulumi.StringOutput `pulumi:"address"`
 
-	// Release is what to depend on: it is there once the gateway has its address.
+	// Release is complete when the gateway is ready and has its address.
 	Release pulumi.Resource
 }
 
@@ -32,18 +32,18 @@ type Gateway struct {
 type GatewayArgs struct {
 	// Name is IngressGateway or EastWestGateway.
 	Name string
-	// Address that the load balancer is asked for.
+	// Address to request from the load balancer.
 	Address string
-	// NetworkGateway makes it the way into that network: the chart then opens the
+	// NetworkGateway makes it the gateway to that network: the chart then opens the
 	// ports of cross-network traffic instead of 80 and 443.
 	NetworkGateway string
-	// Injected is the control plane's; with it the gateway is rolled when that changes.
+	// Injected is ControlPlane.Injected. The gateway rolls out again when it changes.
 	Injected  string
 	Artifacts *artifacts.Set
 }
 
-// NewGateway registers a gateway. Its pod is completed by the injection webhook,
-// so opts must make it depend on the control plane, and bring the provider.
+// NewGateway registers a gateway. The injection webhook completes its pod, so opts must
+// make it depend on the control plane, and bring the cluster's provider.
 func NewGateway(ctx *pulumi.Context, name string, args *GatewayArgs, opts ...pulumi.ResourceOption) (*Gateway, error) {
 	g := &Gateway{}
 	if err := ctx.RegisterComponentResource("meshwright:istio:Gateway", name, g, opts...); err != nil {

@@ -8,12 +8,11 @@ import (
 	"github.com/meshwright/meshwright/internal/component"
 )
 
-// ifNotPresent is the pull policy everywhere: an airgap image is in the node and
-// nowhere else.
+// ifNotPresent is the pull policy of every image: an airgap image is only in the nodes.
 const ifNotPresent = "IfNotPresent"
 
-// requests are small: the charts ask for what a production mesh needs, and a lab
-// runs several clusters on one machine.
+// requests are small: the defaults of the charts are for production, and a lab runs
+// several clusters on one machine.
 func requests(cpu, memory string) pulumi.Map {
 	return pulumi.Map{"requests": pulumi.Map{"cpu": pulumi.String(cpu), "memory": pulumi.String(memory)}}
 }
@@ -35,17 +34,17 @@ func istiodValues(args *ControlPlaneArgs, injected string) pulumi.Map {
 		"multiCluster":    pulumi.Map{"clusterName": pulumi.String(args.Mesh.Cluster)},
 		"network":         pulumi.String(args.Mesh.Network),
 		"proxy":           pulumi.Map{"resources": requests("10m", "64Mi")},
-		// One replica: a budget would only stand in the way of a drain.
+		// With one replica, a budget would only block a drain.
 		"defaultPodDisruptionBudget": pulumi.Map{"enabled": pulumi.Bool(false)},
 	}
 	values := pulumi.Map{
 		"global":           global,
 		"autoscaleEnabled": pulumi.Bool(false),
 		"resources":        requests("50m", "128Mi"),
-		// istiod would flip the policy itself once it is ready, and each later
-		// upgrade would find a difference that nobody made.
+		// istiod sets this policy itself when it is ready. Any other value would be a
+		// difference in each later upgrade.
 		"base": pulumi.Map{"validationFailurePolicy": pulumi.String("Fail")},
-		// A running istiod takes the kubelet's time to read what it shall inject.
+		// A running istiod reads what it injects only at the kubelet's next sync.
 		"podAnnotations": component.PodAnnotations(injected, false),
 	}
 	if args.ServesRemotes {
@@ -68,8 +67,8 @@ func istiodValues(args *ControlPlaneArgs, injected string) pulumi.Map {
 	return values
 }
 
-// byDigest names the images whole: hub and tag cannot carry two digests. istiod
-// gives the proxy's to every sidecar and gateway that it injects.
+// byDigest sets full image names: hub and tag cannot have two digests. istiod uses the
+// proxy's image for every sidecar and gateway that it injects.
 func byDigest(values, global pulumi.Map, set *artifacts.Set) {
 	proxy := pulumi.String(set.Images["proxyv2"].Name)
 	values["image"] = pulumi.String(set.Images["pilot"].Name)
@@ -77,11 +76,11 @@ func byDigest(values, global pulumi.Map, set *artifacts.Set) {
 	global["proxy_init"] = pulumi.Map{"image": proxy}
 }
 
-// plainEnvoy keeps istiod from sending filters that only Istio's own build of
-// Envoy has; the airgap kit ships the plain one, which rejects them, and a gateway
-// whose configuration is rejected never becomes ready. All three are needed. What
-// is lost: Istio's request metrics, peer metadata in them, and the detection of
-// HTTP on ports that do not declare it.
+// plainEnvoy keeps istiod from sending filters that only Istio's build of Envoy has. The
+// airgap kit's upstream Envoy rejects them, and a gateway whose configuration is
+// rejected never becomes ready. All three settings are needed. The mesh then lacks
+// Istio's request metrics, peer metadata in them, and the detection of HTTP on ports
+// that do not declare it.
 func plainEnvoy(values pulumi.Map) {
 	values["telemetry"] = pulumi.Map{"enabled": pulumi.Bool(false)}
 	values["env"] = pulumi.Map{
@@ -92,12 +91,12 @@ func plainEnvoy(values pulumi.Map) {
 
 func gatewayValues(args *GatewayArgs) pulumi.Map {
 	values := pulumi.Map{
-		// On the chart itself: its placeholder image would get Always otherwise.
+		// The chart's placeholder image would have the policy Always otherwise.
 		"imagePullPolicy": pulumi.String(ifNotPresent),
 		"autoscaling":     pulumi.Map{"enabled": pulumi.Bool(false)},
 		"resources":       requests("10m", "64Mi"),
-		// A gateway has no startup probe, and by default the first miss costs it 15
-		// seconds. Half a minute of misses takes it out, as against a minute.
+		// A gateway has no startup probe, and by default the first failure delays it by
+		// 15 seconds. Half a minute of failures makes it unready, by default a minute.
 		"readinessProbe": pulumi.Map{
 			"httpGet":       pulumi.Map{"path": pulumi.String("/healthz/ready"), "port": pulumi.Int(15021)},
 			"periodSeconds": pulumi.Int(1), "timeoutSeconds": pulumi.Int(3), "failureThreshold": pulumi.Int(30),

@@ -1,4 +1,4 @@
-// Package loadbalancer owns how services of type LoadBalancer get addresses in a
-// kind cluster: MetalLB, announcing on layer 2 of the lab's Docker network from a
-// pool that belongs to this cluster alone.
+// Package loadbalancer owns the addresses of services of type LoadBalancer in a kind
+// cluster: MetalLB in layer 2 mode on the lab's Docker network, with an address pool
+// that no other cluster uses.
 package loadbalancer

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
-	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
 	corev1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/core/v1"
 	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -18,14 +16,12 @@ import (
 const (
 	namespace = "metallb-system"
 	poolName  = "lab"
-	// apiVersion of MetalLB's own resources.
-	apiVersion = "metallb.io/v1beta1"
 )
 
-// AddressAnnotation on a service asks MetalLB for a given address.
+// AddressAnnotation on a service requests an address from MetalLB.
 const AddressAnnotation = "metallb.io/loadBalancerIPs"
 
-// MetalLB is a load balancer with its pool of addresses.
+// MetalLB is a load balancer with a pool of addresses.
 type MetalLB struct {
 	pulumi.ResourceState
 }
@@ -55,7 +51,7 @@ func NewMetalLB(ctx *pulumi.Context, name string, args *MetalLBArgs, opts ...pul
 	ns, err := corev1.NewNamespace(ctx, name+"-namespace", &corev1.NamespaceArgs{
 		Metadata: metav1.ObjectMetaArgs{
 			Name: pulumi.String(namespace),
-			// The speaker uses the node's network, which the stricter levels refuse.
+			// The speaker uses the host network, which the stricter levels forbid.
 			Labels: pulumi.StringMap{"pod-security.kubernetes.io/enforce": pulumi.String("privileged")},
 		},
 	}, parent)
@@ -68,17 +64,16 @@ func NewMetalLB(ctx *pulumi.Context, name string, args *MetalLBArgs, opts ...pul
 	if err != nil {
 		return nil, err
 	}
-	// The pool passes through MetalLB's webhook, so MetalLB has to stand first.
-	ready := pulumi.DependsOn([]pulumi.Resource{release})
-	pool, err := custom(ctx, name+"-pool", "IPAddressPool", pulumi.Map{
+	// MetalLB's webhook validates the pool, so MetalLB must be ready.
+	pool, err := custom("IPAddressPool", pulumi.Map{
 		"addresses": pulumi.ToStringArray([]string{args.Addresses}),
-	}, parent, ready)
+	}).Register(ctx, name+"-pool", parent, pulumi.DependsOn([]pulumi.Resource{release}))
 	if err != nil {
 		return nil, err
 	}
-	_, err = custom(ctx, name+"-advertisement", "L2Advertisement", pulumi.Map{
+	_, err = custom("L2Advertisement", pulumi.Map{
 		"ipAddressPools": pulumi.ToStringArray([]string{poolName}),
-	}, parent, pulumi.DependsOn([]pulumi.Resource{pool}))
+	}).Register(ctx, name+"-advertisement", parent, pulumi.DependsOn([]pulumi.Resource{pool}))
 	if err != nil {
 		return nil, err
 	}
@@ -86,16 +81,12 @@ func NewMetalLB(ctx *pulumi.Context, name string, args *MetalLBArgs, opts ...pul
 	return lb, nil
 }
 
-func custom(ctx *pulumi.Context, name, kind string, spec pulumi.Map, opts ...pulumi.ResourceOption) (*apiextensions.CustomResource, error) {
-	return apiextensions.NewCustomResource(ctx, name, &apiextensions.CustomResourceArgs{
-		ApiVersion: pulumi.String(apiVersion), Kind: pulumi.String(kind),
-		Metadata:    metav1.ObjectMetaArgs{Name: pulumi.String(poolName), Namespace: pulumi.String(namespace)},
-		OtherFields: kubernetes.UntypedArgs{"spec": spec},
-	}, opts...)
+func custom(kind string, spec pulumi.Map) component.Custom {
+	return component.Custom{APIVersion: "metallb.io/v1beta1", Kind: kind, Namespace: namespace, Name: poolName, Spec: spec}
 }
 
-// chartValues configure the chart for layer 2 alone. Probes start at once, because
-// a lab waits for them; the chart's defaults wait ten seconds.
+// chartValues configure the chart for layer 2 only. Probes start after one second,
+// because a lab waits for them; the chart's default is ten.
 func chartValues(set *artifacts.Set) (pulumi.Map, error) {
 	controller, err := image(set, "metallb-controller")
 	if err != nil {
@@ -112,15 +103,15 @@ func chartValues(set *artifacts.Set) (pulumi.Map, error) {
 			"image": speaker, "readinessProbe": promptly,
 			"startupProbe": pulumi.Map{"periodSeconds": pulumi.Int(1), "failureThreshold": pulumi.Int(120)},
 			"frr":          pulumi.Map{"enabled": pulumi.Bool(false)},
-			// kind labels control planes as excluded from load balancers, and a lab's
-			// cluster often has no other node.
+			// kind excludes control plane nodes from load balancers, and a cluster of a
+			// lab often has no other node.
 			"ignoreExcludeLB": pulumi.Bool(true),
 		},
 		"frrk8s": pulumi.Map{"enabled": pulumi.Bool(false)},
 	}, nil
 }
 
-// image splits a role's reference into the chart's repository and tag.
+// image splits the image of a role into the chart's repository and tag.
 func image(set *artifacts.Set, role string) (pulumi.Map, error) {
 	i, err := set.Image(role)
 	if err != nil {
@@ -136,8 +127,8 @@ func image(set *artifacts.Set, role string) (pulumi.Map, error) {
 	}, nil
 }
 
-// cutTag splits at the colon before the tag, which a digest may follow. A colon that
-// belongs to a registry's port is none.
+// cutTag splits a reference at the colon before the tag, which a digest may follow. The
+// colon before a registry's port does not count.
 func cutTag(reference string) (repository, tag string, ok bool) {
 	name, _, _ := strings.Cut(reference, "@")
 	i := strings.LastIndex(name, ":")

@@ -1,11 +1,11 @@
-// Package meshca owns the mesh's trust: one root, and an intermediate per control
-// plane. Workloads of different clusters trust each other because their chains end
-// at the same root; a control plane whose key leaks is replaced without touching
-// the root.
+// Package meshca owns the trust of the mesh: one root CA, and an intermediate CA for each
+// control plane. Workloads of different clusters trust each other because their
+// certificate chains end at the same root. A control plane whose key leaks gets a new
+// intermediate without a change of the root.
 //
-// Keys are ECDSA P-256: Istio signs workload certificates with the kind of key its
-// CA has, P-256 is as strong as RSA 3072, and making one takes no measurable time.
-// Certificates are for ten years and are not renewed early, so that a preview is
-// quiet; a lab does not live to see them expire. They carry no path-length
-// constraint on the intermediates, because the TLS provider cannot express zero.
+// Keys are ECDSA P-256: Istio signs workload certificates with its CA's type of key,
+// P-256 is as strong as RSA 3072, and generating a key takes no measurable time.
+// Certificates are valid for ten years and are not renewed early, so that previews show
+// no changes. Intermediates have no path length constraint, because the TLS provider
+// cannot express zero.
 package meshca

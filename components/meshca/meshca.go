@@ -12,7 +12,7 @@ import (
 // tenYears in hours.
 const tenYears = 10 * 365 * 24
 
-// IstiodHost is the DNS name that an intermediate carries: istiod's own service.
+// IstiodHost is the DNS name in an intermediate's certificate: istiod's service.
 const IstiodHost = "istiod.istio-system.svc"
 
 const organization = "Meshwright"
@@ -63,7 +63,7 @@ func NewRootCA(ctx *pulumi.Context, name string, args *RootCAArgs, opts ...pulum
 	return r, nil
 }
 
-// IntermediateCA is what one control plane signs workload certificates with.
+// IntermediateCA is the CA with which one control plane signs workload certificates.
 type IntermediateCA struct {
 	pulumi.ResourceState
 
@@ -114,9 +114,9 @@ func NewIntermediateCA(ctx *pulumi.Context, name string, args *IntermediateCAArg
 	return i, nil
 }
 
-// CACerts is the data of the secret "cacerts" from which istiod takes its CA: PEM,
-// in base64, by the file names that istiod looks for. The chain starts at the
-// intermediate and ends at the root. It is a secret throughout.
+// CACerts is the data of the secret "cacerts" from which istiod reads its CA: PEM in
+// base64 by istiod's file names. The chain starts at the intermediate and ends at the
+// root. The value is a Pulumi secret.
 func (i *IntermediateCA) CACerts() pulumi.StringMapOutput {
 	data := pulumi.All(i.CertPEM, i.keyPEM, i.rootPEM).ApplyT(func(pem []any) map[string]string {
 		cert, key, root := pem[0].(string), pem[1].(string), pem[2].(string)
@@ -132,7 +132,7 @@ func (i *IntermediateCA) CACerts() pulumi.StringMapOutput {
 
 func encode(text string) string { return base64.StdEncoding.EncodeToString([]byte(text)) }
 
-// newKey registers a private key, a secret whatever the provider answers.
+// newKey registers a private key. It is a secret, whatever the provider returns.
 func newKey(ctx *pulumi.Context, name string, parent pulumi.Resource) (*tls.PrivateKey, error) {
 	return tls.NewPrivateKey(ctx, name, &tls.PrivateKeyArgs{
 		Algorithm: pulumi.String("ECDSA"), EcdsaCurve: pulumi.String("P256"),

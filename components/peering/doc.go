@@ -1,9 +1,9 @@
-// Package peering owns what lets one cluster's control plane watch another
-// cluster: a token of the reader's account there, and the remote secret here that
-// hands it to istiod; and, between clusters of one flat network, the routes by which
-// their pods reach each other.
+// Package peering owns what connects two clusters. A control plane watches another
+// cluster through a remote secret, which holds a token of the reader's service account
+// there. Pods of clusters on one flat network reach each other through routes in the
+// nodes.
 //
-// A remote secret names the API server by the node's name on the lab's Docker
-// network, not by its address as istioctl would: addresses may change when nodes
-// restart, names do not, and the API server's certificate holds the name.
+// A remote secret has the API server's host name on the lab's Docker network, not its
+// address as with istioctl: addresses may change when nodes restart, names do not, and
+// the API server's certificate has the name.
 package peering

@@ -10,8 +10,8 @@ import (
 	"github.com/meshwright/meshwright/internal/component/nodeservice"
 )
 
-// PodRoutes lets pods of a cluster reach those of its peers on one flat network
-// directly: a service in each node keeps a route to each peer's pods.
+// PodRoutes connects the pods of a cluster to those of its peers on one flat network: a
+// service in each node maintains a route to each peer's pods.
 type PodRoutes struct {
 	pulumi.ResourceState
 }
@@ -22,21 +22,21 @@ type PodRoutesArgs struct {
 	Nodes     []string
 	PodSubnet string
 	Peers     []Peer
-	// ClusterID changes when the cluster is made anew, and its nodes know nothing.
+	// ClusterID changes when the cluster is recreated, and its nodes have no routes.
 	ClusterID pulumi.StringInput
 }
 
 // Peer is another cluster on the same network.
 type Peer struct {
-	// Gateway is the name of the node through which its pods are reached: its
-	// control plane, which knows on which of its nodes each pod is.
+	// Gateway is the name of the node that forwards to the peer's pods: its control
+	// plane node, which has routes to the pods of its other nodes.
 	Gateway   string
 	PodSubnet string
 }
 
-// NewPodRoutes registers the routes. opts must bring the command provider, whose
-// environment must let the docker command find the daemon. A peer that is taken from
-// the list loses its routes, and all go when the component does.
+// NewPodRoutes registers the routes. opts must bring the command provider, in whose
+// environment the docker command must find the daemon. The routes to a peer are removed
+// when the peer is removed from the list or the component is deleted.
 func NewPodRoutes(ctx *pulumi.Context, name string, args *PodRoutesArgs, opts ...pulumi.ResourceOption) (*PodRoutes, error) {
 	r := &PodRoutes{}
 	if err := ctx.RegisterComponentResource("meshwright:peering:PodRoutes", name, r, opts...); err != nil {
@@ -51,11 +51,11 @@ func NewPodRoutes(ctx *pulumi.Context, name string, args *PodRoutesArgs, opts ..
 	return r, nil
 }
 
-// routeKeeper is the service in a node. It asks for the peers' addresses again and
-// again, because nodes may swap theirs when they restart, and puts an exception
-// before the node's masquerading: a peer's proxies must see who calls. What is the
-// service's it can tell: its routes by their protocol, a number of no other daemon's
-// (/etc/iproute2/rt_protos), its exceptions by their chain.
+// routeKeeper is the service in a node. It resolves the peers' addresses repeatedly,
+// because nodes may swap addresses when they restart. It exempts traffic to peers from
+// the node's masquerading, because a peer's proxies must see the client's address. It
+// recognizes its own routes by their protocol, a number that no other daemon uses
+// (/etc/iproute2/rt_protos), and its own rules by their chain.
 func routeKeeper(node string, args *PodRoutesArgs) *nodeservice.Args {
 	var peers, direct, nat strings.Builder
 	for _, p := range args.Peers {
@@ -90,7 +90,7 @@ while :; do
   sleep 2
 done
 `, jump),
-		// The chain cannot go while there is a jump to it.
+		// A chain with a jump to it cannot be deleted.
 		Undo: fmt.Sprintf(`ip route flush proto 77
 if iptables -w -t nat -S MESHWRIGHT-ROUTES >/dev/null 2>&1; then
   iptables -w -t nat -D %s || :

@@ -10,26 +10,25 @@ import (
 
 const (
 	namespace = "istio-system"
-	// account is the base chart's, bound by the istiod chart to a role that reads
-	// what a control plane needs to know of a cluster.
+	// account is the base chart's service account. The istiod chart binds it to a role
+	// that reads what a control plane needs of a cluster.
 	account = "istio-reader-service-account"
 )
 
-// Reader is the right to read a cluster on behalf of other clusters' control planes.
+// Reader lets control planes of other clusters read a cluster.
 type Reader struct {
 	pulumi.ResourceState
 
-	// Credentials is a secret: a kubeconfig's bearer token and CA, as in the
-	// data of a service account's token secret (base64).
+	// Credentials is a Pulumi secret: the bearer token and CA of a kubeconfig, in the
+	// form of the data of a service account's token secret (base64).
 	Credentials pulumi.StringMapOutput
 }
 
 // ReaderArgs describes a reader.
 type ReaderArgs struct{}
 
-// NewReader registers a reader of the cluster whose provider opts bring. opts must
-// make it depend on the base chart: a token for an account that is not there yet is
-// deleted again by Kubernetes.
+// NewReader registers a reader of the cluster whose provider opts bring. opts must make
+// it depend on the base chart: Kubernetes deletes a token whose account does not exist.
 func NewReader(ctx *pulumi.Context, name string, _ *ReaderArgs, opts ...pulumi.ResourceOption) (*Reader, error) {
 	r := &Reader{}
 	if err := ctx.RegisterComponentResource("meshwright:peering:Reader", name, r, opts...); err != nil {

@@ -13,26 +13,26 @@ import (
 	"github.com/meshwright/meshwright/internal/component"
 )
 
-// RemoteSecret makes the control plane of one cluster watch another.
+// RemoteSecret lets the control plane of one cluster watch another cluster.
 type RemoteSecret struct {
 	pulumi.ResourceState
 
-	// Secret is what to depend on: once it is there, istiod begins to watch.
+	// Secret is the resource to depend on: istiod watches the cluster once it exists.
 	Secret *corev1.Secret
 }
 
 // RemoteSecretArgs describes a remote secret.
 type RemoteSecretArgs struct {
-	// Cluster to be watched, by Istio's name.
+	// Cluster is the name of the watched cluster.
 	Cluster string
-	// Server is its API server's URL, as the watching istiod's pod reaches it.
+	// Server is the URL of its API server for the watching istiod's pod.
 	Server string
-	// Credentials are the watched cluster's reader's.
+	// Credentials are Reader.Credentials of the watched cluster.
 	Credentials pulumi.StringMapInput
 }
 
-// NewRemoteSecret registers a remote secret in the watching cluster, whose provider
-// opts must bring, and whose Istio namespace they must depend on.
+// NewRemoteSecret registers a remote secret in the watching cluster. opts must bring that
+// cluster's provider, and make it depend on its Istio namespace.
 func NewRemoteSecret(ctx *pulumi.Context, name string, args *RemoteSecretArgs, opts ...pulumi.ResourceOption) (*RemoteSecret, error) {
 	r := &RemoteSecret{}
 	if err := ctx.RegisterComponentResource("meshwright:peering:RemoteSecret", name, r, opts...); err != nil {
@@ -59,8 +59,8 @@ func NewRemoteSecret(ctx *pulumi.Context, name string, args *RemoteSecretArgs, o
 	return r, nil
 }
 
-// encodedKubeconfig is a bearer-token kubeconfig for istiod, in base64. data is a
-// token secret's: base64 under "token" and "ca.crt".
+// encodedKubeconfig is a kubeconfig with a bearer token for istiod, in base64. data is
+// that of a token secret: base64 in "token" and "ca.crt".
 func encodedKubeconfig(cluster, server string, data map[string]string) (string, error) {
 	token, err := field(data, "token")
 	if err != nil {
@@ -89,7 +89,7 @@ func encodedKubeconfig(cluster, server string, data map[string]string) (string, 
 func field(data map[string]string, key string) ([]byte, error) {
 	text, ok := data[key]
 	if !ok || text == "" {
-		return nil, fmt.Errorf("no %s in it yet", key)
+		return nil, fmt.Errorf("it has no %s yet", key)
 	}
 	value, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {

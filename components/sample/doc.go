@@ -1,7 +1,6 @@
-// Package sample owns the application that a mesh is tried with: Istio's
-// helloworld in the versions that a cluster runs, a sleep pod to call it from, and
-// the routes and traffic rules on the way.
+// Package sample owns the application with which a mesh is tested: Istio's helloworld in
+// the versions that a cluster runs, a sleep pod as its client, and the routes and
+// traffic rules between them.
 //
-// It takes its namespace from its caller, so that a test may put one of its own
-// beside the user's.
+// The caller chooses the namespace, so that a test may have a sample of its own.
 package sample

@@ -11,40 +11,41 @@ import (
 	"github.com/meshwright/meshwright/internal/component"
 )
 
-// HelloWorld is a cluster's part of the sample: its namespace, the service, the
-// versions that run here, and a client to call from.
+// HelloWorld is a cluster's part of the sample: the namespace, the service, the versions
+// that run in the cluster, and a client.
 //
-// The service is there even where no version runs: a client asks its own cluster's
-// DNS for the name before its proxy picks an endpoint in another.
+// The service exists even if no version runs in the cluster: a client resolves the name
+// in its own cluster's DNS before its proxy selects an endpoint in another cluster.
 type HelloWorld struct {
 	pulumi.ResourceState
 
-	// Namespace is what the routes of the sample depend on.
+	// Namespace is the resource that routes of the sample depend on.
 	Namespace *corev1.Namespace
 }
 
 // HelloWorldArgs describes a cluster's part of the sample.
 type HelloWorldArgs struct {
 	Namespace string
-	// NamespaceLabels are put on the namespace beside the one that injects proxies.
+	// NamespaceLabels are set on the namespace besides the label for injection.
 	NamespaceLabels map[string]string
-	// Versions that run here, such as "v1".
+	// Versions that run in the cluster, such as "v1".
 	Versions []string
-	// Injected is the control plane's; with it pods are rolled when that changes.
+	// Injected is istio.ControlPlane.Injected. Pods roll out again when it changes.
 	Injected  string
 	Artifacts *artifacts.Set
-	// Load adds a load generator with a proxy.
+	// Load adds a load generator with a sidecar.
 	Load bool
-	// Outsiders adds clients without a proxy, one of them on the node's network.
+	// Outsiders adds clients without a sidecar, one of them on the host network.
 	Outsiders bool
-	// GoesWithNamespace says that the deletion of the namespace is enough. It is not
-	// where the namespace itself goes with something else, such as its cluster.
+	// GoesWithNamespace deletes everything by the deletion of the namespace. It must be
+	// false if the namespace is itself deleted with another resource, such as its
+	// cluster.
 	GoesWithNamespace bool
 }
 
-// NewHelloWorld registers a cluster's part of the sample. Proxies are injected when
-// pods are made, so opts must make it depend on the control plane, and bring the
-// cluster's provider.
+// NewHelloWorld registers a cluster's part of the sample. Sidecars are injected when pods
+// are created, so opts must make it depend on the control plane, and bring the cluster's
+// provider.
 func NewHelloWorld(ctx *pulumi.Context, name string, args *HelloWorldArgs, opts ...pulumi.ResourceOption) (*HelloWorld, error) {
 	h := &HelloWorld{}
 	if err := ctx.RegisterComponentResource("meshwright:sample:HelloWorld", name, h, opts...); err != nil {
@@ -91,7 +92,7 @@ func (a *HelloWorldArgs) workloads() ([]workload, error) {
 		all = append(all, helloworld(version))
 	}
 	if a.Load {
-		all = append(all, sleeper(loader, "load"))
+		all = append(all, sleeper(generator, "load"))
 	}
 	if a.Outsiders {
 		all = append(all, outsider(outsiderName, false), outsider(outsiderName+"-node", true))

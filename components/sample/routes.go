@@ -1,14 +1,13 @@
 package sample
 
 import (
+	"cmp"
 	"fmt"
 
-	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes"
-	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/apiextensions"
-	metav1 "github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/meta/v1"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/internal/component"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 const (
@@ -17,41 +16,36 @@ const (
 	gatewayName   = "helloworld-gateway"
 )
 
-// Routes is the way to the sample for a control plane's proxies: its path on the
-// ingress gateways, and the rules of regional traffic and of encryption. It lives in
-// primaries alone, since a remote's proxies take their configuration from their
-// primary.
+// Routes configures a control plane's proxies for the sample: its path on the ingress
+// gateways, the regional traffic rule and mutual TLS. It is in primaries only, because a
+// remote's proxies get their configuration from their primary.
 type Routes struct {
 	pulumi.ResourceState
 }
 
 // RoutesArgs describes the routes.
 type RoutesArgs struct {
-	// Namespace of the sample; it must be there.
+	// Namespace of the sample, which must exist.
 	Namespace string
-	// Host is what the sample answers to on the ingress gateways; anything if it is
-	// empty. They are shared: a second sample in the mesh needs a host of its own.
+	// Host is the sample's host on the ingress gateways; any host if it is empty. A
+	// second sample in the mesh needs its own host.
 	Host string
 	// Traffic leaves the choice of endpoint to Istio if it is zero.
-	Traffic Traffic
-	// MTLS is the mode of mutual TLS, such as "STRICT"; the mesh's own if it is empty.
+	Traffic topology.Rule
+	// MTLS is the mode of mutual TLS, such as "STRICT"; the mesh's mode if it is empty.
 	MTLS string
 }
 
-// NewRoutes registers the routes. They pass through istiod's webhook, so opts must
-// make them depend on the control plane, and bring the cluster's provider.
+// NewRoutes registers the routes. istiod's webhook validates them, so opts must make them
+// depend on the control plane, and bring the cluster's provider.
 func NewRoutes(ctx *pulumi.Context, name string, args *RoutesArgs, opts ...pulumi.ResourceOption) (*Routes, error) {
 	r := &Routes{}
 	if err := ctx.RegisterComponentResource("meshwright:sample:Routes", name, r, opts...); err != nil {
 		return nil, err
 	}
 	for _, o := range args.objects() {
-		_, err := apiextensions.NewCustomResource(ctx, name+"-"+o.role, &apiextensions.CustomResourceArgs{
-			ApiVersion: pulumi.String(o.api), Kind: pulumi.String(o.kind),
-			Metadata:    metav1.ObjectMetaArgs{Name: pulumi.String(o.name), Namespace: pulumi.String(args.Namespace)},
-			OtherFields: kubernetes.UntypedArgs{"spec": o.spec},
-		}, pulumi.Parent(r))
-		if err != nil {
+		custom := component.Custom{APIVersion: o.api, Kind: o.kind, Namespace: args.Namespace, Name: o.name, Spec: o.spec}
+		if _, err := custom.Register(ctx, name+"-"+o.role, pulumi.Parent(r)); err != nil {
 			return nil, err
 		}
 	}
@@ -59,7 +53,7 @@ func NewRoutes(ctx *pulumi.Context, name string, args *RoutesArgs, opts ...pulum
 	return r, nil
 }
 
-// object is one custom resource of Istio's.
+// object is one of Istio's custom resources.
 type object struct {
 	role, api, kind, name string
 	spec                  pulumi.Map
@@ -78,7 +72,7 @@ func (a *RoutesArgs) objects() []object {
 	if a.Traffic.Regional() {
 		objects = append(objects, object{"traffic", networkingAPI, "DestinationRule", Service, destinationRule(a.Traffic, host)})
 		if tuning := tuningOf(a.Traffic); tuning.Retries || tuning.RetryRemote {
-			// One for both would need a host that both know, and the mesh refuses "*".
+			// One for both would need a host that is valid for both, and the mesh rejects "*".
 			objects = append(objects, object{"mesh", networkingAPI, "VirtualService", Service + "-mesh", pulumi.Map{
 				"hosts":    pulumi.ToStringArray([]string{host}),
 				"gateways": pulumi.ToStringArray([]string{"mesh"}),
@@ -94,16 +88,13 @@ func (a *RoutesArgs) objects() []object {
 	return objects
 }
 
-// FullName is the sample's name in the mesh, from whichever namespace it is called.
+// FullName is the sample's fully qualified name, which clients in any namespace may use.
 func FullName(namespace string) string {
 	return fmt.Sprintf("%s.%s.svc.cluster.local", Service, namespace)
 }
 
 func (a *RoutesArgs) hosts() pulumi.StringArray {
-	if a.Host == "" {
-		return pulumi.ToStringArray([]string{"*"})
-	}
-	return pulumi.ToStringArray([]string{a.Host})
+	return pulumi.ToStringArray([]string{cmp.Or(a.Host, "*")})
 }
 
 func (a *RoutesArgs) gateway() pulumi.Map {
@@ -118,13 +109,13 @@ func (a *RoutesArgs) gateway() pulumi.Map {
 	}
 }
 
-// httpRule is one rule of a VirtualService. What is empty is left out.
+// httpRule is one rule of a VirtualService. Empty fields are left out.
 type httpRule struct {
 	path, methods string
 	retries       pulumi.Map
 }
 
-// http is the rule as often as the traffic rule wants it.
+// http is the rule, once for each set of methods that the traffic rule tells apart.
 func (a *RoutesArgs) http(rule httpRule) pulumi.Array {
 	var out pulumi.Array
 	for _, r := range retried(a.Traffic, rule) {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/testkit/golden"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 // recorder is an engine that remembers the objects that are registered, by name.
@@ -55,18 +56,18 @@ func TestRoutes(t *testing.T) {
 	failover := map[string]string{"region1": "region2", "region2": "region1"}
 	for name, args := range map[string]RoutesArgs{
 		"none":                 {Namespace: "sample"},
-		"distribute-article":   {Namespace: "sample", Traffic: Traffic{Mode: ModeDistribute, Profile: ProfileArticle, Weights: weights}},
-		"distribute-zero-loss": {Namespace: "sample", Traffic: Traffic{Mode: ModeDistribute, Profile: ProfileZeroLoss, Weights: weights}},
-		"failover-article":     {Namespace: "sample", Traffic: Traffic{Mode: ModeFailover, Profile: ProfileArticle, Failover: failover}},
-		"failover-zero-loss":   {Namespace: "sample", Traffic: Traffic{Mode: ModeFailover, Profile: ProfileZeroLoss, Failover: failover}},
-		"failover-two-localities": {Namespace: "sample", Traffic: Traffic{
-			Mode: ModeFailover, Profile: ProfileZeroLoss, Failover: failover, Localities: 2,
+		"distribute-article":   {Namespace: "sample", Traffic: topology.Rule{Mode: topology.Distribute, Profile: topology.Article, Weights: weights}},
+		"distribute-zero-loss": {Namespace: "sample", Traffic: topology.Rule{Mode: topology.Distribute, Profile: topology.ZeroLoss, Weights: weights}},
+		"failover-article":     {Namespace: "sample", Traffic: topology.Rule{Mode: topology.Failover, Profile: topology.Article, Failover: failover}},
+		"failover-zero-loss":   {Namespace: "sample", Traffic: topology.Rule{Mode: topology.Failover, Profile: topology.ZeroLoss, Failover: failover}},
+		"failover-two-localities": {Namespace: "sample", Traffic: topology.Rule{
+			Mode: topology.Failover, Profile: topology.ZeroLoss, Failover: failover, Localities: 2,
 		}},
-		"failover-three-regions": {Namespace: "sample", Traffic: Traffic{
-			Mode: ModeFailover, Profile: ProfileArticle, Failover: map[string]string{"a": "b", "b": "c", "c": "a"},
+		"failover-three-regions": {Namespace: "sample", Traffic: topology.Rule{
+			Mode: topology.Failover, Profile: topology.Article, Failover: map[string]string{"a": "b", "b": "c", "c": "a"},
 		}},
-		"retry-remote-alone": {Namespace: "sample", Traffic: Traffic{
-			Mode: ModeFailover, Profile: ProfileArticle, Failover: failover, Tuning: &Tuning{RetryRemote: true},
+		"retry-remote-alone": {Namespace: "sample", Traffic: topology.Rule{
+			Mode: topology.Failover, Profile: topology.Article, Failover: failover, Tuning: &topology.Tuning{RetryRemote: true},
 		}},
 		"beside-another": {Namespace: "second", Host: "second.example", MTLS: "STRICT"},
 	} {
@@ -87,43 +88,43 @@ func TestRoutes(t *testing.T) {
 // TestTuning: each part of the zero-loss profile changes the rule where it should,
 // and all of them are the profile.
 func TestTuning(t *testing.T) {
-	objects := func(tuning *Tuning, profile string) map[string]map[string]any {
+	objects := func(tuning *topology.Tuning, profile string) map[string]map[string]any {
 		return record(t, func(ctx *pulumi.Context) error {
-			_, err := NewRoutes(ctx, "c", &RoutesArgs{Namespace: "sample", Traffic: Traffic{
-				Mode: ModeFailover, Profile: profile, Failover: map[string]string{"a": "b", "b": "a"}, Tuning: tuning,
+			_, err := NewRoutes(ctx, "c", &RoutesArgs{Namespace: "sample", Traffic: topology.Rule{
+				Mode: topology.Failover, Profile: profile, Failover: map[string]string{"a": "b", "b": "a"}, Tuning: tuning,
 			}})
 			return err
 		}).objects
 	}
-	article := objects(nil, ProfileArticle)
-	if diff := cmp.Diff(article, objects(&Tuning{}, ProfileZeroLoss)); diff != "" {
+	article := objects(nil, topology.Article)
+	if diff := cmp.Diff(article, objects(&topology.Tuning{}, topology.ZeroLoss)); diff != "" {
 		t.Errorf("no part at all is not the article's rule:\n%s", diff)
 	}
 	one := `"maxRequestsPerConnection":1`
-	if before, after := text(t, article), text(t, objects(&Tuning{ReuseConnections: true}, ProfileArticle)); !strings.Contains(before, one) || strings.Contains(after, one) {
+	if before, after := text(t, article), text(t, objects(&topology.Tuning{ReuseConnections: true}, topology.Article)); !strings.Contains(before, one) || strings.Contains(after, one) {
 		t.Errorf("reuse of connections: %s is not what the part takes away:\n%s", one, after)
 	}
-	all := Tuning{
+	all := topology.Tuning{
 		MaxEjection: true, GatewayErrors: true, Retries: true, RetryRemote: true,
 		FastConnect: true, LocalErrors: true, LastResort: true, ReuseConnections: true,
 	}
-	if diff := cmp.Diff(objects(nil, ProfileZeroLoss), objects(&all, ProfileArticle)); diff != "" {
+	if diff := cmp.Diff(objects(nil, topology.ZeroLoss), objects(&all, topology.Article)); diff != "" {
 		t.Errorf("every part is not the profile:\n%s", diff)
 	}
 	for name, test := range map[string]struct {
-		tuning Tuning
+		tuning topology.Tuning
 		want   []string // lines of the changed objects that the article's have not
 	}{
-		"max ejection":   {Tuning{MaxEjection: true}, []string{`"maxEjectionPercent":100`}},
-		"gateway errors": {Tuning{GatewayErrors: true}, []string{`"consecutive5xxErrors":0`, `"consecutiveGatewayErrors":1`}},
-		"fast connect":   {Tuning{FastConnect: true}, []string{`"connectTimeout":"1s"`}},
-		"local errors":   {Tuning{LocalErrors: true}, []string{`"splitExternalLocalOriginErrors":true`, `"consecutiveLocalOriginFailures":5`}},
-		"last resort":    {Tuning{LastResort: true}, []string{`"minHealthPercent":1`}},
-		"retries":        {Tuning{Retries: true}, []string{`"regex":"GET|HEAD|OPTIONS"`, `,503,reset"`, `"perTryTimeout":"2s"`}},
-		"retry remote":   {Tuning{RetryRemote: true}, []string{`"retryRemoteLocalities":true`}},
+		"max ejection":   {topology.Tuning{MaxEjection: true}, []string{`"maxEjectionPercent":100`}},
+		"gateway errors": {topology.Tuning{GatewayErrors: true}, []string{`"consecutive5xxErrors":0`, `"consecutiveGatewayErrors":1`}},
+		"fast connect":   {topology.Tuning{FastConnect: true}, []string{`"connectTimeout":"1s"`}},
+		"local errors":   {topology.Tuning{LocalErrors: true}, []string{`"splitExternalLocalOriginErrors":true`, `"consecutiveLocalOriginFailures":5`}},
+		"last resort":    {topology.Tuning{LastResort: true}, []string{`"minHealthPercent":1`}},
+		"retries":        {topology.Tuning{Retries: true}, []string{`"regex":"GET|HEAD|OPTIONS"`, `,503,reset"`, `"perTryTimeout":"2s"`}},
+		"retry remote":   {topology.Tuning{RetryRemote: true}, []string{`"retryRemoteLocalities":true`}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			before, after := text(t, article), text(t, objects(&test.tuning, ProfileArticle))
+			before, after := text(t, article), text(t, objects(&test.tuning, topology.Article))
 			for _, part := range test.want {
 				if strings.Contains(before, part) || !strings.Contains(after, part) {
 					t.Errorf("%s: not what the part adds:\n%s", part, after)
@@ -155,7 +156,7 @@ func TestAttempts(t *testing.T) {
 // TestUnsafeMethodsAreNotRepeated: what is retried for any method is only what no
 // server has seen.
 func TestUnsafeMethodsAreNotRepeated(t *testing.T) {
-	rules := retried(Traffic{Mode: ModeFailover, Profile: ProfileZeroLoss}, httpRule{path: Path})
+	rules := retried(topology.Rule{Mode: topology.Failover, Profile: topology.ZeroLoss}, httpRule{path: Path})
 	if len(rules) != 2 || rules[0].methods != "GET|HEAD|OPTIONS" || rules[1].methods != "" {
 		t.Fatalf("rules %+v", rules)
 	}
@@ -260,6 +261,6 @@ func TestMissingImageIsNamed(t *testing.T) {
 	delete(set.Images, "load")
 	_, err := (&HelloWorldArgs{Load: true, Artifacts: set}).workloads()
 	if err == nil || !strings.Contains(err.Error(), "load") || !strings.Contains(err.Error(), "meshwright airgap build") {
-		t.Errorf("got %v, want an error that names the image and the mend", err)
+		t.Errorf("got %v, want an error that names the image and the remedy", err)
 	}
 }

@@ -9,44 +9,29 @@ import (
 	"github.com/meshwright/meshwright/mesh/topology"
 )
 
-// Traffic is how requests to the sample are spread over regions. The zero value
-// leaves the choice of endpoint to Istio.
-type Traffic = topology.Rule
-
-// Tuning is what ProfileZeroLoss adds to the article's rule, part by part.
-type Tuning = topology.Tuning
-
-// Modes and profiles of Traffic.
-const (
-	ModeDistribute  = topology.Distribute
-	ModeFailover    = topology.Failover
-	ProfileZeroLoss = topology.ZeroLoss
-	ProfileArticle  = topology.Article
-)
-
-// tuningOf is what a rule adds to the article's.
-func tuningOf(t Traffic) Tuning {
+// tuningOf is what a rule adds to the article's rule.
+func tuningOf(t topology.Rule) topology.Tuning {
 	switch {
 	case t.Tuning != nil:
 		return *t.Tuning
-	case !t.Regional() || t.Profile == ProfileArticle:
-		return Tuning{}
+	case !t.Regional() || t.Profile == topology.Article:
+		return topology.Tuning{}
 	}
-	return Tuning{
+	return topology.Tuning{
 		MaxEjection: true, GatewayErrors: true, Retries: true, RetryRemote: true,
 		FastConnect: true, LocalErrors: true, LastResort: true, ReuseConnections: true,
 	}
 }
 
-// destinationRule is the article's, tuned. What Istio makes of its fields is in its
+// destinationRule is the article's rule with the tuning. Istio translates its fields in
 // pilot/pkg/networking/core/cluster_traffic_policy.go and loadbalancer/loadbalancer.go.
-func destinationRule(t Traffic, host string) pulumi.Map {
+func destinationRule(t topology.Rule, host string) pulumi.Map {
 	tuning := tuningOf(t)
 	locality := pulumi.Map{"enabled": pulumi.Bool(true)}
 	switch t.Mode {
-	case ModeDistribute:
+	case topology.Distribute:
 		locality["distribute"] = distribute(t.Weights)
-	case ModeFailover:
+	case topology.Failover:
 		locality["failover"] = failover(t.Failover)
 	}
 	outliers := pulumi.Map{
@@ -55,7 +40,7 @@ func destinationRule(t Traffic, host string) pulumi.Map {
 		"baseEjectionTime":     pulumi.String("1m"),
 	}
 	if tuning.GatewayErrors {
-		// Left out, Envoy would still eject after five 5xx of any kind.
+		// By default Envoy also ejects after five 5xx errors of any kind.
 		outliers["consecutive5xxErrors"] = pulumi.Int(0)
 		outliers["consecutiveGatewayErrors"] = pulumi.Int(1)
 	}
@@ -106,36 +91,38 @@ func failover(to map[string]string) pulumi.Array {
 	return rules
 }
 
-// anywhereIn is a locality of any zone of the region.
+// anywhereIn matches every locality of a region.
 func anywhereIn(region string) string { return region + "/*" }
 
 const (
-	// safeMethods change nothing, by RFC 9110: repeating them is harmless.
+	// safeMethods are safe to repeat (RFC 9110).
 	safeMethods = "GET|HEAD|OPTIONS"
-	// onDefault are the conditions under which Istio retries by default, twice.
+	// onDefault are the conditions of Istio's default retries, and defaultAttempts their number.
 	onDefault       = "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes"
 	defaultAttempts = 2
-	// onSafe adds that the answer never came: also after the server had begun.
+	// onSafe adds a lost response, even if the server has processed the request.
 	onSafe = onDefault + ",503,reset"
-	// onUnsent are those under which no server has seen the request.
+	// onUnsent are the conditions under which no server has received the request.
 	onUnsent = "connect-failure,refused-stream,reset-before-request"
-	// triesPerPriority is after how many tries Istio has Envoy pass over a priority.
+	// triesPerPriority is the number of tries after which Envoy skips a priority, as
+	// Istio configures it.
 	triesPerPriority = 2
-	// maxPriorities is how many Istio makes of one region at most: a client's own
-	// subzone, the rest of its zone, and the rest of the region.
+	// maxPriorities is the maximum of one region in Istio: the client's subzone, the rest
+	// of its zone, and the rest of the region.
 	maxPriorities = 3
-	// perTry ends a try that nobody answers, so that there is time for another.
+	// perTry is the timeout of one try, which leaves time for another.
 	perTry = "2s"
 )
 
-// attempts are the retries that leave a region of so many localities, and one more.
+// attempts is the number of retries after which a request has left a region of that many
+// localities, plus one.
 func attempts(localities int) int {
 	return triesPerPriority*min(max(localities, 1), maxPriorities) + 1
 }
 
-// retried is the route split by what may be repeated: first the rule for safe
-// methods, if they differ, then the one for all that remain.
-func retried(t Traffic, rule httpRule) []httpRule {
+// retried splits a rule by what may be repeated: first the rule for safe methods, if it
+// differs, then the rule for all other methods.
+func retried(t topology.Rule, rule httpRule) []httpRule {
 	tuning, enough := tuningOf(t), attempts(t.Localities)
 	policy := func(attempts int, on string) pulumi.Map {
 		p := pulumi.Map{"attempts": pulumi.Int(attempts), "retryOn": pulumi.String(on)}

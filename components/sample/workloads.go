@@ -17,21 +17,21 @@ const (
 	Port        = 5000
 	Path        = "/hello"
 	ClientLabel = "app=" + client
-	LoadLabel   = "app=" + loader
+	LoadLabel   = "app=" + generator
 
 	client       = "sleep"
-	loader       = "load"
+	generator    = "load"
 	outsiderName = "outsider"
 	healthPath   = "/health"
 )
 
-// workload is one deployment of the sample. Its image is a key of the artifacts
-// until it is known to be there, then the image's name.
+// workload is one deployment of the sample. Its image is first a role of the artifacts,
+// then the name of the role's image.
 type workload struct {
 	name, app, version, image string
 	port                      int
 	command                   []string
-	// noProxy keeps the mesh's proxy out; onNode is on the node's network.
+	// noProxy disables injection; onNode uses the host network.
 	noProxy, onNode bool
 	// injected is HelloWorldArgs.Injected.
 	injected string
@@ -41,12 +41,12 @@ func helloworld(version string) workload {
 	return workload{name: Service + "-" + version, app: Service, version: version, image: Service + "-" + version, port: Port}
 }
 
-// sleeper is a pod in which others run commands.
+// sleeper is a pod for running commands in.
 func sleeper(name, image string) workload {
 	return workload{name: name, app: name, image: image, command: []string{"/bin/sleep", "infinity"}}
 }
 
-// outsider is a client that is no member of the mesh.
+// outsider is a client outside the mesh.
 func outsider(name string, onNode bool) workload {
 	w := sleeper(name, "sleep")
 	w.noProxy, w.onNode = true, onNode
@@ -61,7 +61,7 @@ func (w workload) labels() pulumi.StringMap {
 	return labels
 }
 
-// podMetadata has the labels that select the pods, and what Istio is to know of them.
+// podMetadata has the labels that select the pods, and what Istio reads.
 func (w workload) podMetadata() metav1.ObjectMetaArgs {
 	labels := w.labels()
 	if w.noProxy {
@@ -69,7 +69,7 @@ func (w workload) podMetadata() metav1.ObjectMetaArgs {
 		return metav1.ObjectMetaArgs{Labels: labels}
 	}
 	m := metav1.ObjectMetaArgs{Labels: labels}
-	if annotations := component.PodAnnotations(w.injected, w.name == loader); len(annotations) > 0 {
+	if annotations := component.PodAnnotations(w.injected, w.name == generator); len(annotations) > 0 {
 		m.Annotations = annotations
 	}
 	return m
@@ -78,7 +78,7 @@ func (w workload) podMetadata() metav1.ObjectMetaArgs {
 func (w workload) pod() corev1.PodSpecArgs {
 	spec := corev1.PodSpecArgs{
 		Containers: corev1.ContainerArray{w.container()},
-		// Nothing of the sample is worth a wait.
+		// The sample has no work to finish.
 		TerminationGracePeriodSeconds: pulumi.Int(1),
 	}
 	if w.onNode {
@@ -125,9 +125,9 @@ func (w workload) container() corev1.ContainerArgs {
 	return c
 }
 
-// service is a cluster-internal service in front of all deployments of an app. A
-// port's name tells Istio its protocol. One without a pod in its own cluster is not
-// waited for.
+// service is a ClusterIP service for all deployments of an app. Istio reads the protocol
+// from the port's name. Pulumi does not wait for a service that has no pods in the
+// cluster.
 func service(ctx *pulumi.Context, name, namespace, app string, port int, pods bool, opts ...pulumi.ResourceOption) (*corev1.Service, error) {
 	labels := pulumi.StringMap{"app": pulumi.String(app), "service": pulumi.String(app)}
 	metadata := metav1.ObjectMetaArgs{Name: pulumi.String(app), Namespace: pulumi.String(namespace), Labels: labels}

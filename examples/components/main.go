@@ -1,6 +1,6 @@
-// Command regions is a Pulumi program of its own, in a module of its own, that uses
-// Meshwright's components and nothing else of it: one root CA, and in each region's
-// cluster, which somebody else runs, an istiod that signs with an intermediate of it.
+// Command regions is a separate Pulumi program, in its own module, that uses only the
+// components of Meshwright. It creates one root CA and, in an existing cluster of each
+// region, an istiod with an intermediate CA of that root.
 package main
 
 import (
@@ -15,7 +15,7 @@ import (
 
 func main() { pulumi.Run(program) }
 
-// regions are contexts of the user's kubeconfig as well.
+// regions are also the contexts in the user's kubeconfig.
 var regions = []string{"north", "south"}
 
 func program(ctx *pulumi.Context) error {

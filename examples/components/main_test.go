@@ -14,12 +14,12 @@ import (
 	"github.com/meshwright/meshwright/components/artifacts"
 )
 
-// engine remembers what is registered and answers as the providers would, as far
-// as the program looks at the answer.
+// engine records what is registered, and returns the outputs of providers that the
+// program reads.
 type engine struct {
 	mu        sync.Mutex
 	inputs    map[string]resource.PropertyMap // by name
-	providers map[string]string               // of what goes into clusters, by name
+	providers map[string]string               // of resources in clusters, by name
 }
 
 func (*engine) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) {
@@ -62,12 +62,12 @@ func TestProgram(t *testing.T) {
 			}
 			global := e.inputs[region+"-istio-istiod"]["values"].ObjectValue()["global"].ObjectValue().Mappable()
 			if diff := cmp.Diff([]any{map[string]any{"clusterName": region}, region}, []any{global["multiCluster"], global["network"]}); diff != "" {
-				t.Errorf("istiod takes itself for another: %s", diff)
+				t.Errorf("istiod has another cluster's identity: %s", diff)
 			}
 
 			data := e.inputs[region+"-istio-cacerts"]["data"]
 			if !data.IsSecret() {
-				t.Fatal("a private key is no secret")
+				t.Fatal("a private key is not a secret")
 			}
 			chain := region + "-ca-cert\nroot-cert\n"
 			for file, want := range map[string]string{

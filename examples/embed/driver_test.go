@@ -19,11 +19,11 @@ import (
 	"github.com/meshwright/meshwright/verify"
 )
 
-// oneCluster is the smallest lab: its sample answers within it.
+// oneCluster is the smallest lab with a sample.
 const oneCluster = `[{"name":"cluster1","network":"network1","helloworld":["v1","v2"]}]`
 
-// TestTwoLabsAtOnce: labs of one process come up beside each other, and both work;
-// when one of them goes nothing is left of it, and the other works on.
+// TestTwoLabsAtOnce creates two labs in one process. Both work; after one is destroyed,
+// nothing of it remains, and the other still works.
 func TestTwoLabsAtOnce(t *testing.T) {
 	live(t)
 	var (
@@ -83,7 +83,7 @@ func works(ctx context.Context, lab *automation.Lab) error {
 	return errors.Join(fmt.Errorf("lab %s: %s\n%s", lab.Name(), seen.Verdict, text.String()), err)
 }
 
-// traces are what Docker and the file system have of a lab, by kind: "containers",
+// traces returns what Docker and the file system have of a lab, by kind: "containers",
 // "networks" and "files".
 func traces(t *testing.T, lab *automation.Lab) map[string][]string {
 	t.Helper()
@@ -100,8 +100,8 @@ func traces(t *testing.T, lab *automation.Lab) map[string][]string {
 	return found
 }
 
-// docker asks the daemon that the driver uses: the docker command's own choice or,
-// where that does not answer, the one that `meshwright setup` started.
+// docker asks the daemon that the driver uses: the docker command's default or, if that
+// does not answer, the daemon that `meshwright setup` started.
 func docker(t *testing.T, args ...string) []string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "docker", args...).Output()
@@ -115,8 +115,8 @@ func docker(t *testing.T, args ...string) []string {
 	return strings.Fields(string(out))
 }
 
-// TestCancellation: an Up that is cancelled, whatever it is at, returns within five
-// seconds and leaves a lab that can be destroyed without a trace.
+// TestCancellation: a cancelled Up returns within five seconds at any stage, and leaves a
+// lab that can be destroyed completely.
 func TestCancellation(t *testing.T) {
 	live(t)
 	for name, typ := range map[string]string{
@@ -127,7 +127,7 @@ func TestCancellation(t *testing.T) {
 	}
 }
 
-// cancelled brings a lab up and cancels that while a resource of the type is made.
+// cancelled creates a lab and cancels it while a resource of the type is created.
 func cancelled(t *testing.T, name, typ string) {
 	begun := make(chan struct{})
 	begin := sync.OnceFunc(func() { close(begun) })
@@ -155,7 +155,7 @@ func cancelled(t *testing.T, name, typ string) {
 		_, err := lab.Up(ctx)
 		result <- err
 	}()
-	// Into the middle of it: what must be gone in the end is there by then.
+	// Cancel after some objects exist that must be removed in the end.
 	deadline := time.After(2 * time.Minute)
 	for there := 0; there < 3; {
 		select {

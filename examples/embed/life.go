@@ -8,8 +8,8 @@ import (
 	"github.com/meshwright/meshwright/automation"
 )
 
-// WithMesh is a lab's whole life without a test around it: it brings the lab up,
-// hands it to use, and takes it away again, whatever came of it.
+// WithMesh uses a lab outside a test: it creates the lab, calls use, and always destroys
+// the lab.
 func WithMesh(ctx context.Context, options automation.Options, use func(*automation.Lab, *automation.Outputs) error) error {
 	lab, err := automation.New(ctx, options)
 	if err != nil {
@@ -22,9 +22,8 @@ func WithMesh(ctx context.Context, options automation.Options, use func(*automat
 	return errors.Join(err, takeAway(ctx, lab))
 }
 
-// takeAway destroys the lab, if there is one, also when ctx has ended. After a
-// cancellation the providers still undo what was half made: until then the lab is
-// locked.
+// takeAway destroys the lab if it exists, even if ctx has ended. After a cancellation the
+// lab is locked until the providers have removed what was partly created.
 func takeAway(ctx context.Context, lab *automation.Lab) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 3*time.Minute)
 	defer cancel()

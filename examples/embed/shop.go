@@ -1,7 +1,7 @@
-// Package shop stands for a team's own service that is to run in a mesh of
-// several clusters: the bread is baked in one cluster and sold in all of them.
+// Package shop is an example of a team's service in a multi-cluster mesh: the bakery's
+// Service is in every cluster, its pods are in one.
 //
-// Its tests bring the mesh up themselves; see shop_test.go.
+// Its tests create the mesh; see shop_test.go.
 package shop
 
 import (
@@ -18,14 +18,14 @@ import (
 	"k8s.io/client-go/rest"
 )
 
-// Names of what the shop deploys.
+// Names of the shop's objects.
 const (
 	Namespace = "shop"
 	Bakery    = "bakery"
 	Port      = 5000
 )
 
-// Deploy opens the shop: the bakery's service in every cluster, its pods in one.
+// Deploy creates the bakery's Service in every cluster and its pods in one.
 func Deploy(ctx context.Context, clusters map[string]*rest.Config, bakesIn, image string) error {
 	for _, name := range slices.Sorted(maps.Keys(clusters)) {
 		client, err := kubernetes.NewForConfig(clusters[name])
@@ -51,7 +51,7 @@ func open(ctx context.Context, client kubernetes.Interface, bakes bool, image st
 		ObjectMeta: metav1.ObjectMeta{Name: Bakery, Labels: labels},
 		Spec: corev1.ServiceSpec{
 			Selector: labels,
-			// The port's name tells Istio its protocol.
+			// Istio reads the protocol from the port's name.
 			Ports: []corev1.ServicePort{{Name: "http", Port: Port, TargetPort: intstr.FromInt32(Port)}},
 		},
 	}

@@ -19,16 +19,16 @@ import (
 	"github.com/meshwright/meshwright/verify"
 )
 
-// TestShopAcrossClusters is what a team writes: a mesh in one line, its own
-// service in it, and a customer in one cluster who is served from the other.
+// TestShopAcrossClusters is a team's test: it creates a mesh in one line, deploys the
+// service, and sends a request from one cluster that the other cluster answers.
 func TestShopAcrossClusters(t *testing.T) {
 	live(t)
 	lab := labtest.Start(t)
 	lab.Verify(verify.Options{})
 	client := kubernetes.NewForConfigOrDie(lab.Config("cluster1"))
 
-	// A team builds its own image and brings it in with `meshwright load IMAGE`;
-	// here the sample's does, which every node of the lab has.
+	// A team builds an image and loads it with `meshwright load IMAGE`. This example
+	// uses the sample's image, which every node has.
 	hello, err := client.AppsV1().Deployments(lab.Sample.Namespace).List(t.Context(), metav1.ListOptions{LabelSelector: "app=helloworld"})
 	if err != nil || len(hello.Items) == 0 {
 		t.Fatalf("the sample's deployments: %v, %v", hello, err)
@@ -65,7 +65,7 @@ func TestShopAcrossClusters(t *testing.T) {
 	t.Logf("a customer in cluster1 was served from cluster2: %s", strings.TrimSpace(said))
 }
 
-// TestOpen needs no cluster: the service is everywhere, the pods are in one.
+// TestOpen needs no cluster: the Service is in every cluster, the pods are in one.
 func TestOpen(t *testing.T) {
 	for name, bakes := range map[string]bool{"bakes": true, "sells only": false} {
 		t.Run(name, func(t *testing.T) {

@@ -2,14 +2,14 @@ package component
 
 import "github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-// PodAnnotations are those of pods with a proxy.
+// PodAnnotations returns the annotations of pods with a sidecar.
 //
-// Pods are made anew when injected changes, which names what Istio injects into
-// them: a pod keeps the proxy, and the network, that it was born with. It is empty for
-// pods that do not live long enough.
+// Pods roll out again when injected changes, which describes what Istio injects: a pod
+// keeps its sidecar and its network until it is deleted. It is empty for short-lived
+// pods.
 //
-// With countRetries the proxy counts the requests that it repeats. Istio's proxies
-// leave that out, and the load of a drill is judged by it.
+// With countRetries the proxy counts the requests that it repeats, which a drill reports.
+// By default Istio's proxies do not.
 func PodAnnotations(injected string, countRetries bool) pulumi.StringMap {
 	annotations := pulumi.StringMap{}
 	if injected != "" {

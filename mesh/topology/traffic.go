@@ -5,17 +5,17 @@ package topology
 type Rule struct {
 	// Mode is Distribute or Failover.
 	Mode string `json:"mode,omitempty"`
-	// Profile is ZeroLoss or Article; it says what Tuning is if that is nil.
+	// Profile is ZeroLoss or Article. It decides the tuning if Tuning is nil.
 	Profile string `json:"profile,omitempty"`
-	// Weights of Distribute: percent, summing to 100, by the client's region and the
-	// server's.
+	// Weights of Distribute: percent by the client's region and the server's region.
+	// The sum for each client's region is 100.
 	Weights map[string]map[string]int `json:"weights,omitempty"`
-	// Failover of mode Failover: the region that takes over, by region.
+	// Failover of Failover: by region, the region that takes over.
 	Failover map[string]string `json:"failover,omitempty"`
-	// Localities of mode Failover: how many clusters' localities the region with the
-	// most has; left out where none has two. Requests leave it only after all of them.
+	// Localities of Failover: the number of localities in the region that has the
+	// most, if more than one. Requests leave a region only after all its localities.
 	Localities int `json:"localities,omitempty"`
-	// Tuning overrides the profile, for measuring what each part of it adds.
+	// Tuning overrides the profile, to measure the effect of each part.
 	Tuning *Tuning `json:"tuning,omitempty"`
 }
 
@@ -27,41 +27,40 @@ const (
 	Article    = "article"
 )
 
-// Regional reports whether the rule sends a region's requests elsewhere than Istio
-// would.
+// Regional reports whether the rule spreads requests over regions.
 func (r Rule) Regional() bool { return r.Mode == Distribute || r.Mode == Failover }
 
-// Tuning is what ZeroLoss adds to the article's rule, part by part.
+// Tuning is what the profile ZeroLoss adds to the article's rule.
 type Tuning struct {
-	// MaxEjection lets every endpoint of a region be ejected. Envoy stops at a tenth
-	// of them otherwise, which of one or two is none.
+	// MaxEjection allows the ejection of all endpoints of a region. By default Envoy
+	// ejects at most a tenth, which of one or two endpoints is none.
 	MaxEjection bool `json:"maxEjection"`
-	// GatewayErrors ejects for 502, 503, 504 and broken connections alone. A remote
-	// region is a single endpoint, its gateway: an application that answers 500 must
-	// not take it away.
+	// GatewayErrors ejects only for 502, 503, 504 and broken connections. A remote
+	// region is a single endpoint, its gateway, which an application's 500 must not
+	// eject.
 	GatewayErrors bool `json:"gatewayErrors"`
-	// Retries repeats what was cut off, where the method is safe to repeat.
+	// Retries repeats interrupted requests whose method is safe to repeat.
 	Retries bool `json:"retries"`
-	// RetryRemote lets the retries leave the region within the failing request.
+	// RetryRemote lets retries leave the region within the failing request.
 	RetryRemote bool `json:"retryRemote"`
-	// FastConnect gives a connection that nobody answers up after a second, for the
-	// retry and the ejection to begin. A pod that is gone refuses nothing: its address
-	// just falls silent, and Istio's own bound is ten seconds.
+	// FastConnect limits a connection attempt to one second, so that the retry and the
+	// ejection start. A deleted pod does not refuse connections: its address does not
+	// respond, and Istio's default limit is ten seconds.
 	FastConnect bool `json:"fastConnect"`
-	// LocalErrors counts connections that failed apart from answers, and ejects after
-	// five in a row. When a region's requests all leave at once, a handshake may well
-	// take longer than FastConnect grants, and one slow handshake must not eject the
-	// single endpoint that another region is.
+	// LocalErrors counts failed connections apart from responses, and ejects after five
+	// in a row. When all requests of a region move at once, a handshake may take longer
+	// than FastConnect allows, and one slow handshake must not eject the single endpoint
+	// of another region.
 	LocalErrors bool `json:"localErrors"`
-	// LastResort tries endpoints known to be ill when every one of them is. Istio
-	// answers 503 by itself then, and by its rule a minute long.
+	// LastResort tries unhealthy endpoints if all endpoints are unhealthy. By default
+	// Istio answers 503 in this case, with the article's rule for a minute.
 	LastResort bool `json:"lastResort"`
-	// ReuseConnections sends any number of requests over one connection, at the same
-	// time (HTTP/2). The article makes a new one for each, and its TLS handshakes cost
-	// more than the answer: where several clusters fail over to one, that is more than
-	// a small machine can do. With HTTP/1.1 answers that come late ask for more of them.
+	// ReuseConnections sends any number of concurrent requests over one connection
+	// (HTTP/2). The article's rule opens a connection for each request. Its TLS
+	// handshakes cost more than the responses: too much for a small machine if several
+	// clusters fail over to one. HTTP/1.1 opens more connections if responses are late.
 	ReuseConnections bool `json:"reuseConnections"`
 }
 
-// Profiles lists the profiles of a Rule.
+// Profiles returns the profiles of a Rule.
 func Profiles() []string { return []string{ZeroLoss, Article} }

@@ -21,9 +21,18 @@ var addrCompare = cmp.Comparer(func(a, b netip.Addr) bool { return a == b })
 // article is the source article's example.
 func article() *Config {
 	return &Config{Clusters: []ClusterConfig{
-		{Cluster: topology.Cluster{Name: "cluster1", Network: "network1", Locality: topology.Locality{Region: "region1", Zone: "zone1", Subzone: "subzone1"}}, HelloWorld: []string{"v2"}},
-		{Cluster: topology.Cluster{Name: "cluster2", Network: "network2", Locality: topology.Locality{Region: "region2", Zone: "zone2", Subzone: "subzone2"}}, HelloWorld: []string{"v1"}},
+		{Cluster: articleCluster(1), HelloWorld: []string{"v2"}},
+		{Cluster: articleCluster(2), HelloWorld: []string{"v1"}},
 	}}
+}
+
+// articleCluster is the n-th cluster of the article as it is configured.
+func articleCluster(n int) topology.Cluster {
+	numbered := func(name string) string { return fmt.Sprintf("%s%d", name, n) }
+	return topology.Cluster{
+		Name: numbered("cluster"), Network: numbered("network"),
+		Locality: topology.Locality{Region: numbered("region"), Zone: numbered("zone"), Subzone: numbered("subzone")},
+	}
 }
 
 func TestPlanOfTheArticle(t *testing.T) {
@@ -32,41 +41,26 @@ func TestPlanOfTheArticle(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr, prefix := netip.MustParseAddr, netip.MustParsePrefix
+	cluster := func(n int, version, pods, services string, pool AddressRange, eastWest string) Cluster {
+		c := articleCluster(n)
+		c.ControlPlane = c.Name
+		return Cluster{
+			Cluster: c, KindName: "dev-" + c.Name, HelloWorld: []string{version},
+			PodSubnet: prefix(pods), ServiceSubnet: prefix(services),
+			AddressPool: pool, IngressAddress: pool.First, EastWestAddress: addr(eastWest),
+			APIServer: "https://dev-" + c.Name + "-control-plane:6443",
+			Nodes: []Node{{Name: "dev-" + c.Name + "-control-plane", Role: "control-plane", Labels: map[string]string{
+				"topology.kubernetes.io/region": c.Region, "topology.kubernetes.io/zone": c.Zone, "topology.istio.io/subzone": c.Subzone,
+			}}},
+		}
+	}
 	want := &Plan{
 		Lab: "dev", MeshID: "mesh1", Artifacts: "registry",
 		Subnet: prefix("10.219.192.0/20"), NodeRange: prefix("10.219.192.0/21"),
 		SampleNamespace: "sample",
 		Clusters: []Cluster{
-			{
-				Cluster: topology.Cluster{
-					Name: "cluster1", Network: "network1", ControlPlane: "cluster1",
-					Locality: topology.Locality{Region: "region1", Zone: "zone1", Subzone: "subzone1"},
-				},
-				KindName:  "dev-cluster1",
-				PodSubnet: prefix("10.10.0.0/16"), ServiceSubnet: prefix("10.110.0.0/16"),
-				AddressPool:    AddressRange{addr("10.219.200.1"), addr("10.219.200.30")},
-				IngressAddress: addr("10.219.200.1"), EastWestAddress: addr("10.219.200.2"),
-				APIServer:  "https://dev-cluster1-control-plane:6443",
-				HelloWorld: []string{"v2"},
-				Nodes: []Node{{Name: "dev-cluster1-control-plane", Role: "control-plane", Labels: map[string]string{
-					"topology.kubernetes.io/region": "region1", "topology.kubernetes.io/zone": "zone1", "topology.istio.io/subzone": "subzone1",
-				}}},
-			},
-			{
-				Cluster: topology.Cluster{
-					Name: "cluster2", Network: "network2", ControlPlane: "cluster2",
-					Locality: topology.Locality{Region: "region2", Zone: "zone2", Subzone: "subzone2"},
-				},
-				KindName:  "dev-cluster2",
-				PodSubnet: prefix("10.11.0.0/16"), ServiceSubnet: prefix("10.111.0.0/16"),
-				AddressPool:    AddressRange{addr("10.219.200.33"), addr("10.219.200.62")},
-				IngressAddress: addr("10.219.200.33"), EastWestAddress: addr("10.219.200.34"),
-				APIServer:  "https://dev-cluster2-control-plane:6443",
-				HelloWorld: []string{"v1"},
-				Nodes: []Node{{Name: "dev-cluster2-control-plane", Role: "control-plane", Labels: map[string]string{
-					"topology.kubernetes.io/region": "region2", "topology.kubernetes.io/zone": "zone2", "topology.istio.io/subzone": "subzone2",
-				}}},
-			},
+			cluster(1, "v2", "10.10.0.0/16", "10.110.0.0/16", AddressRange{addr("10.219.200.1"), addr("10.219.200.30")}, "10.219.200.2"),
+			cluster(2, "v1", "10.11.0.0/16", "10.111.0.0/16", AddressRange{addr("10.219.200.33"), addr("10.219.200.62")}, "10.219.200.34"),
 		},
 	}
 	if diff := cmp.Diff(want, got, netipCompare, addrCompare); diff != "" {

@@ -1,6 +1,5 @@
-// Package nodeservice keeps a service of ours running in a kind node: a shell script
-// under the node's systemd, so that it comes back when the node is restarted. It
-// owns the script, its unit and its files, and knows nothing of what they do.
+// Package nodeservice runs a service in a kind node: a shell script under the node's
+// systemd, which restarts it with the node. It owns the script, its unit and its files.
 package nodeservice
 
 import (
@@ -23,33 +22,33 @@ type Args struct {
 	Description string
 	// Script is for sh. It starts with the node, and again a second after it ends.
 	Script string
-	// Files are what else it needs: text by absolute path in the node.
+	// Files of the service: text by absolute path in the node.
 	Files map[string]string
-	// Undo is for sh -eu. It runs in the node when the service has been removed, and
-	// takes back what that did besides its files; it must accept that nothing was done.
+	// Undo is for sh -eu. It runs in the node after the removal of the service and
+	// reverts what that did besides its files. It must succeed if there is nothing to
+	// revert.
 	Undo string
-	// Triggers have the service installed anew when one of them changes. The cluster's
-	// ID belongs to them: a node that was made anew knows nothing.
+	// Triggers reinstall the service when one of them changes. The cluster's ID must be
+	// among them: a recreated node does not have the service.
 	Triggers pulumi.ArrayInput
 }
 
-// New registers the service. opts must bring the command provider, whose environment
-// must let the docker command find the daemon, and may say with what the node goes
-// (pulumi.DeletedWith), which then needs no removal. A node that is not there or does
-// not run needs none either.
+// New registers the service. opts must bring the command provider, in whose environment
+// the docker command must find the daemon. With pulumi.DeletedWith in opts, the service
+// is deleted with that resource. A node that does not exist or run needs no removal.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*local.Command, error) {
 	return local.NewCommand(ctx, name, &local.CommandArgs{
 		Create:   pulumi.String(findDaemon + "exec docker exec -i " + args.Node + " sh -eu"),
 		Stdin:    pulumi.String(args.install()),
 		Delete:   pulumi.String(findDaemon + args.removeIfThere()),
 		Triggers: args.Triggers,
-		// In the other order the removal of the old one would hit the new one, in a
-		// node of the same name.
+		// Otherwise the deletion of the old service would remove the new one from a node
+		// of the same name.
 	}, append(opts, pulumi.DeleteBeforeReplace(true))...)
 }
 
-// findDaemon helps where setup has started the daemon: it is not at the place where
-// docker looks by itself.
+// findDaemon finds a daemon that setup has started, which is not at docker's default
+// address.
 const findDaemon = `if [ -z "${DOCKER_HOST:-}" ] && [ -S /run/meshwright/docker.sock ] && ! docker version >/dev/null 2>&1; then
   export DOCKER_HOST=unix:///run/meshwright/docker.sock
 fi
@@ -59,8 +58,8 @@ func (a *Args) script() string { return "/usr/local/bin/" + a.Service }
 
 func (a *Args) unit() string { return "/etc/systemd/system/" + a.Service + ".service" }
 
-// install is a script for the node that installs and starts the service, or has it
-// take up what has changed.
+// install is a script for the node that installs and starts the service, or restarts it
+// after a change.
 func (a *Args) install() string {
 	var b strings.Builder
 	write := func(file, text string) { fmt.Fprintf(&b, "cat > %s <<'END'\n%sEND\n", file, text) }
@@ -87,8 +86,8 @@ systemctl restart %[2]s.service
 	return b.String()
 }
 
-// removeIfThere is a script for the host. Its standard input is the installation's,
-// so that it brings the removal's along.
+// removeIfThere is a script for the host. It contains the script for the node, because
+// its standard input is that of the installation.
 func (a *Args) removeIfThere() string {
 	return fmt.Sprintf(`set -eu
 running=$(docker ps --quiet --filter 'name=^/?%[1]s$')
@@ -98,7 +97,7 @@ exec docker exec -i %[1]s sh -eu <<'REMOVE'
 `, a.Node, a.remove())
 }
 
-// remove is a script for the node that leaves nothing of the service.
+// remove is a script for the node that removes the service completely.
 func (a *Args) remove() string {
 	files := append(slices.Sorted(maps.Keys(a.Files)), a.script(), a.unit())
 	return fmt.Sprintf(`[ ! -e %[1]s ] || systemctl disable --quiet --now %[2]s.service
