@@ -106,7 +106,7 @@ func (p *Provider) settle(ctx context.Context, urn resource.URN, do func() error
 func cutShort(ctx context.Context, err error) bool {
 	var waited *waitError
 	var answer apierrors.APIStatus
-	if errors.As(err, &waited) || asStatus(err, &answer) {
+	if errors.As(err, &waited) || errors.As(err, &answer) {
 		return false // of that they do say something
 	}
 	deadline, ok := ctx.Deadline()
@@ -136,16 +136,9 @@ func (c *cluster) mayCreate(ctx context.Context, obj *unstructured.Unstructured,
 	if err != nil {
 		return err
 	}
-	return existsError{apierrors.NewAlreadyExists(m.resource.GroupResource(), obj.GetName())}
+	return fmt.Errorf("%w; import it, delete it, or set upsertExistingObjects on the provider to take it over",
+		apierrors.NewAlreadyExists(m.resource.GroupResource(), obj.GetName()))
 }
-
-// existsError says what to do about an object that exists already.
-type existsError struct{ err error }
-
-func (e existsError) Error() string {
-	return e.err.Error() + "; import it, delete it, or set upsertExistingObjects on the provider to take it over"
-}
-func (e existsError) Unwrap() error { return e.err }
 
 // relinquish gives up the fields that manager owns and leaves the object.
 func (c *cluster) relinquish(ctx context.Context, obj *unstructured.Unstructured, manager string) error {
@@ -166,31 +159,15 @@ func (c *cluster) relinquish(ctx context.Context, obj *unstructured.Unstructured
 func leaveIgnored(obj, live *unstructured.Unstructured, manager string, ignore []string) {
 	for _, pattern := range ignore {
 		path, err := resource.ParsePropertyPath(pattern)
-		if err != nil {
-			continue
-		}
-		keys := make([]string, 0, len(path))
-		for _, k := range path {
-			key, ok := k.(string)
-			if !ok {
-				keys = nil
-				break
-			}
-			keys = append(keys, key)
-		}
-		if len(keys) == 0 {
+		keys := textKeys(path)
+		if err != nil || len(keys) == 0 || len(keys) != len(path) {
 			continue
 		}
 		ours, theirs := false, false
 		for _, f := range live.GetManagedFields() {
-			if f.FieldsV1 == nil || !owns(f.FieldsV1.Raw, keys) {
-				continue
-			}
-			if f.Manager == manager {
-				ours = true
-			} else {
-				theirs = true
-			}
+			owned := f.FieldsV1 != nil && owns(f.FieldsV1.Raw, keys)
+			ours = ours || owned && f.Manager == manager
+			theirs = theirs || owned && f.Manager != manager
 		}
 		if theirs && !ours {
 			unstructured.RemoveNestedField(obj.Object, keys...)
@@ -201,17 +178,11 @@ func leaveIgnored(obj, live *unstructured.Unstructured, manager string, ignore [
 // owns says whether managed fields, as the API server encodes them, have a path.
 func owns(fields []byte, keys []string) bool {
 	var tree map[string]any
-	if json.Unmarshal(fields, &tree) != nil {
-		return false
+	path := make([]string, len(keys))
+	for i, key := range keys {
+		path[i] = "f:" + key
 	}
-	for _, key := range keys {
-		next, ok := tree["f:"+key].(map[string]any)
-		if !ok {
-			return false
-		}
-		tree = next
-	}
-	return true
+	return json.Unmarshal(fields, &tree) == nil && mapAt(tree, path...) != nil
 }
 
 // lastState reads the object once more after an operation has ended badly, in

@@ -11,10 +11,10 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
+	watchtools "k8s.io/client-go/tools/watch"
 )
 
 // rewatch is how long a broken watch rests before it starts again.
@@ -36,20 +36,16 @@ func (e *waitError) Error() string {
 	if len(e.details) > 0 {
 		s += "; " + strings.Join(e.details, "; ")
 	}
-	if e.cause != nil {
-		s += " (" + describeEnd(e.cause) + ")"
+	switch {
+	case errors.Is(e.cause, context.DeadlineExceeded):
+		return s + " (timed out)"
+	case e.cause != nil:
+		return s + " (" + e.cause.Error() + ")"
 	}
 	return s
 }
 
 func (e *waitError) Unwrap() error { return e.cause }
-
-func describeEnd(err error) string {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return "timed out"
-	}
-	return err.Error()
-}
 
 // errFailed is the cause of a wait that ended because the object can no longer
 // become ready.
@@ -62,49 +58,43 @@ type readiness struct {
 	state  string // the state in words
 }
 
-// object is an endpoint and a name on it.
-type object struct {
-	client dynamic.ResourceInterface
-	name   string
-}
-
 // await watches one object until ready says that it is done. It returns the
 // last state of the object, also with an error, where it has one. A missing
 // object is a state, not an error: it may come.
-func await(ctx context.Context, o object, ready func(*unstructured.Unstructured) readiness, seen func(readiness)) (*unstructured.Unstructured, error) {
+func await(ctx context.Context, client dynamic.ResourceInterface, name string, ready func(*unstructured.Unstructured) readiness, seen func(readiness)) (*unstructured.Unstructured, error) {
 	var last *unstructured.Unstructured
-	var lastState readiness
-	judge := func(obj *unstructured.Unstructured) bool {
-		r := readiness{state: "it does not exist"}
-		if obj != nil {
-			r, last = ready(obj), obj
+	var state readiness
+	err := follow(ctx, client, single(name), func(items map[string]*unstructured.Unstructured) bool {
+		now := readiness{state: "it does not exist"}
+		if obj := items[name]; obj != nil {
+			now, last = ready(obj), obj
 		}
-		if r != lastState && seen != nil {
-			seen(r)
+		if now != state && seen != nil {
+			seen(now)
 		}
-		lastState = r
-		return r.done || r.failed
-	}
-	err := follow(ctx, o.client, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", o.name).String()},
-		func(items map[string]*unstructured.Unstructured) bool { return judge(items[o.name]) })
+		state = now
+		return now.done || now.failed
+	})
 	switch {
-	case lastState.done:
+	case state.done:
 		return last, nil
-	case lastState.failed:
-		return last, &waitError{state: lastState.state, cause: errFailed}
+	case state.failed:
+		err = errFailed
 	}
-	return last, &waitError{state: lastState.state, cause: err}
+	return last, &waitError{state: state.state, cause: err}
+}
+
+// single selects one object by its name.
+func single(name string) metav1.ListOptions {
+	return metav1.SingleObject(metav1.ObjectMeta{Name: name})
 }
 
 // follow keeps the listed objects up to date, by name, and calls done with them
 // after every change until it returns true or ctx ends. The map is follow's own.
 func follow(ctx context.Context, client dynamic.ResourceInterface, opts metav1.ListOptions, done func(map[string]*unstructured.Unstructured) bool) error {
 	for {
-		finished, err := followOnce(ctx, client, opts, done)
-		if finished {
-			return nil
-		}
-		if err != nil && !isTransient(err) {
+		err := followOnce(ctx, client, opts, done)
+		if err == nil || ctx.Err() == nil && !isTransient(err) {
 			return err
 		}
 		select {
@@ -115,53 +105,43 @@ func follow(ctx context.Context, client dynamic.ResourceInterface, opts metav1.L
 	}
 }
 
-func followOnce(ctx context.Context, client dynamic.ResourceInterface, opts metav1.ListOptions, done func(map[string]*unstructured.Unstructured) bool) (bool, error) {
+func followOnce(ctx context.Context, client dynamic.ResourceInterface, opts metav1.ListOptions, done func(map[string]*unstructured.Unstructured) bool) error {
 	list, err := client.List(ctx, opts)
 	if err != nil {
-		return false, err
+		return err
 	}
 	items := make(map[string]*unstructured.Unstructured, len(list.Items))
 	for i := range list.Items {
 		items[list.Items[i].GetName()] = &list.Items[i]
 	}
 	if done(items) {
-		return true, nil
+		return nil
 	}
 	opts.ResourceVersion = list.GetResourceVersion()
 	w, err := client.Watch(ctx, opts)
 	if err != nil {
-		return false, err
+		return err
 	}
-	defer w.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return false, context.Cause(ctx)
-		case event, ok := <-w.ResultChan():
-			if !ok {
-				return false, nil
-			}
-			obj, isObject := event.Object.(*unstructured.Unstructured)
-			switch {
-			case event.Type == watch.Error:
-				return false, apierrors.FromObject(event.Object)
-			case !isObject || event.Type == watch.Bookmark:
-				continue
-			case event.Type == watch.Deleted:
-				delete(items, obj.GetName())
-			default:
-				items[obj.GetName()] = obj
-			}
-			if done(items) {
-				return true, nil
-			}
+	_, err = watchtools.UntilWithoutRetry(ctx, w, func(event watch.Event) (bool, error) {
+		obj, isObject := event.Object.(*unstructured.Unstructured)
+		switch {
+		case event.Type == watch.Error:
+			return false, apierrors.FromObject(event.Object)
+		case !isObject || event.Type == watch.Bookmark:
+			return false, nil
+		case event.Type == watch.Deleted:
+			delete(items, obj.GetName())
+		default:
+			items[obj.GetName()] = obj
 		}
-	}
+		return done(items), nil
+	})
+	return err
 }
 
 // isTransient says whether a list or watch may be tried again.
 func isTransient(err error) bool {
-	return retryReason(err) != "" || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) ||
+	return errors.Is(err, watchtools.ErrWatchClosed) || retryReason(err) != "" || apierrors.IsResourceExpired(err) || apierrors.IsGone(err) ||
 		apierrors.IsInternalError(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled)
 }
 
@@ -175,28 +155,20 @@ func (p *Provider) awaitReady(ctx context.Context, c *cluster, urn resource.URN,
 	if err != nil {
 		return live, err
 	}
-	seen := func(r readiness) {
-		if !r.done {
-			p.Status(ctx, urn, r.state)
-		}
+	client, err := c.client(ctx, live, live.GetNamespace())
+	if err != nil {
+		return live, err
 	}
-	return c.awaitRules(ctx, live, rules, seen)
-}
-
-func (c *cluster) awaitRules(ctx context.Context, live *unstructured.Unstructured, rules []rule, seen func(readiness)) (*unstructured.Unstructured, error) {
 	for _, r := range rules {
-		client, err := c.client(ctx, live, live.GetNamespace())
-		if err != nil {
-			return live, err
-		}
 		var last *unstructured.Unstructured
-		if r.ready != nil {
-			if r.ready(live).done { // often so for what was ready before
-				continue
-			}
-			last, err = await(ctx, object{client, live.GetName()}, r.ready, seen)
-		} else {
+		if r.ready == nil {
 			err = r.wait(ctx)
+		} else if !r.ready(live).done { // often it is, for what was ready before
+			last, err = await(ctx, client, live.GetName(), r.ready, func(r readiness) {
+				if !r.done {
+					p.Status(ctx, urn, r.state)
+				}
+			})
 		}
 		if last != nil {
 			live = last
@@ -250,16 +222,15 @@ func (c *cluster) awaitGone(ctx context.Context, obj *unstructured.Unstructured)
 		return err
 	}
 	var last *unstructured.Unstructured
-	err = follow(ctx, client, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", obj.GetName()).String()},
-		func(items map[string]*unstructured.Unstructured) bool {
-			now := items[obj.GetName()]
-			// An object of another uid is somebody's new one.
-			if now == nil || obj.GetUID() != "" && now.GetUID() != obj.GetUID() {
-				return true
-			}
-			last = now
-			return false
-		})
+	err = follow(ctx, client, single(obj.GetName()), func(items map[string]*unstructured.Unstructured) bool {
+		now := items[obj.GetName()]
+		// An object of another uid is somebody's new one.
+		if now == nil || obj.GetUID() != "" && now.GetUID() != obj.GetUID() {
+			return true
+		}
+		last = now
+		return false
+	})
 	if err == nil || isGone(err) {
 		return nil
 	}

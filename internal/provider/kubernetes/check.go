@@ -43,10 +43,7 @@ func (p *Provider) Check(ctx context.Context, req plugin.CheckRequest) (plugin.C
 	case isPatch(req.Type, obj.GetKind()) && isEmpty(metadata["name"]):
 		return fail("metadata", "a patch resource needs the metadata.name of the object to patch")
 	}
-	for _, field := range readOnly {
-		unstructured.RemoveNestedField(obj.Object, "metadata", field)
-	}
-
+	removeReadOnly(obj)
 	var old *unstructured.Unstructured
 	if len(req.Olds) > 0 {
 		old = &unstructured.Unstructured{Object: toTree(req.Olds)}

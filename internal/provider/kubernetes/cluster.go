@@ -1,9 +1,11 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"strings"
 	"sync"
@@ -15,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	utilnet "k8s.io/apimachinery/pkg/util/net"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
@@ -100,33 +103,29 @@ func (c *cluster) reach(ctx context.Context, preview bool) error {
 	if preview && failed != nil && time.Since(failedAt) < failureTime {
 		return failed // every resource asks, and each would wait
 	}
-	limit := reachTimeout
-	if !preview {
-		limit = startTimeout
+	limit := startTimeout
+	if preview {
+		limit = reachTimeout
 	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	for {
-		err := c.ping(ctx)
-		if err == nil {
-			c.mu.Lock()
-			c.reached = true
-			c.mu.Unlock()
-			return nil
-		}
-		if preview || !refusedConnection(err) {
-			err = fmt.Errorf("%w: %w", errUnreachable, err)
-			c.mu.Lock()
-			c.failed, c.failedAt = err, time.Now()
-			c.mu.Unlock()
-			return err
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%w: %w", errUnreachable, err)
-		case <-time.After(200 * time.Millisecond):
-		}
+	var err error
+	_ = wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, limit, true, func(ctx context.Context) (bool, error) {
+		err = c.ping(ctx)
+		return err == nil || preview || !refusedConnection(err), nil
+	})
+	if err == nil {
+		err = ctx.Err() // it ended before the first call
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil {
+		c.reached = true
+		return nil
+	}
+	why := fmt.Errorf("%w: %w", errUnreachable, err)
+	if preview || !refusedConnection(err) {
+		c.failed, c.failedAt = why, time.Now()
+	}
+	return why
 }
 
 func (c *cluster) ping(ctx context.Context) error {
@@ -186,11 +185,7 @@ func noMatch(gvk schema.GroupVersionKind) error {
 func (c *cluster) forget(group string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for gvk := range c.mappings {
-		if gvk.Group == group {
-			delete(c.mappings, gvk)
-		}
-	}
+	maps.DeleteFunc(c.mappings, func(gvk schema.GroupVersionKind, _ mapping) bool { return gvk.Group == group })
 }
 
 // client returns the endpoint of the object's kind in its namespace. It sets
@@ -201,16 +196,14 @@ func (c *cluster) client(ctx context.Context, obj *unstructured.Unstructured, fa
 	if err != nil {
 		return nil, err
 	}
-	if !m.namespaced {
-		if obj.GetNamespace() != "" {
-			obj.SetNamespace("")
-		}
-		return c.dynamic.Resource(m.resource), nil
+	namespace := ""
+	if m.namespaced {
+		namespace = cmp.Or(obj.GetNamespace(), fallback)
 	}
-	if obj.GetNamespace() == "" {
-		obj.SetNamespace(fallback)
+	if obj.GetNamespace() != namespace {
+		obj.SetNamespace(namespace)
 	}
-	return c.dynamic.Resource(m.resource).Namespace(obj.GetNamespace()), nil
+	return c.dynamic.Resource(m.resource).Namespace(namespace), nil
 }
 
 func (c *cluster) get(ctx context.Context, obj *unstructured.Unstructured, fallback string) (*unstructured.Unstructured, error) {

@@ -38,13 +38,13 @@ type config struct {
 // than was asked.
 var refused = map[string]func(resource.PropertyValue) bool{
 	"alwaysRender":          isTrue,
-	"enableServerSideApply": func(v resource.PropertyValue) bool { return v.HasValue() && !v.IsComputed() && !isTrue(v) },
+	"enableServerSideApply": func(v resource.PropertyValue) bool { return isSet(v) && !isTrue(v) },
 	"renderYamlToDirectory": isText,
 	"strictMode":            isTrue,
 	// No plugin of Helm's is run.
 	"helmReleaseSettings.pluginsPath": isText,
 	// It would cut the watches by which readiness is awaited.
-	"kubeClientSettings.timeout": func(v resource.PropertyValue) bool { return v.HasValue() && !v.IsComputed() },
+	"kubeClientSettings.timeout": isSet,
 }
 
 // CheckConfig refuses options that the embedded provider does not have.
@@ -177,6 +177,8 @@ func isTrue(v resource.PropertyValue) bool {
 	return v.IsBool() && v.BoolValue() || v.IsString() && v.StringValue() == "true"
 }
 
+func isSet(v resource.PropertyValue) bool { return v.HasValue() && !v.IsComputed() }
+
 func isText(v resource.PropertyValue) bool { return v.IsString() && v.StringValue() != "" }
 
 func flag(in resource.PropertyMap, key resource.PropertyKey, env string) bool {
@@ -201,10 +203,7 @@ func number(in resource.PropertyMap, key resource.PropertyKey, env string) float
 	if v, ok := in[key]; ok && v.IsNumber() {
 		return v.NumberValue()
 	}
-	n, err := strconv.ParseFloat(text(in, key, env), 64)
-	if err != nil {
-		return 0
-	}
+	n, _ := strconv.ParseFloat(text(in, key, env), 64) // 0 for none
 	return n
 }
 
@@ -214,10 +213,8 @@ func nested(in resource.PropertyMap, key resource.PropertyKey) resource.Property
 	case ok && v.IsObject():
 		return v.ObjectValue()
 	case ok && v.IsString(): // JSON, from the stack's configuration
-		m, err := parseJSON(v.StringValue())
-		if err == nil {
-			return m
-		}
+		m, _ := parseJSON(v.StringValue())
+		return m
 	}
 	return nil
 }

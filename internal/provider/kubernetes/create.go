@@ -81,9 +81,7 @@ func (p *Provider) previewCreate(ctx context.Context, conf config, c *cluster, r
 		return asGiven
 	}
 	unstructured.RemoveNestedField(live.Object, "status")
-	for _, field := range readOnly { // of an object that does not exist
-		unstructured.RemoveNestedField(live.Object, "metadata", field)
-	}
+	removeReadOnly(live) // the object does not exist
 	return plugin.CreateResponse{Properties: checkpoint(live, inputs, req.Properties, inputs.GetAPIVersion(), manager)}
 }
 

@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
@@ -56,23 +57,12 @@ func (p *Provider) Diff(ctx context.Context, req plugin.DiffRequest) (plugin.Dif
 		p.markImmutable(ctx, conf, c, after, fieldManager(after, manager, req.URN), changes)
 	}
 
-	res := plugin.DiffResponse{Changes: plugin.DiffNone}
-	if len(changes) > 0 {
-		res.Changes = plugin.DiffSome
-		res.DetailedDiff = detailed(asGiven(changes, given))
-		for _, ch := range changes {
-			if ch.isReplace() {
-				res.ReplaceKeys = append(res.ReplaceKeys, keyOf(ch.path.String()))
-			}
-		}
-	}
+	res := answer(changes)
+	res.DetailedDiff = answer(asGiven(changes, given)).DetailedDiff
 	if annotation(after, annReplaceUnready) == "true" && p.unready(ctx, c, req.URN, live) {
-		res.Changes = plugin.DiffSome
 		path := resource.PropertyPath{"metadata", "annotations", annReplaceUnready}.String()
+		res.Changes = plugin.DiffSome
 		res.ReplaceKeys = append(res.ReplaceKeys, keyOf(path))
-		if res.DetailedDiff == nil {
-			res.DetailedDiff = map[string]plugin.PropertyDiff{}
-		}
 		res.DetailedDiff[path] = plugin.PropertyDiff{Kind: plugin.DiffUpdateReplace}
 	}
 	res.DeleteBeforeReplace = len(res.ReplaceKeys) > 0 &&
@@ -134,7 +124,7 @@ func (p *Provider) markImmutable(ctx context.Context, conf config, c *cluster, o
 	}
 	_, err := c.patch(ctx, obj.DeepCopy(), patchOptions{manager: manager, namespace: conf.namespace, force: true, dryRun: true})
 	var status apierrors.APIStatus
-	if err == nil || !asStatus(err, &status) || !apierrors.IsInvalid(err) || status.Status().Details == nil {
+	if err == nil || !errors.As(err, &status) || !apierrors.IsInvalid(err) || status.Status().Details == nil {
 		return
 	}
 	for _, cause := range status.Status().Details.Causes {

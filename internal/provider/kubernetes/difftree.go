@@ -100,28 +100,38 @@ func ignored(c change, ignore []string) bool {
 // parent. field is dotted, without indices: spec.template covers
 // spec.template.spec.containers[0].image.
 func (c change) under(field string) bool {
-	var keys []string
-	for _, k := range c.path {
-		if s, ok := k.(string); ok {
-			keys = append(keys, s)
-		}
-	}
-	want := strings.Split(field, ".")
+	keys, want := textKeys(c.path), strings.Split(field, ".")
 	n := min(len(keys), len(want))
 	return slices.Equal(keys[:n], want[:n])
 }
 
+// textKeys are the keys of a path without its indices.
+func textKeys(path resource.PropertyPath) []string {
+	var keys []string
+	for _, k := range path {
+		if s, ok := k.(string); ok {
+			keys = append(keys, s)
+		}
+	}
+	return keys
+}
+
 func (c change) isReplace() bool { return c.kind.IsReplace() }
 
-// detailed turns changes into the engine's form. A deletion is shown from the
-// inputs, since the live object has more below it than was asked for.
-func detailed(changes []change) map[string]plugin.PropertyDiff {
-	out := make(map[string]plugin.PropertyDiff, len(changes))
+// answer turns changes into the engine's form.
+func answer(changes []change) plugin.DiffResponse {
+	res := plugin.DiffResponse{Changes: plugin.DiffNone, DetailedDiff: map[string]plugin.PropertyDiff{}}
 	for _, c := range changes {
+		res.Changes = plugin.DiffSome
+		// A deletion is shown from the inputs, since the live object has more below it
+		// than was asked for.
 		deletes := c.kind == plugin.DiffDelete || c.kind == plugin.DiffDeleteReplace
-		out[c.path.String()] = plugin.PropertyDiff{Kind: c.kind, InputDiff: deletes}
+		res.DetailedDiff[c.path.String()] = plugin.PropertyDiff{Kind: c.kind, InputDiff: deletes}
+		if c.isReplace() {
+			res.ReplaceKeys = append(res.ReplaceKeys, keyOf(c.path.String()))
+		}
 	}
-	return out
+	return res
 }
 
 func keyOf(s string) resource.PropertyKey { return resource.PropertyKey(s) }

@@ -30,8 +30,6 @@ func applyError(err error, manager string) error {
 // errTerminating is an object of the same name that is still being deleted.
 var errTerminating = errors.New("an object of this name is still being deleted; see its finalizers")
 
-func asStatus(err error, target *apierrors.APIStatus) bool { return errors.As(err, target) }
-
 func refusedConnection(err error) bool {
 	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) ||
 		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
@@ -67,7 +65,7 @@ func retryReason(err error) string {
 
 func isNamespaceMissing(err error) bool {
 	var status apierrors.APIStatus
-	if !apierrors.IsNotFound(err) || !asStatus(err, &status) {
+	if !apierrors.IsNotFound(err) || !errors.As(err, &status) {
 		return false
 	}
 	d := status.Status().Details
@@ -75,16 +73,8 @@ func isNamespaceMissing(err error) bool {
 }
 
 func isTerminatingNamespace(err error) bool {
-	var status apierrors.APIStatus
-	if !apierrors.IsForbidden(err) || !asStatus(err, &status) || status.Status().Details == nil {
-		return false
-	}
-	for _, cause := range status.Status().Details.Causes {
-		if cause.Type == corev1.NamespaceTerminatingCause {
-			return true
-		}
-	}
-	return false
+	var status *apierrors.StatusError
+	return errors.As(err, &status) && apierrors.IsForbidden(status) && apierrors.HasStatusCause(status, corev1.NamespaceTerminatingCause)
 }
 
 // isGone says whether an object, or the kind of it, does not exist.

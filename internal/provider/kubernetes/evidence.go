@@ -3,7 +3,7 @@ package kubernetes
 import (
 	"context"
 	"fmt"
-	"sort"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -77,7 +77,7 @@ func (c *cluster) podDetails(ctx context.Context, obj *unstructured.Unstructured
 			out = append(out, podProblems(&pod)...)
 		}
 	}
-	sort.Strings(out)
+	slices.Sort(out)
 	return out
 }
 
@@ -90,7 +90,7 @@ func podProblems(pod *corev1.Pod) []string {
 			out = append(out, fmt.Sprintf("%s: %s: %s", name, c.Reason, c.Message))
 		}
 	}
-	for _, s := range append(append([]corev1.ContainerStatus{}, pod.Status.InitContainerStatuses...), pod.Status.ContainerStatuses...) {
+	for _, s := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
 		who := fmt.Sprintf("%s, container %s", name, s.Name)
 		switch {
 		case s.State.Waiting != nil && s.State.Waiting.Reason != "PodInitializing":

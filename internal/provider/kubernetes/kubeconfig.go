@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,19 +48,9 @@ func parseKubeconfig(v resource.PropertyValue) (*api.Config, error) {
 				path = filepath.Join(home, rest)
 			}
 		}
-		raw, err := os.ReadFile(path)
+		cfg, err := clientcmd.LoadFromFile(path)
 		if err != nil {
 			return nil, fmt.Errorf("kubeconfig is neither a file that can be read nor its contents: %w", err)
-		}
-		cfg, err := clientcmd.Load(raw)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range cfg.Clusters {
-			c.LocationOfOrigin = path
-		}
-		for _, u := range cfg.AuthInfos {
-			u.LocationOfOrigin = path
 		}
 		return cfg, clientcmd.ResolveLocalPaths(cfg)
 	}
@@ -84,16 +75,14 @@ func clientConfig(in resource.PropertyMap) (clientcmd.ClientConfig, error) {
 }
 
 // restConfig returns the client configuration and the context's namespace.
-func restConfig(in resource.PropertyMap) (*rest.Config, string, error) {
+func restConfig(in resource.PropertyMap) (cfg *rest.Config, namespace string, err error) {
 	cc, err := clientConfig(in)
-	if err != nil {
-		return nil, "", fmt.Errorf("%w: %w", errKubeconfig, err)
+	if err == nil {
+		cfg, err = cc.ClientConfig()
 	}
-	cfg, err := cc.ClientConfig()
-	if err != nil {
-		return nil, "", fmt.Errorf("%w: %w", errKubeconfig, err)
+	if err == nil {
+		namespace, _, err = cc.Namespace()
 	}
-	namespace, _, err := cc.Namespace()
 	if err != nil {
 		return nil, "", fmt.Errorf("%w: %w", errKubeconfig, err)
 	}
@@ -124,10 +113,7 @@ func activeCluster(in resource.PropertyMap) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	name := text(in, "context", "")
-	if name == "" {
-		name = raw.CurrentContext
-	}
+	name := cmp.Or(text(in, "context", ""), raw.CurrentContext)
 	cluster := text(in, "cluster", "")
 	if ctx := raw.Contexts[name]; cluster == "" && ctx != nil {
 		cluster = ctx.Cluster

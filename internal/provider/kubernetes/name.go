@@ -25,15 +25,11 @@ const (
 
 // autoname returns the name of a resource whose program gives none.
 func autoname(urn resource.URN, seed []byte, opts *plugin.AutonamingOptions) (string, error) {
-	if opts != nil {
-		switch opts.Mode {
-		case plugin.AutonamingModeDisabled:
-			return "", errors.New("automatic naming is disabled; give the resource a metadata.name")
-		default:
-			if opts.ProposedName != "" {
-				return opts.ProposedName, nil
-			}
-		}
+	switch {
+	case opts != nil && opts.Mode == plugin.AutonamingModeDisabled:
+		return "", errors.New("automatic naming is disabled; give the resource a metadata.name")
+	case opts != nil && opts.ProposedName != "":
+		return opts.ProposedName, nil
 	}
 	return resource.NewUniqueName(seed, urn.Name()+"-", 0, 0, nil)
 }

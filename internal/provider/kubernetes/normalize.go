@@ -14,6 +14,12 @@ var readOnly = []string{
 	"generation", "managedFields", "resourceVersion", "selfLink", "uid",
 }
 
+func removeReadOnly(obj *unstructured.Unstructured) {
+	for _, field := range readOnly {
+		unstructured.RemoveNestedField(obj.Object, "metadata", field)
+	}
+}
+
 // normalize returns the object in the form in which the API server would store
 // it, as far as that is known here: quantities and integers of built-in kinds
 // in canonical form, empty optional fields left out, a Secret's stringData moved
@@ -22,9 +28,7 @@ var readOnly = []string{
 // their form. obj stays as it is.
 func normalize(obj *unstructured.Unstructured) *unstructured.Unstructured {
 	out := obj.DeepCopy()
-	for _, field := range readOnly {
-		unstructured.RemoveNestedField(out.Object, "metadata", field)
-	}
+	removeReadOnly(out)
 	if isSecret(out) {
 		mergeStringData(out.Object)
 	}

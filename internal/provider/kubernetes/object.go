@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"math"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/meshwright/meshwright/internal/provider"
 )
 
 // Objects are handled as JSON trees (map[string]any, []any, string, bool, int64
@@ -16,24 +19,16 @@ import (
 // secretness, which is put back from the inputs by markSecrets.
 const unknown = plugin.UnknownStringValue
 
-// Keys of JSON Schema inside a CustomResourceDefinition, whose dashes the SDKs
-// cannot write.
-var dashed = map[string]string{
-	"x_kubernetes_embedded_resource":       "x-kubernetes-embedded-resource",
-	"x_kubernetes_int_or_string":           "x-kubernetes-int-or-string",
-	"x_kubernetes_list_map_keys":           "x-kubernetes-list-map-keys",
-	"x_kubernetes_list_type":               "x-kubernetes-list-type",
-	"x_kubernetes_map_type":                "x-kubernetes-map-type",
-	"x_kubernetes_preserve_unknown_fields": "x-kubernetes-preserve-unknown-fields",
-	"x_kubernetes_validations":             "x-kubernetes-validations",
-}
-
-var underscored = func() map[string]string {
-	m := map[string]string{}
-	for k, v := range dashed {
-		m[v] = k
+// dashed are keys of JSON Schema inside a CustomResourceDefinition by how the SDKs
+// write them, which cannot write dashes; underscored is the other way round.
+var dashed, underscored = func() (map[string]string, map[string]string) {
+	to, from := map[string]string{}, map[string]string{}
+	for _, name := range strings.Fields("embedded-resource int-or-string list-map-keys list-type map-type preserve-unknown-fields validations") {
+		key := "x-kubernetes-" + name
+		sdk := strings.ReplaceAll(key, "-", "_")
+		to[sdk], from[key] = key, sdk
 	}
-	return m
+	return to, from
 }()
 
 // inSDK is a tree's key as the SDKs write it.
@@ -41,84 +36,57 @@ func inSDK(key string) string { return cmp.Or(underscored[key], key) }
 
 // toTree turns properties into a tree, leaving out nulls.
 func toTree(m resource.PropertyMap) map[string]any {
-	out := make(map[string]any, len(m))
-	for k, v := range m {
-		tree, ok := toValue(v)
-		if !ok {
-			continue
-		}
-		out[cmp.Or(dashed[string(k)], string(k))] = tree
-	}
-	return out
+	undashed := func(key string) (string, bool) { return dashed[key], dashed[key] != "" }
+	return withoutNulls(provider.PlainMap(m).MapRepl(undashed, treeValue)).(map[string]any)
 }
 
-// toValue returns false for a null.
-func toValue(v resource.PropertyValue) (any, bool) {
+// treeValue is for MapRepl: it returns what a tree has in place of a plain value, null
+// for what it cannot have.
+func treeValue(v resource.PropertyValue) (any, bool) {
 	switch {
-	case v.IsSecret():
-		return toValue(v.SecretValue().Element)
 	case v.IsComputed():
 		return unknown, true
-	case v.IsOutput():
-		if out := v.OutputValue(); out.Known {
-			return toValue(out.Element)
-		}
-		return unknown, true
-	case v.IsString():
-		return v.StringValue(), true
-	case v.IsBool():
-		return v.BoolValue(), true
 	case v.IsNumber():
 		n := v.NumberValue()
 		if n == math.Trunc(n) && math.Abs(n) < 1<<53 {
 			return int64(n), true
 		}
-		return n, true
-	case v.IsArray():
-		list := make([]any, 0, len(v.ArrayValue()))
-		for _, e := range v.ArrayValue() {
-			if tree, ok := toValue(e); ok {
-				list = append(list, tree)
-			}
-		}
-		return list, true
-	case v.IsObject():
-		return toTree(v.ObjectValue()), true
+	case v.IsAsset(), v.IsArchive(), v.IsResourceReference():
+		return nil, true
 	}
 	return nil, false
 }
 
 // toProperties is the way back.
 func toProperties(tree map[string]any) resource.PropertyMap {
-	out := make(resource.PropertyMap, len(tree))
-	for k, v := range tree {
-		if v == nil {
-			continue
-		}
-		out[keyOf(inSDK(k))] = toProperty(v)
-	}
-	return out
+	return toProperty(tree).ObjectValue()
 }
 
 func toProperty(v any) resource.PropertyValue {
+	return resource.NewPropertyValueRepl(withoutNulls(v), func(key string) (resource.PropertyKey, bool) { return keyOf(inSDK(key)), true },
+		func(v any) (resource.PropertyValue, bool) { return provider.Unknown(), v == unknown })
+}
+
+func withoutNulls(v any) any {
 	switch v := v.(type) {
 	case map[string]any:
-		return resource.NewProperty(toProperties(v))
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			if e != nil {
+				out[k] = withoutNulls(e)
+			}
+		}
+		return out
 	case []any:
-		list := make([]resource.PropertyValue, len(v))
-		for i, e := range v {
-			list[i] = toProperty(e)
+		out := make([]any, 0, len(v))
+		for _, e := range v {
+			if e != nil {
+				out = append(out, withoutNulls(e))
+			}
 		}
-		return resource.NewProperty(list)
-	case string:
-		if v == unknown {
-			return resource.MakeComputed(resource.NewProperty(""))
-		}
-		return resource.NewProperty(v)
-	case nil:
-		return resource.NewNullProperty()
+		return out
 	}
-	return resource.NewPropertyValue(v)
+	return v
 }
 
 func hasUnknown(v any) bool {

@@ -1,8 +1,9 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
-	"fmt"
+	"errors"
 	"log/slog"
 	"path/filepath"
 	"sync"
@@ -55,14 +56,10 @@ var _ plugin.Provider = (*Provider)(nil)
 func New(o Options) plugin.Provider { return newProvider(o) }
 
 func newProvider(o Options) *Provider {
-	log := o.Log
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	p := &Provider{opts: o, log: log}
+	p := &Provider{opts: o, log: cmp.Or(o.Log, slog.New(slog.DiscardHandler))}
 	p.Package, p.Version = "kubernetes", version
 	p.renderer = p.render
-	p.cluster = unreachableCluster(fmt.Errorf("the provider is not configured"))
+	p.cluster = unreachableCluster(errors.New("the provider is not configured"))
 	return p
 }
 

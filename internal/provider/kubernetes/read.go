@@ -160,9 +160,7 @@ func keepStringData(given, canonical, now, out map[string]any) {
 func importedInputs(live *unstructured.Unstructured) *unstructured.Unstructured {
 	out := live.DeepCopy()
 	delete(out.Object, "status")
-	for _, field := range readOnly {
-		unstructured.RemoveNestedField(out.Object, "metadata", field)
-	}
+	removeReadOnly(out)
 	for _, key := range []string{lastApplied, "deployment.kubernetes.io/revision"} {
 		unstructured.RemoveNestedField(out.Object, "metadata", "annotations", key)
 	}

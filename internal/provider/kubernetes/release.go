@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"reflect"
+	"slices"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
@@ -104,56 +106,13 @@ func releaseValues(in resource.PropertyMap, nulls bool) (map[string]any, error) 
 		}
 	}
 	if v := provider.Plain(in["values"]); v.IsObject() {
-		out = chartutil.CoalesceTables(valueTree(v, nulls).(map[string]any), out)
+		// With nulls, which in Helm take a default away.
+		out = chartutil.CoalesceTables(v.ObjectValue().MapRepl(nil, treeValue), out)
 	}
 	if !nulls {
 		out = withoutNulls(out).(map[string]any)
 	}
 	return out, nil
-}
-
-// valueTree is toValue with nulls, which in Helm take a default away.
-func valueTree(v resource.PropertyValue, nulls bool) any {
-	switch {
-	case v.IsObject():
-		out := map[string]any{}
-		for k, e := range v.ObjectValue() {
-			if nulls || !e.IsNull() {
-				out[string(k)] = valueTree(e, nulls)
-			}
-		}
-		return out
-	case v.IsArray():
-		out := []any{}
-		for _, e := range v.ArrayValue() {
-			out = append(out, valueTree(e, nulls))
-		}
-		return out
-	}
-	tree, _ := toValue(v)
-	return tree
-}
-
-func withoutNulls(v any) any {
-	switch v := v.(type) {
-	case map[string]any:
-		out := make(map[string]any, len(v))
-		for k, e := range v {
-			if e != nil {
-				out[k] = withoutNulls(e)
-			}
-		}
-		return out
-	case []any:
-		out := make([]any, 0, len(v))
-		for _, e := range v {
-			if e != nil {
-				out = append(out, withoutNulls(e))
-			}
-		}
-		return out
-	}
-	return v
 }
 
 // checkRelease completes a release's inputs: name, namespace, timeout, and what
@@ -162,25 +121,23 @@ func withoutNulls(v any) any {
 func (p *Provider) checkRelease(ctx context.Context, req plugin.CheckRequest) (plugin.CheckResponse, error) {
 	conf, _ := p.configured()
 	in := req.News.Copy()
-	delete(in, "compat") // a marker of the SDK's that is no input
-	for _, computed := range []resource.PropertyKey{"checksum", "resourceNames", "status"} {
-		delete(in, computed)
+	fail := func(property string, err error) (plugin.CheckResponse, error) {
+		return plugin.CheckResponse{Properties: in, Failures: []plugin.CheckFailure{{Property: keyOf(property), Reason: err.Error()}}}, nil
 	}
-	for k, v := range in {
-		if v.IsNull() {
-			delete(in, k)
-		}
-	}
+	// What is computed is no input, and compat is a marker of the SDK's.
+	notInputs := []resource.PropertyKey{"checksum", "compat", "resourceNames", "status"}
+	maps.DeleteFunc(in, func(k resource.PropertyKey, v resource.PropertyValue) bool {
+		return v.IsNull() || slices.Contains(notInputs, k)
+	})
 	if isEmptyProperty(in["name"]) {
-		if old := provider.Plain(req.Olds["name"]); old.IsString() && old.StringValue() != "" {
-			in["name"] = old
-		} else {
-			name, err := autoname(req.URN, req.RandomSeed, req.Autonaming)
-			if err != nil {
-				return plugin.CheckResponse{Properties: req.News, Failures: []plugin.CheckFailure{{Property: "name", Reason: err.Error()}}}, nil
+		name := provider.Text(req.Olds["name"])
+		if name == "" {
+			var err error
+			if name, err = autoname(req.URN, req.RandomSeed, req.Autonaming); err != nil {
+				return fail("name", err)
 			}
-			in["name"] = resource.NewProperty(name)
 		}
+		in["name"] = resource.NewProperty(name)
 	}
 	if isEmptyProperty(in["namespace"]) {
 		in["namespace"] = resource.NewProperty(conf.namespace)
@@ -199,9 +156,6 @@ func (p *Provider) checkRelease(ctx context.Context, req plugin.CheckRequest) (p
 		return plugin.CheckResponse{Properties: in}, nil
 	}
 
-	fail := func(property string, err error) (plugin.CheckResponse, error) {
-		return plugin.CheckResponse{Properties: in, Failures: []plugin.CheckFailure{{Property: keyOf(property), Reason: err.Error()}}}, nil
-	}
 	rel, err := decodeRelease(in)
 	if err != nil {
 		return fail("values", err)
@@ -286,19 +240,21 @@ func isEmptyProperty(v resource.PropertyValue) bool {
 	return v.IsNull() || v.IsString() && v.StringValue() == ""
 }
 
+// releaseInputsOf returns the inputs of a release, from its state where there are none.
+func releaseInputsOf(inputs, state resource.PropertyMap) resource.PropertyMap {
+	if in := provider.Plain(state[keyInputs]); len(inputs) == 0 && in.IsObject() {
+		return in.ObjectValue()
+	}
+	return inputs
+}
+
 // diffRelease compares inputs; another name or namespace is another release. A
 // release that a refresh found failed or unfinished is updated. What follows from
 // rendering the chart counts where both sides have it: not while an input is
 // unknown, nor against a state of the official provider, which does not render
 // and writes the chart's own version instead.
 func (p *Provider) diffRelease(req plugin.DiffRequest) (plugin.DiffResponse, error) {
-	olds := req.OldInputs
-	if len(olds) == 0 {
-		if in := provider.Plain(req.OldOutputs[keyInputs]); in.IsObject() {
-			olds = in.ObjectValue()
-		}
-	}
-	before, after := stated(toTree(olds)), stated(toTree(req.NewInputs))
+	before, after := stated(toTree(releaseInputsOf(req.OldInputs, req.OldOutputs))), stated(toTree(req.NewInputs))
 	if before["checksum"] == nil && after["checksum"] != nil && after["version"] == nil {
 		delete(before, "version")
 	}
@@ -318,24 +274,14 @@ func (p *Provider) diffRelease(req plugin.DiffRequest) (plugin.DiffResponse, err
 		}
 		changes = append(changes, ch)
 	}
-	res := plugin.DiffResponse{Changes: plugin.DiffNone, DetailedDiff: detailed(changes)}
+	res := answer(changes)
 	for path, d := range res.DetailedDiff {
 		d.InputDiff = true
 		res.DetailedDiff[path] = d
 	}
-	status := provider.Plain(req.OldOutputs["status"])
-	if status.IsObject() {
-		if now := status.ObjectValue()["status"]; now.IsString() && now.StringValue() != "deployed" {
-			res.DetailedDiff["status"] = plugin.PropertyDiff{Kind: plugin.DiffUpdate}
-		}
-	}
-	if len(res.DetailedDiff) > 0 {
+	if now, ok := mapAt(toTree(req.OldOutputs), "status")["status"].(string); ok && now != "deployed" {
 		res.Changes = plugin.DiffSome
-	}
-	for _, ch := range changes {
-		if ch.isReplace() {
-			res.ReplaceKeys = append(res.ReplaceKeys, keyOf(ch.path.String()))
-		}
+		res.DetailedDiff["status"] = plugin.PropertyDiff{Kind: plugin.DiffUpdate}
 	}
 	return res, nil
 }

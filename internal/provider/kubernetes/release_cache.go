@@ -8,26 +8,17 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"sync"
 
+	"golang.org/x/sync/singleflight"
 	"helm.sh/helm/v3/pkg/chartutil"
 )
 
 // renders keeps what charts render to: the definitions of Istio's kinds alone
 // take half a CPU second, every cluster has them, and every preview asks. It
-// holds checksums and names, nothing of the values, in memory for the process
-// and as files for the next one.
+// holds checksums and names, nothing of the values, as files.
 type renders struct {
-	dir string // empty keeps no files
-
-	mu   sync.Mutex
-	done map[string]*renderOnce
-}
-
-type renderOnce struct {
-	once   sync.Once
-	result rendering
-	err    error
+	dir    string
+	flight singleflight.Group
 }
 
 // maxRenders is how many files the cache keeps before it starts afresh.
@@ -62,41 +53,22 @@ func renderKey(path string, rel *releaseInputs) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// get returns the rendering of key, made once. An error is kept for those who
-// wait for it and no longer.
+// get returns the rendering of key, which those who ask at once wait for together.
 func (r *renders) get(key string, render func() (rendering, error)) (rendering, error) {
-	r.mu.Lock()
-	if r.done == nil {
-		r.done = map[string]*renderOnce{}
-	}
-	one := r.done[key]
-	if one == nil {
-		one = &renderOnce{}
-		r.done[key] = one
-	}
-	r.mu.Unlock()
-	one.once.Do(func() {
-		if one.result, one.err = r.load(key); one.err == nil {
-			return
+	result, err, _ := r.flight.Do(key, func() (any, error) {
+		result, err := r.load(key)
+		if err == nil {
+			return result, nil
 		}
-		if one.result, one.err = render(); one.err == nil {
-			r.store(key, one.result)
+		if result, err = render(); err == nil {
+			r.store(key, result)
 		}
+		return result, err
 	})
-	if one.err != nil {
-		r.mu.Lock()
-		if r.done[key] == one {
-			delete(r.done, key)
-		}
-		r.mu.Unlock()
-	}
-	return one.result, one.err
+	return result.(rendering), err
 }
 
 func (r *renders) load(key string) (rendering, error) {
-	if r.dir == "" {
-		return rendering{}, os.ErrNotExist
-	}
 	raw, err := os.ReadFile(filepath.Join(r.dir, key))
 	if err != nil {
 		return rendering{}, err
@@ -109,7 +81,7 @@ func (r *renders) load(key string) (rendering, error) {
 // store writes a file for the next process. The cache only saves time, so that
 // an error is of no consequence.
 func (r *renders) store(key string, result rendering) {
-	if r.dir == "" || os.MkdirAll(r.dir, 0o700) != nil {
+	if os.MkdirAll(r.dir, 0o700) != nil {
 		return
 	}
 	if files, err := os.ReadDir(r.dir); err == nil && len(files) > maxRenders {

@@ -42,16 +42,16 @@ func (p *Provider) chartRoots() []string {
 
 // findChart locates a chart and reads it.
 func (p *Provider) findChart(conf config, rel *releaseInputs) (*chart.Chart, error) {
-	path, err := p.locateChart(helmSettings(conf), rel)
+	settings := helmSettings(conf)
+	path, err := p.locateChart(settings, rel)
 	if err != nil {
 		return nil, err
 	}
-	return loadChart(conf, path, rel)
+	return loadChart(settings, path, rel)
 }
 
 // loadChart reads a chart with its dependencies.
-func loadChart(conf config, path string, rel *releaseInputs) (*chart.Chart, error) {
-	settings := helmSettings(conf)
+func loadChart(settings *cli.EnvSettings, path string, rel *releaseInputs) (*chart.Chart, error) {
 	ch, err := loader.Load(path)
 	if err != nil {
 		return nil, fmt.Errorf("chart %s: %w", rel.Chart, err)
@@ -60,8 +60,8 @@ func loadChart(conf config, path string, rel *releaseInputs) (*chart.Chart, erro
 		return nil, fmt.Errorf("chart %s is of type %s, which cannot be installed", rel.Chart, kind)
 	}
 	if rel.Lint {
-		if err := lint(path, rel); err != nil {
-			return nil, err
+		if errs := action.NewLint().Run([]string{path}, rel.values).Errors; len(errs) > 0 {
+			return nil, fmt.Errorf("malformed chart or values: %w", errors.Join(errs...))
 		}
 	}
 	missing := action.CheckDependencies(ch, ch.Metadata.Dependencies)
@@ -83,14 +83,6 @@ func loadChart(conf config, path string, rel *releaseInputs) (*chart.Chart, erro
 		return nil, fmt.Errorf("dependencies of chart %s: %w", rel.Chart, err)
 	}
 	return loader.Load(path)
-}
-
-func lint(path string, rel *releaseInputs) error {
-	result := action.NewLint().Run([]string{path}, rel.values)
-	if len(result.Errors) == 0 {
-		return nil
-	}
-	return fmt.Errorf("malformed chart or values: %w", errors.Join(result.Errors...))
 }
 
 func registryClient(settings *cli.EnvSettings) (*registry.Client, error) {
@@ -130,22 +122,17 @@ func (p *Provider) locateChart(settings *cli.EnvSettings, rel *releaseInputs) (s
 }
 
 func (p *Provider) localChart(name string) (string, bool) {
-	candidates := []string{name}
-	if !filepath.IsAbs(name) {
-		candidates = nil
-		for _, root := range p.chartRoots() {
-			candidates = append(candidates, filepath.Join(root, name))
+	for _, root := range p.chartRoots() {
+		path := filepath.Join(root, name)
+		if filepath.IsAbs(name) {
+			path = name
 		}
-	}
-	for _, path := range candidates {
 		info, err := os.Stat(path)
+		if err == nil && info.IsDir() {
+			_, err = os.Stat(filepath.Join(path, "Chart.yaml"))
+		}
 		if err != nil {
 			continue
-		}
-		if info.IsDir() {
-			if _, err := os.Stat(filepath.Join(path, "Chart.yaml")); err != nil {
-				continue
-			}
 		}
 		if abs, err := filepath.Abs(path); err == nil {
 			return abs, true
@@ -205,10 +192,7 @@ func download(settings *cli.EnvSettings, rel *releaseInputs, name, repoURL strin
 }
 
 func sameOrigin(a, b string) bool {
-	ua, err := url.Parse(a)
-	if err != nil {
-		return false
-	}
-	ub, err := url.Parse(b)
-	return err == nil && ua.Scheme == ub.Scheme && ua.Host == ub.Host
+	ua, errA := url.Parse(a)
+	ub, errB := url.Parse(b)
+	return errA == nil && errB == nil && ua.Scheme == ub.Scheme && ua.Host == ub.Host
 }

@@ -12,6 +12,7 @@ import (
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/kube"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/cli-runtime/pkg/resource"
@@ -100,43 +101,39 @@ func (k *helmKube) wait(resources kube.ResourceList, timeout time.Duration, jobs
 		if !helmWaits[kind] && (!jobs || kind != groupKind("batch", "Job")) {
 			return nil
 		}
-		o := object{k.endpoint(info), info.Name}
 		who := fmt.Sprintf("%s %q", kind.Kind, idOf(info.Namespace, info.Name))
 		if kind == groupKind("", "PersistentVolumeClaim") {
-			if claim, err := o.client.Get(ctx, info.Name, getOptions); err == nil && k.cluster.bindsLater(ctx, claim) {
+			if claim, err := k.endpoint(info).Get(ctx, info.Name, metav1.GetOptions{}); err == nil && k.cluster.bindsLater(ctx, claim) {
 				return nil
 			}
 		}
-		last, err := await(ctx, o, readyRules[kind], func(r readiness) {
+		return k.await(ctx, info, readyRules[kind], func(r readiness) {
 			if !r.done && k.progress != nil {
 				k.progress(who + ": " + r.state)
 			}
 		})
-		if err == nil {
-			return nil
-		}
-		return k.cluster.explain(orEmpty(last, info), err)
 	})
 }
 
 // WatchUntilReady waits for the end of a hook's Jobs and Pods.
 func (k *helmKube) WatchUntilReady(resources kube.ResourceList, timeout time.Duration) error {
 	return k.all(resources, timeout, func(ctx context.Context, info *resource.Info) error {
-		var ended func(*unstructured.Unstructured) readiness
 		switch info.Mapping.GroupVersionKind.GroupKind() {
 		case groupKind("batch", "Job"):
-			ended = jobReady
+			return k.await(ctx, info, jobReady, nil)
 		case groupKind("", "Pod"):
-			ended = phaseReady("Succeeded")
-		default:
-			return nil
+			return k.await(ctx, info, phaseReady("Succeeded"), nil)
 		}
-		last, err := await(ctx, object{k.endpoint(info), info.Name}, ended, nil)
-		if err == nil {
-			return nil
-		}
-		return k.cluster.explain(orEmpty(last, info), err)
+		return nil
 	})
+}
+
+func (k *helmKube) await(ctx context.Context, info *resource.Info, ready func(*unstructured.Unstructured) readiness, seen func(readiness)) error {
+	last, err := await(ctx, k.endpoint(info), info.Name, ready, seen)
+	if err != nil {
+		return k.cluster.explain(orEmpty(last, info), err)
+	}
+	return nil
 }
 
 // WaitForDelete waits until all of the objects are gone.

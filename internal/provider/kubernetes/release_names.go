@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -15,12 +16,9 @@ import (
 func resourceNames(manifest string) (map[string]any, error) {
 	sets := map[string]map[string]bool{}
 	for _, doc := range splitDocuments(manifest) {
-		h, ok := scanHead(doc)
-		if !ok {
-			var err error
-			if h, err = parseHead(doc); err != nil {
-				return nil, fmt.Errorf("rendered manifest: %w", err)
-			}
+		h, err := headOf(doc)
+		if err != nil {
+			return nil, fmt.Errorf("rendered manifest: %w", err)
 		}
 		if h.kind == "" {
 			continue
@@ -49,97 +47,36 @@ func resourceNames(manifest string) (map[string]any, error) {
 // head is what identifies an object in a manifest.
 type head struct{ apiVersion, kind, namespace, name string }
 
-// splitDocuments splits a YAML stream. A line that begins with --- is always a
-// separator, since text inside a document is indented.
-func splitDocuments(manifest string) []string {
-	var docs []string
-	start := 0
-	for at := 0; at < len(manifest); {
-		end := strings.IndexByte(manifest[at:], '\n')
-		if end < 0 {
-			end = len(manifest)
-		} else {
-			end += at + 1
-		}
-		if strings.HasPrefix(manifest[at:end], "---") {
-			docs = append(docs, manifest[start:at])
-			start = end
-		}
-		at = end
+// A line that begins with --- always separates documents, since text inside a document
+// is indented.
+var separator = regexp.MustCompile(`(?m)^---.*\n?`)
+
+func splitDocuments(manifest string) []string { return separator.Split(manifest, -1) }
+
+// headOf parses the sections of a document that identify its object, or all of it where
+// these are not written in block style: the definitions of Istio's kinds alone are a
+// megabyte.
+func headOf(doc string) (head, error) {
+	if h, err := parseHead(sections(doc)); err == nil && h.apiVersion != "" && h.kind != "" && h.name != "" {
+		return h, nil
 	}
-	return append(docs, manifest[start:])
+	return parseHead(doc)
 }
 
-// scanHead reads the head of a document in block style without parsing the
-// rest: the definitions of Istio's kinds alone are a megabyte. It is false for
-// every document that needs a parser.
-func scanHead(doc string) (h head, ok bool) {
-	inMetadata, indent := false, ""
+// sections returns the lines of the top-level keys apiVersion, kind and metadata.
+func sections(doc string) string {
+	var b strings.Builder
+	keep := false
 	for line := range strings.Lines(doc) {
-		line = strings.TrimRight(line, " \r\n")
-		text := strings.TrimLeft(line, " ")
-		lead := line[:len(line)-len(text)]
-		switch {
-		case text == "" || text[0] == '#':
-			continue
-		case text[0] == '\t' || lead == "" && strings.ContainsRune("{[%&*!|>\"'?", rune(text[0])):
-			return head{}, false
-		case lead == "":
-			key, value, found := strings.Cut(text, ":")
-			if !found {
-				return head{}, false
-			}
-			if inMetadata = key == "metadata"; inMetadata {
-				if indent = ""; strings.TrimSpace(value) != "" {
-					return head{}, false
-				}
-				continue
-			}
-			var fits bool
-			switch key {
-			case "apiVersion":
-				h.apiVersion, fits = scalar(value)
-			case "kind":
-				h.kind, fits = scalar(value)
-			default:
-				fits = true
-			}
-			if !fits {
-				return head{}, false
-			}
-		case inMetadata:
-			if indent == "" {
-				indent = lead
-			}
-			if lead != indent {
-				continue
-			}
-			key, value, _ := strings.Cut(text, ":")
-			var fits bool
-			switch key {
-			case "name":
-				h.name, fits = scalar(value)
-			case "namespace":
-				h.namespace, fits = scalar(value)
-			default:
-				fits = true
-			}
-			if !fits {
-				return head{}, false
-			}
+		if !strings.ContainsAny(line[:1], " \t\r\n#") {
+			key, _, _ := strings.Cut(line, ":")
+			keep = slices.Contains([]string{"apiVersion", "kind", "metadata"}, key)
+		}
+		if keep {
+			b.WriteString(line)
 		}
 	}
-	return h, h.apiVersion != "" && h.kind != "" && h.name != ""
-}
-
-// scalar returns a value that is written plainly, or quoted without escapes.
-func scalar(s string) (string, bool) {
-	s = strings.TrimSpace(s)
-	if len(s) >= 2 && (s[0] == '"' || s[0] == '\'') {
-		inner := s[1 : len(s)-1]
-		return inner, s[len(s)-1] == s[0] && !strings.ContainsAny(inner, `"'\`)
-	}
-	return s, s != "" && !strings.ContainsAny(s, " \t#{}[]&*!|>%@`\"'") && !strings.HasSuffix(s, ":")
+	return b.String()
 }
 
 func parseHead(doc string) (head, error) {

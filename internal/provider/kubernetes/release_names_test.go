@@ -9,7 +9,7 @@ import (
 func TestResourceNames(t *testing.T) {
 	tests := map[string]struct {
 		manifest string
-		scanned  bool // without the parser
+		scanned  bool // by its sections alone
 		want     tree
 	}{
 		"core and groups": {
@@ -19,9 +19,9 @@ func TestResourceNames(t *testing.T) {
 		},
 		"name after a nested name": {"apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  annotations:\n    name: no\n  name: web\n", true, tree{"Deployment.apps/apps/v1": []any{"web"}}},
 		"flow style":               {"{apiVersion: v1, kind: Secret, metadata: {name: s}}\n", false, tree{"Secret/v1": []any{"s"}}},
-		"flow metadata":            {"apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n", false, tree{"Secret/v1": []any{"s"}}},
-		"comment behind the name":  {"apiVersion: v1\nkind: Secret\nmetadata:\n  name: s # mine\n", false, tree{"Secret/v1": []any{"s"}}},
-		"anchor":                   {"apiVersion: v1\nkind: Secret\nmetadata:\n  name: &n s\n", false, tree{"Secret/v1": []any{"s"}}},
+		"flow metadata":            {"apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n", true, tree{"Secret/v1": []any{"s"}}},
+		"comment behind the name":  {"apiVersion: v1\nkind: Secret\nmetadata:\n  name: s # mine\n", true, tree{"Secret/v1": []any{"s"}}},
+		"anchor":                   {"apiVersion: v1\nkind: Secret\nmetadata:\n  name: &n s\n", true, tree{"Secret/v1": []any{"s"}}},
 		"comments only":            {"# nothing here\n---\n\n", false, tree{}},
 		"separator in a text":      {"apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\ndata:\n  x: |\n    a\n    ---\n    kind: Pod\n", true, tree{"ConfigMap/v1": []any{"c"}}},
 		"sorted, once each": {
@@ -40,12 +40,15 @@ func TestResourceNames(t *testing.T) {
 				t.Errorf("names (-want +got):\n%s", d)
 			}
 			for _, doc := range splitDocuments(test.manifest) {
-				fast, ok := scanHead(doc)
-				if slow, err := parseHead(doc); ok && (err != nil || fast != slow) {
-					t.Errorf("scanned %+v, parsed %+v, error %v", fast, slow, err)
+				whole, err := parseHead(doc)
+				if err != nil {
+					t.Fatal(err)
 				}
-				if ok && !test.scanned {
-					t.Errorf("scanned what needs the parser: %q", doc)
+				if h, err := headOf(doc); err != nil || h != whole {
+					t.Errorf("head %+v, of the whole document %+v, error %v", h, whole, err)
+				}
+				if h, err := parseHead(sections(doc)); whole.kind != "" && (err == nil && h == whole) != test.scanned {
+					t.Errorf("head of the sections %+v, error %v: %q", h, err, doc)
 				}
 			}
 		})

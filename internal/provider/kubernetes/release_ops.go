@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -8,13 +9,10 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"helm.sh/helm/v3/pkg/release"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/meshwright/meshwright/internal/provider"
 )
-
-var getOptions = metav1.GetOptions{}
 
 func (p *Provider) createRelease(ctx context.Context, req plugin.CreateRequest) (plugin.CreateResponse, error) {
 	if req.Preview {
@@ -40,11 +38,8 @@ func (p *Provider) applyRelease(ctx context.Context, urn resource.URN, in resour
 	if err != nil {
 		return nil, "", err
 	}
-	if timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(timeout*float64(time.Second)))
-		defer cancel()
-	}
+	ctx, cancel := customTimeout(ctx, timeout)
+	defer cancel()
 	if err := c.reach(ctx, false); err != nil {
 		return nil, "", fmt.Errorf("can't deploy Helm Release: %w", err)
 	}
@@ -70,6 +65,14 @@ func (p *Provider) applyRelease(ctx context.Context, urn resource.URN, in resour
 	}
 	return nil, "", provider.PartialFailure(id, releaseState(in, kept), nil, reasons(fmt.Errorf(
 		"Helm release %q was created, but failed to initialize completely: %w", id, err))...) //nolint:staticcheck // the official wording
+}
+
+// customTimeout bounds ctx by the seconds of customTimeouts, where there are any.
+func customTimeout(ctx context.Context, seconds float64) (context.Context, context.CancelFunc) {
+	if seconds <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(ctx, time.Duration(seconds*float64(time.Second)))
 }
 
 // recordedRelease looks the release up after an operation failed, in a time of
@@ -107,9 +110,7 @@ func (p *Provider) readRelease(ctx context.Context, req plugin.ReadRequest) (plu
 	if name == "" {
 		return plugin.ReadResponse{}, fmt.Errorf("the ID %q names no release; write namespace/name", req.ID)
 	}
-	if namespace == "" {
-		namespace = conf.namespace
-	}
+	namespace = cmp.Or(namespace, conf.namespace)
 	cfg, err := p.helmAction(ctx, conf, c, namespace, nil)
 	if err != nil {
 		return plugin.ReadResponse{}, err
@@ -121,12 +122,7 @@ func (p *Provider) readRelease(ctx context.Context, req plugin.ReadRequest) (plu
 	if live == nil || live.Info.Status == release.StatusUninstalled {
 		return plugin.ReadResponse{}, nil
 	}
-	inputs := req.Inputs
-	if len(inputs) == 0 {
-		if in := provider.Plain(req.State[keyInputs]); in.IsObject() {
-			inputs = in.ObjectValue()
-		}
-	}
+	inputs := releaseInputsOf(req.Inputs, req.State)
 	if len(inputs) == 0 {
 		inputs = importedRelease(live)
 	} else {
@@ -162,7 +158,7 @@ func refreshedRelease(inputs resource.PropertyMap, live *release.Release) resour
 		return out
 	}
 	now := jsonTree(live.Config)
-	if len(compare(nil, rel.values, withoutNullsUnless(rel.AllowNullValues, now))) > 0 {
+	if len(compare(nil, rel.values, now)) > 0 {
 		values := toProperty(now)
 		if old, ok := inputs["values"]; ok {
 			if values = markSecret(values, old); old.ContainsSecrets() && !values.ContainsSecrets() {
@@ -177,13 +173,6 @@ func refreshedRelease(inputs resource.PropertyMap, live *release.Release) resour
 	return out
 }
 
-func withoutNullsUnless(keep bool, tree map[string]any) map[string]any {
-	if keep {
-		return tree
-	}
-	return withoutNulls(tree).(map[string]any)
-}
-
 func (p *Provider) deleteRelease(ctx context.Context, req plugin.DeleteRequest) (plugin.DeleteResponse, error) {
 	conf, c := p.configured()
 	in := req.Inputs
@@ -195,16 +184,10 @@ func (p *Provider) deleteRelease(ctx context.Context, req plugin.DeleteRequest) 
 		return plugin.DeleteResponse{}, err
 	}
 	if namespace, name := parseID(string(req.ID)); name != "" {
-		rel.Name = name
-		if namespace != "" {
-			rel.Namespace = namespace
-		}
+		rel.Name, rel.Namespace = name, cmp.Or(namespace, rel.Namespace)
 	}
-	if req.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Duration(req.Timeout*float64(time.Second)))
-		defer cancel()
-	}
+	ctx, cancel := customTimeout(ctx, req.Timeout)
+	defer cancel()
 	cfg, err := p.helmAction(ctx, conf, c, rel.Namespace, func(msg string) { p.Status(ctx, req.URN, msg) })
 	if err == nil {
 		err = uninstall(ctx, cfg, rel)

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"helm.sh/helm/v3/pkg/action"
+	"helm.sh/helm/v3/pkg/cli"
 	"helm.sh/helm/v3/pkg/postrender"
 	"helm.sh/helm/v3/pkg/release"
 )
@@ -22,25 +23,22 @@ type rendering struct {
 // render renders the release, or takes it from the cache.
 func (p *Provider) render(ctx context.Context, rel *releaseInputs) (rendering, error) {
 	conf, _ := p.configured()
-	path, err := p.locateChart(helmSettings(conf), rel)
+	settings := helmSettings(conf)
+	path, err := p.locateChart(settings, rel)
 	if err != nil {
 		return rendering{}, err
 	}
 	// Others may wait for this rendering, whose own operation can be cancelled.
 	ctx = context.WithoutCancel(ctx)
-	do := func() (rendering, error) { return p.renderChart(ctx, conf, path, rel) }
-	if p.opts.renders == nil {
-		return do()
+	do := func() (rendering, error) { return p.renderChart(ctx, settings, path, rel) }
+	if key, err := renderKey(path, rel); err == nil && p.opts.renders != nil {
+		return p.opts.renders.get(key, do)
 	}
-	key, err := renderKey(path, rel)
-	if err != nil {
-		return do()
-	}
-	return p.opts.renders.get(key, do)
+	return do()
 }
 
-func (p *Provider) renderChart(ctx context.Context, conf config, path string, rel *releaseInputs) (rendering, error) {
-	ch, err := loadChart(conf, path, rel)
+func (p *Provider) renderChart(ctx context.Context, settings *cli.EnvSettings, path string, rel *releaseInputs) (rendering, error) {
+	ch, err := loadChart(settings, path, rel)
 	if err != nil {
 		return rendering{}, err
 	}

@@ -71,6 +71,7 @@ func TestWhatIsRepeatedIsNamed(t *testing.T) {
 		"waited for":                {&waitError{state: "0 of 1 ready"}, []string{"0 of 1 ready"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			attempts := 0

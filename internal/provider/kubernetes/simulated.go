@@ -7,9 +7,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
@@ -93,9 +93,7 @@ func (s simulated) Read(_ context.Context, req plugin.ReadRequest) (plugin.ReadR
 	obj := &unstructured.Unstructured{Object: map[string]any{}}
 	obj.SetGroupVersionKind(gvk)
 	obj.SetName(name)
-	if namespace != "" {
-		obj.SetNamespace(namespace)
-	}
+	obj.SetNamespace(namespace)
 	inputs := toProperties(obj.Object)
 	state := checkpoint(obj, obj, inputs, obj.GetAPIVersion(), fieldManager(obj, "", req.URN))
 	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: inputs, Outputs: state}}, nil
@@ -130,22 +128,13 @@ func chartContents(root string) func(context.Context, *releaseInputs) (rendering
 		if root == "" || rel.RepositoryOpts.Repo != "" || !filepath.IsLocal(rel.Chart) {
 			return rendering{}, errNoRendering
 		}
-		h := sha256.New()
-		err := filepath.WalkDir(filepath.Join(root, rel.Chart), func(path string, d fs.DirEntry, err error) error {
+		h, files := sha256.New(), os.DirFS(root)
+		err := fs.WalkDir(files, path.Clean(filepath.ToSlash(rel.Chart)), func(name string, d fs.DirEntry, err error) error {
 			if err != nil || !d.Type().IsRegular() {
 				return err
 			}
-			name, err := filepath.Rel(root, path)
-			if err != nil {
-				return err
-			}
-			f, err := os.Open(path)
-			if err != nil {
-				return err
-			}
-			defer f.Close()
-			fmt.Fprintf(h, "%s\x00", name)
-			_, err = io.Copy(h, f)
+			data, err := fs.ReadFile(files, name)
+			fmt.Fprintf(h, "%s\x00%s", name, data)
 			return err
 		})
 		if errors.Is(err, fs.ErrNotExist) {

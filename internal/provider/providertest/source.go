@@ -4,7 +4,6 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
-	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
@@ -13,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -24,9 +24,16 @@ type Source struct {
 	// Version is the module's, such as "v4.30.0"; "" for this module.
 	Version string
 
-	t        testing.TB
-	files    []*ast.File
-	imported map[string]*Source
+	t     testing.TB
+	files []*sourceFile
+}
+
+// sourceFile is a parsed file, and what it declares by name; methods are named after
+// their receiver's type: "KubeClientSettings.Defaults".
+type sourceFile struct {
+	*ast.File
+	structs   map[string]*ast.StructType
+	functions map[string]*ast.FuncDecl
 }
 
 // Field is a field of a struct with a pulumi tag.
@@ -37,29 +44,30 @@ type Field struct {
 	Doc      string
 }
 
+// Packages and files that were read before, since the largest take a second: func()
+// (*sourceFile, error) by path, and what go list prints by import path.
+var readFiles, listed sync.Map
+
 // ReadSource parses files of the package at an import path, all but tests when
 // none is named. It skips the test where the source is not at hand.
 func ReadSource(t testing.TB, importPath string, files ...string) *Source {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-f", "{{.Dir}}\n{{with .Module}}{{.Version}}{{end}}", importPath).Output()
+	list, _ := listed.LoadOrStore(importPath, sync.OnceValues(func() ([]byte, error) {
+		return exec.Command("go", "list", "-f", "{{.Dir}}\n{{with .Module}}{{.Version}}{{end}}\n{{join .GoFiles \" \"}}", importPath).Output()
+	}))
+	out, err := list.(func() ([]byte, error))()
 	if err != nil {
 		t.Skipf("the source of %s is not here: %v", importPath, err)
 	}
-	dir, version, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
-	s := &Source{Version: version, t: t, imported: map[string]*Source{}}
+	lines := strings.Split(string(out), "\n")
+	s := &Source{Version: lines[1], t: t}
 	if len(files) == 0 {
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range entries {
-			if strings.HasSuffix(e.Name(), ".go") && !strings.HasSuffix(e.Name(), "_test.go") {
-				files = append(files, e.Name())
-			}
-		}
+		files = strings.Fields(lines[2])
 	}
 	for _, name := range files {
-		file, err := parser.ParseFile(token.NewFileSet(), filepath.Join(dir, name), nil, parser.ParseComments|parser.SkipObjectResolution)
+		path := filepath.Join(lines[0], name)
+		read, _ := readFiles.LoadOrStore(path, sync.OnceValues(func() (*sourceFile, error) { return readFile(path) }))
+		file, err := read.(func() (*sourceFile, error))()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,13 +76,33 @@ func ReadSource(t testing.TB, importPath string, files ...string) *Source {
 	return s
 }
 
+func readFile(path string) (*sourceFile, error) {
+	parsed, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		return nil, err
+	}
+	file := &sourceFile{parsed, map[string]*ast.StructType{}, map[string]*ast.FuncDecl{}}
+	for _, decl := range parsed.Decls {
+		switch decl := decl.(type) {
+		case *ast.FuncDecl:
+			file.functions[qualified(decl)] = decl
+		case *ast.GenDecl:
+			for _, spec := range decl.Specs {
+				if typ, ok := spec.(*ast.TypeSpec); ok {
+					if found, ok := typ.Type.(*ast.StructType); ok {
+						file.structs[typ.Name.Name] = found
+					}
+				}
+			}
+		}
+	}
+	return file, nil
+}
+
 // Fields returns the fields of a struct that are properties, in order.
 func (s *Source) Fields(structName string) []Field {
 	s.t.Helper()
 	typ, _ := s.structType(structName)
-	if typ == nil {
-		s.t.Fatalf("no struct %s", structName)
-	}
 	var fields []Field
 	for _, f := range typ.Fields.List {
 		if f.Tag == nil {
@@ -181,7 +209,7 @@ func (s *Source) Environment(function, structName string) map[string]string {
 func (s *Source) Enum(typ string) []string {
 	var found []string
 	for _, file := range s.files {
-		ast.Inspect(file, func(n ast.Node) bool {
+		ast.Inspect(file.File, func(n ast.Node) bool {
 			if call, ok := n.(*ast.CallExpr); ok {
 				if name, ok := call.Fun.(*ast.Ident); ok && name.Name == typ {
 					found = append(found, texts(call)...)
@@ -200,10 +228,7 @@ func (s *Source) Enum(typ string) []string {
 // element, every map one of the property's name.
 func (s *Source) Sample(structName string) map[string]any {
 	s.t.Helper()
-	typ, file := s.structType(structName)
-	if typ == nil {
-		s.t.Fatalf("no struct %s", structName)
-	}
+	_, file := s.structType(structName)
 	out := map[string]any{}
 	for _, f := range s.Fields(structName) {
 		out[f.Property] = s.sample(f.Property, f.Type, file)
@@ -213,7 +238,7 @@ func (s *Source) Sample(structName string) map[string]any {
 
 const sampleText = "1111"
 
-func (s *Source) sample(property string, typ ast.Expr, file *ast.File) any {
+func (s *Source) sample(property string, typ ast.Expr, file *sourceFile) any {
 	switch typ := typ.(type) {
 	case *ast.StarExpr:
 		return s.sample(property, typ.X, file)
@@ -224,7 +249,7 @@ func (s *Source) sample(property string, typ ast.Expr, file *ast.File) any {
 	case *ast.InterfaceType:
 		return sampleText
 	case *ast.SelectorExpr: // a type of another package, such as metav1.ObjectMeta
-		return s.types(Imports(file)[typ.X.(*ast.Ident).Name]).Sample(typ.Sel.Name)
+		return ReadSource(s.t, Imports(file.File)[typ.X.(*ast.Ident).Name], "pulumiTypes.go").Sample(typ.Sel.Name)
 	case *ast.Ident:
 		switch typ.Name {
 		case "string":
@@ -245,15 +270,6 @@ func (s *Source) sample(property string, typ ast.Expr, file *ast.File) any {
 	return nil
 }
 
-// types reads the property types of another package, once.
-func (s *Source) types(importPath string) *Source {
-	s.t.Helper()
-	if s.imported[importPath] == nil {
-		s.imported[importPath] = ReadSource(s.t, importPath, "pulumiTypes.go")
-	}
-	return s.imported[importPath]
-}
-
 // Imports returns the import paths of a file by the name under which it uses them.
 func Imports(file *ast.File) map[string]string {
 	found := map[string]string{}
@@ -268,31 +284,23 @@ func Imports(file *ast.File) map[string]string {
 	return found
 }
 
-func (s *Source) structType(name string) (*ast.StructType, *ast.File) {
+func (s *Source) structType(name string) (*ast.StructType, *sourceFile) {
+	s.t.Helper()
 	for _, file := range s.files {
-		for _, decl := range file.Decls {
-			if gen, ok := decl.(*ast.GenDecl); ok {
-				for _, spec := range gen.Specs {
-					if typ, ok := spec.(*ast.TypeSpec); ok && typ.Name.Name == name {
-						found, _ := typ.Type.(*ast.StructType)
-						return found, file
-					}
-				}
-			}
+		if typ := file.structs[name]; typ != nil {
+			return typ, file
 		}
 	}
+	s.t.Fatalf("no struct %s", name)
 	return nil, nil
 }
 
-// function returns a function by its name, or a method by its receiver's type and
-// its name: "NewProvider", "KubeClientSettings.Defaults".
+// function returns a function or method by its name.
 func (s *Source) function(name string) *ast.BlockStmt {
 	s.t.Helper()
 	for _, file := range s.files {
-		for _, decl := range file.Decls {
-			if f, ok := decl.(*ast.FuncDecl); ok && qualified(f) == name {
-				return f.Body
-			}
+		if f := file.functions[name]; f != nil {
+			return f.Body
 		}
 	}
 	s.t.Fatalf("no function %s", name)
