@@ -133,7 +133,7 @@ func moduleDir(ctx context.Context, src, modulePath string, r *Run) (string, err
 			return dir, nil
 		}
 	}
-	return "", fmt.Errorf("the go command names no directory for %s", modulePath)
+	return "", fmt.Errorf("the go command reports no directory for %s", modulePath)
 }
 
 // unpackModule writes an embedded module, and a program's sources inside it, to
@@ -157,16 +157,7 @@ func unpackModule(dir, module, program string) (string, error) {
 			files[path.Join(program, name)] = data
 		}
 	}
-	for name, data := range files {
-		file := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // sources, no secret
-			return "", err
-		}
-		if err := os.WriteFile(file, data, 0o644); err != nil { //nolint:gosec // sources, no secret
-			return "", err
-		}
-	}
-	return dir, nil
+	return dir, writeFiles(dir, files, func(string) os.FileMode { return 0o644 })
 }
 
 // embedded returns the files below a directory of the airgap tree by path inside
