@@ -168,7 +168,7 @@ func cleanImages(ctx context.Context, client *docker.Client, cacheDir string, ou
 		if err != nil {
 			return fmt.Errorf("look up image %s: %w", m.Name, err)
 		}
-		// The name may have come to mean something else.
+		// The name may belong to another image by now.
 		if _, ours := found.Config.Labels[kitLabel]; !ours {
 			continue
 		}

@@ -18,7 +18,7 @@ import (
 	"github.com/meshwright/meshwright/internal/ui"
 )
 
-// Options say where a kit is built and who is told.
+// Options say where a kit is built and shown.
 type Options struct {
 	// CacheDir holds the build steps; empty means kit in the user's cache.
 	CacheDir string
@@ -41,9 +41,9 @@ func (o Options) withDefaults() Options {
 // staleAfter is how long the results of another version of the program are kept.
 const staleAfter = 14 * 24 * time.Hour
 
-// Build brings the kit up to date and returns its description, and whether
-// anything had to be done. When nothing has, it takes well under two seconds. A
-// failed step is a *StepError.
+// Build brings the kit up to date and returns its description, and whether anything
+// changed. Without changes it takes well under two seconds. A failed step is a
+// *StepError.
 func Build(ctx context.Context, o Options) (set *artifacts.Set, changed bool, err error) {
 	o = o.withDefaults()
 	l, steps, err := load(ctx)
