@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -86,7 +87,7 @@ func removeBuildContainers(ctx context.Context, client *docker.Client, cacheDir 
 }
 
 // pruneImages removes node images that are no result and older than age, and
-// what builds left unnamed. An image that a container uses stays.
+// unnamed images of builds. An image that a container uses stays.
 func pruneImages(ctx context.Context, done map[string]result, age time.Duration) error {
 	keep := map[string]bool{}
 	for _, step := range []string{stepNode, stepNodeStock} {
@@ -100,42 +101,30 @@ func pruneImages(ctx context.Context, done map[string]result, age time.Duration)
 	if err != nil {
 		return err
 	}
-	if err := removeUnnamed(ctx, client); err != nil {
-		return err
-	}
-	images, err := client.Images(ctx, map[string]string{kitLabel: "node"})
-	if err != nil {
-		return err
-	}
-	for _, i := range images {
-		for _, name := range i.RepoTags {
-			if keep[name] || time.Since(i.Created) < age {
-				continue
-			}
-			if err := removeUnused(ctx, client, name); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
+	return removeImages(ctx, client, func(i docker.Image, name string) bool {
+		return i.Config.Labels[kitLabel] == "node" && !keep[name] && time.Since(i.Created) >= age
+	})
 }
 
 // unnamedAge spares the images of a build that now runs for another cache.
 const unnamedAge = time.Hour
 
-// removeUnnamed removes the kit's images that have no name: the base of a killed
-// build, or a node image whose name a later build took over.
-func removeUnnamed(ctx context.Context, client *docker.Client) error {
+// removeImages removes the kit's images by the names that are stale, and those without
+// a name: the base of a killed build, or a node image whose name a later build took over.
+func removeImages(ctx context.Context, client *docker.Client, stale func(i docker.Image, name string) bool) error {
 	images, err := client.Images(ctx, map[string]string{kitLabel: ""})
 	if err != nil {
 		return err
 	}
 	for _, i := range images {
-		if len(i.RepoTags) > 0 || time.Since(i.Created) < unnamedAge {
-			continue
+		names := slices.DeleteFunc(slices.Clone(i.RepoTags), func(name string) bool { return !stale(i, name) })
+		if len(i.RepoTags) == 0 && time.Since(i.Created) >= unnamedAge {
+			names = []string{i.ID}
 		}
-		if err := removeUnused(ctx, client, i.ID); err != nil {
-			return err
+		for _, name := range names {
+			if err := removeUnused(ctx, client, name); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -182,7 +171,7 @@ func cleanImages(ctx context.Context, client *docker.Client, cacheDir string, ou
 			out.Images = append(out.Images, m.Name)
 		}
 	}
-	return removeUnnamed(ctx, client)
+	return removeImages(ctx, client, func(docker.Image, string) bool { return false })
 }
 
 // diskUsage sums the sizes of the files below dir, hard links once.

@@ -31,15 +31,11 @@ func (d debootstrap) Run(ctx context.Context, r *Run) error {
 		return err
 	}
 	root := filepath.Join(r.Temp, "root")
-	cmd := command(ctx, r.Temp, "debootstrap", "--variant=minbase", "--keyring="+m.Keyring, d.Suite, root, m.URI)
-	cmd.Env = append(os.Environ(), aptProxy(ctx)...)
-	cmd.Stdout, cmd.Stderr = r.Log, r.Log
-	if err := cmd.Run(); err != nil {
+	err = r.run(ctx, r.Temp, append(os.Environ(), aptProxy(ctx)...), "debootstrap", "--variant=minbase", "--keyring="+m.Keyring, d.Suite, root, m.URI)
+	if err != nil {
 		return fmt.Errorf("debootstrap %s: %w", d.Suite, err)
 	}
-	tar := command(ctx, root, "tar", "--numeric-owner", "--exclude=./var/cache/apt/archives/*.deb", "-cf", filepath.Join(r.Dir, "base.tar"), ".")
-	tar.Stdout, tar.Stderr = r.Log, r.Log
-	return tar.Run()
+	return r.run(ctx, root, nil, "tar", "--numeric-owner", "--exclude=./var/cache/apt/archives/*.deb", "-cf", filepath.Join(r.Dir, "base.tar"), ".")
 }
 
 // aptProxy turns the machine's apt proxy settings into environment variables,

