@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"text/tabwriter"
@@ -14,54 +15,56 @@ import (
 	"github.com/meshwright/meshwright/internal/ui"
 )
 
-// newAirgapCmd returns the commands that make, show and remove the airgap kit.
+// newAirgapCmd returns the commands that build, show and remove the airgap kit.
 func newAirgapCmd(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "airgap",
 		Short: "Build what a lab is made of from package registries alone",
 		Long: `The airgap kit is everything a lab is made of, built on this machine from
 package registries: the kind node image with all workload images inside, the
-charts, and the command lines. It takes the place of the official registries
-where they cannot be reached.
+charts, and the command lines. It replaces the official registries where they
+cannot be reached.
 
 The kit is kept in the cache directory and shared by every clone on this machine.
-Only what changed is built again, and an interrupted build goes on where it was.`,
-		Args: cobra.NoArgs,
+Only what changed is built again. An interrupted build continues where it stopped.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newAirgapBuildCmd(a), newAirgapStatusCmd(a), newAirgapCleanCmd(a))
-	return cmd
-}
-
-func newAirgapBuildCmd(a *App) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "build",
-		Short: "Bring the kit up to date",
-		Args:  cobra.NoArgs,
-	}
-	output := outputFlag(cmd, "table", "json")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		begin := time.Now()
-		if err := setup.Preflight(cmd.Context(), a.UI, true); err != nil {
-			return err
-		}
-		set, changed, err := airgap.Build(cmd.Context(), airgap.Options{UI: a.UI})
-		if err != nil {
-			return err
-		}
-		if *output == "json" {
-			return writeJSON(a.Out, set)
-		}
-		if !changed {
-			_, err := fmt.Fprintf(a.Out, "The kit in %s is up to date.\n", set.Dir())
-			return err
-		}
-		return kitTable(a.Out, set, time.Since(begin))
+	for _, c := range []struct {
+		use, short string
+		run        func(ctx context.Context, output string) error
+	}{
+		{"build", "Bring the kit up to date", a.buildKit},
+		{"status", "Show the kit's steps: which are built, how large, how old", a.kitStatus},
+		{"clean", "Remove the kit, its cache and its images", a.removeKit},
+	} {
+		sub := &cobra.Command{Use: c.use, Short: c.short}
+		output := outputFlag(sub, "table", "json")
+		sub.RunE = func(cmd *cobra.Command, _ []string) error { return c.run(cmd.Context(), *output) }
+		cmd.AddCommand(sub)
 	}
 	return cmd
 }
 
-// kitTable shows what a build has made and where the time went.
+func (a *App) buildKit(ctx context.Context, output string) error {
+	begin := time.Now()
+	if err := setup.Preflight(ctx, a.UI, true); err != nil {
+		return err
+	}
+	set, changed, err := airgap.Build(ctx, airgap.Options{UI: a.UI})
+	if err != nil {
+		return err
+	}
+	if output == "json" {
+		return writeJSON(a.Out, set)
+	}
+	if !changed {
+		_, err := fmt.Fprintf(a.Out, "The kit in %s is up to date.\n", set.Dir())
+		return err
+	}
+	return kitTable(a.Out, set, time.Since(begin))
+}
+
+// kitTable shows what a build has made and how long each step took.
 func kitTable(w io.Writer, set *artifacts.Set, wall time.Duration) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "STEP\tTIME")
@@ -72,28 +75,19 @@ func kitTable(w io.Writer, set *artifacts.Set, wall time.Duration) error {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\nNode image %s, %s.\nKubernetes %s, Istio %s, MetalLB %s, ready in %s after %s.\n",
-		set.NodeImage.Name, bytesText(set.NodeImage.Size), set.Kubernetes, set.Istio, set.MetalLB, set.Dir(), ui.Elapsed(wall))
+		set.NodeImage.Name, ui.Bytes(set.NodeImage.Size), set.Kubernetes, set.Istio, set.MetalLB, set.Dir(), ui.Elapsed(wall))
 	return err
 }
 
-func newAirgapStatusCmd(a *App) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "status",
-		Short: "Show the kit's steps: which are built, how large, how old",
-		Args:  cobra.NoArgs,
+func (a *App) kitStatus(ctx context.Context, output string) error {
+	steps, err := airgap.Status(ctx, airgap.Options{})
+	if err != nil {
+		return err
 	}
-	output := outputFlag(cmd, "table", "json")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		steps, err := airgap.Status(cmd.Context(), airgap.Options{})
-		if err != nil {
-			return err
-		}
-		if *output == "json" {
-			return writeJSON(a.Out, stepsDocument(steps))
-		}
-		return airgapTable(a.Out, steps, time.Now())
+	if output == "json" {
+		return writeJSON(a.Out, stepsDocument(steps))
 	}
-	return cmd
+	return airgapTable(a.Out, steps, time.Now())
 }
 
 func stepsDocument(steps []airgap.StepStatus) any {
@@ -115,40 +109,31 @@ func airgapTable(w io.Writer, steps []airgap.StepStatus, now time.Time) error {
 		}
 		ready++
 		size += s.Size
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.State, bytesText(s.Size), seconds(s.Seconds), ui.Elapsed(now.Sub(s.Finished)))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\n", s.Name, s.State, ui.Bytes(s.Size), seconds(s.Seconds), ui.Elapsed(now.Sub(s.Finished)))
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%d of %d steps are ready, %s.\n", ready, len(steps), bytesText(size))
+	_, err := fmt.Fprintf(w, "\n%d of %d steps are ready, %s.\n", ready, len(steps), ui.Bytes(size))
 	if err == nil && ready < len(steps) {
 		_, err = fmt.Fprintln(w, "Build the rest with: meshwright airgap build")
 	}
 	return err
 }
 
-func newAirgapCleanCmd(a *App) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "clean",
-		Short: "Remove the kit, its cache and its images",
-		Args:  cobra.NoArgs,
+func (a *App) removeKit(ctx context.Context, output string) error {
+	cleaned, err := airgap.Clean(ctx, airgap.Options{UI: a.UI})
+	if err != nil {
+		return err
 	}
-	output := outputFlag(cmd, "table", "json")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		cleaned, err := airgap.Clean(cmd.Context(), airgap.Options{UI: a.UI})
-		if err != nil {
-			return err
-		}
-		if *output == "json" {
-			return writeJSON(a.Out, cleanedDocument(cleaned))
-		}
-		fmt.Fprintf(a.Out, "Removed %s of files and %d images.\n", bytesText(cleaned.Bytes), len(cleaned.Images))
-		for _, name := range cleaned.Kept {
-			fmt.Fprintf(a.Out, "Kept %s, which a container uses; take its lab down with `meshwright destroy`, then run this again.\n", name)
-		}
-		return nil
+	if output == "json" {
+		return writeJSON(a.Out, cleanedDocument(cleaned))
 	}
-	return cmd
+	fmt.Fprintf(a.Out, "Removed %s of files and %d images.\n", ui.Bytes(cleaned.Bytes), len(cleaned.Images))
+	for _, name := range cleaned.Kept {
+		fmt.Fprintf(a.Out, "Kept %s, which a container uses; remove its lab with `meshwright destroy`, then run this again.\n", name)
+	}
+	return nil
 }
 
 func cleanedDocument(c *airgap.Cleaned) any {
@@ -159,18 +144,3 @@ func cleanedDocument(c *airgap.Cleaned) any {
 }
 
 func seconds(s float64) string { return ui.Elapsed(time.Duration(s * float64(time.Second))) }
-
-// bytesText writes a size in bytes for people, in binary units.
-func bytesText(n int64) string {
-	value, unit := float64(n), "B"
-	for _, u := range []string{"KiB", "MiB", "GiB"} {
-		if value < 1024 {
-			break
-		}
-		value, unit = value/1024, u
-	}
-	if unit == "B" {
-		return fmt.Sprintf("%d B", n)
-	}
-	return fmt.Sprintf("%.1f %s", value, unit)
-}

@@ -16,7 +16,7 @@ import (
 type App struct {
 	In  io.Reader
 	Out io.Writer // results: tables, JSON documents
-	Err io.Writer // talk: progress, warnings, errors
+	Err io.Writer // progress, warnings, errors
 
 	UI  *ui.Printer  // progress; nil is silent
 	Log *slog.Logger // diagnostics for --debug; never nil after NewRoot
@@ -33,7 +33,7 @@ type App struct {
 	sameLab func() string
 }
 
-// isTerminal reports whether a person sits at the other end of a stream.
+// isTerminal reports whether a stream is a terminal.
 func isTerminal(stream any) bool {
 	f, ok := stream.(*os.File)
 	return ok && term.IsTerminal(int(f.Fd()))

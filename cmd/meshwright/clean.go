@@ -10,6 +10,7 @@ import (
 
 	"github.com/meshwright/meshwright/internal/airgap"
 	"github.com/meshwright/meshwright/internal/setup"
+	"github.com/meshwright/meshwright/internal/ui"
 )
 
 // newCleanCmd returns the command that undoes `meshwright setup`.
@@ -19,12 +20,12 @@ func newCleanCmd(a *App) *cobra.Command {
 		Use:   "clean",
 		Short: "Undo setup: stop our Docker, remove the kit, state and passphrase",
 		Long: `Undo what setup and airgap did to this machine: stop the Docker daemon that
-meshwright started, restore kernel settings, remove the kit, its cache, state and
-passphrase.
-A Docker that was there before stays as it is. Installed packages stay and are
-listed, and so do Go's own caches, which every Go program shares. While labs exist
-this refuses; take them down first with destroy.`,
-		Args: cobra.NoArgs,
+meshwright started, restore kernel settings, and remove the kit, its cache, state
+and passphrase.
+
+A Docker that existed before stays as it is. Installed packages stay and are
+listed. Go's own caches stay too: every Go program shares them. While labs exist
+the command refuses; remove them first with destroy.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cleaned, err := setup.Clean(cmd.Context(), setup.CleanOptions{UI: a.UI, Force: force, Kit: cleanKit})
 			if err != nil {
@@ -37,9 +38,9 @@ this refuses; take them down first with destroy.`,
 	return cmd
 }
 
-// whatStays says how to remove what a clean-up leaves, since others may need it.
+// whatStays says how to remove what a clean-up leaves.
 func (a *App) whatStays(cleaned *setup.Cleaned) error {
-	lines := "Go's caches stay, with what make and the kit had downloaded and compiled; to empty them: go clean -cache -modcache\n"
+	lines := "Go's caches stay, with what make and the kit downloaded and compiled; to empty them: go clean -cache -modcache\n"
 	if len(cleaned.Packages) > 0 {
 		lines += "These packages were installed by setup and stay; to remove them: apt-get remove " + strings.Join(cleaned.Packages, " ") + "\n"
 	}
@@ -47,13 +48,13 @@ func (a *App) whatStays(cleaned *setup.Cleaned) error {
 	return err
 }
 
-// cleanKit removes the airgap kit and says what that was.
+// cleanKit removes the airgap kit and says what it removed.
 func cleanKit(ctx context.Context) (string, error) {
 	cleaned, err := airgap.Clean(ctx, airgap.Options{})
 	if err != nil {
 		return "", err
 	}
-	note := fmt.Sprintf("removed %s of files and %d images", bytesText(cleaned.Bytes), len(cleaned.Images))
+	note := fmt.Sprintf("removed %s of files and %d images", ui.Bytes(cleaned.Bytes), len(cleaned.Images))
 	if len(cleaned.Kept) > 0 {
 		note += ", kept " + strings.Join(cleaned.Kept, ", ") + ", which containers use"
 	}

@@ -16,14 +16,12 @@ func newCollectCmd(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "collect",
 		Short: "Gather logs and dumps of a lab in one archive, without secrets",
-		Long: `Gather what is needed to find out what is wrong with a lab: objects, events, logs,
-Envoy and istiod state, node logs and the stack's state, in one archive that only
-you can read. Private keys, tokens and kubeconfig credentials are taken out, and
-the data of Secrets is never read. A lab that is half up or half dead is collected
-as far as it answers.`,
+		Long: `Gather what helps to diagnose a lab: objects, events, logs, Envoy and istiod state,
+node logs and the stack's state, in one archive that only you can read. Private keys,
+tokens and kubeconfig credentials are removed, and the data of Secrets is never read.
+Where parts of a lab do not answer, the others are collected.`,
 		Example: `  meshwright collect
   meshwright collect --file /tmp/dev.tar.gz`,
-		Args: cobra.NoArgs,
 	}
 	f := addLabFlags(cmd)
 	cmd.Flags().StringVarP(&path, "file", "f", "", "the archive (default: meshwright-<lab>-<time>.tar.gz in this directory)")
@@ -39,7 +37,7 @@ as far as it answers.`,
 		}
 		note := fmt.Sprintf("%d files", len(index.Files))
 		if n := len(index.Missing); n > 0 {
-			note += fmt.Sprintf(", %d could not be had (see index.json)", n)
+			note += fmt.Sprintf(", %d are missing (see index.json)", n)
 		}
 		step.Done(note)
 		_, err = fmt.Fprintln(a.Out, path)

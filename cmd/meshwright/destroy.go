@@ -18,18 +18,17 @@ func newDestroyCmd(a *App) *cobra.Command {
 		Short: "Remove a lab and every trace of it",
 		Long: `Remove a lab: its clusters, networks, state and kubeconfigs.
 
-It works when clusters or all containers are gone already, and after an
-interrupted up or destroy. Only what the lab made is removed. A lab that does
-not exist is no error.`,
+The command works when clusters or all containers are missing already, and after an
+interrupted up or destroy. It removes only what the lab created. It succeeds when the
+lab does not exist.`,
 		Example: `  meshwright destroy
   meshwright destroy --name two
   meshwright destroy --force     when the lab's state cannot be read any more`,
-		Args: cobra.NoArgs,
 	}
 	f := addLabFlags(cmd)
 	f.addProvidersFlag(cmd)
 	output := outputFlag(cmd, "table", "json")
-	cmd.Flags().BoolVar(&force, "force", false, "do without the lab's state: remove what bears the lab's mark")
+	cmd.Flags().BoolVar(&force, "force", false, "remove what is labelled as the lab's, without its state")
 	var p *progress
 	cmd.RunE = a.onLab(f, func(e automation.Event) { p.event(e) }, func(ctx context.Context, lab *automation.Lab, _ []string) error {
 		p = newProgress(a.UI, "lab "+lab.Name())

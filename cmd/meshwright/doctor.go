@@ -19,18 +19,17 @@ import (
 func newDoctorCmd(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Say what up would use on this machine, and what is missing",
-		Long: `Look at this machine and say what bringing a lab up would use, and why: where images
-and charts come from, which pulumi command, language host and providers, which
-Docker; whether there is room, and whether the lab's addresses are free; and which
-labs there are. What is missing comes with the command that mends it. Nothing is
-changed and nothing downloaded.
+		Short: "Show what up would use on this machine, and what is missing",
+		Long: `Show what bringing a lab up on this machine would use, and why: where images and
+charts come from, which pulumi command, language host and providers, which Docker.
+Show whether there is room, whether the lab's addresses are free, and which labs
+exist. For what is missing, show the command that remedies it. Nothing is changed
+or downloaded.
 
-Exit code 0 means that an up has what it needs; 1, that it would fail.`,
+Exit code 0 means that up has what it needs; 1, that it would fail.`,
 		Example: `  meshwright doctor
   meshwright doctor --stack three-region --artifacts registry
   meshwright doctor --output json | jq '.findings[] | select(.status=="fail")'`,
-		Args: cobra.NoArgs,
 	}
 	f := addLabFlags(cmd)
 	f.addProgramFlags(cmd)
@@ -46,7 +45,7 @@ Exit code 0 means that an up has what it needs; 1, that it would fail.`,
 			err = d.table(a.Out)
 		}
 		if err == nil && !d.Ready {
-			err = &CodedError{Code: ExitError} // the output has said it all
+			err = &CodedError{Code: ExitError} // the output says why
 		}
 		return err
 	})
@@ -56,8 +55,8 @@ Exit code 0 means that an up has what it needs; 1, that it would fail.`,
 // Outcomes of a finding.
 const (
 	findingOK   = "ok"
-	findingWarn = "warn" // an up works; something to know
-	findingFail = "fail" // an up would fail
+	findingWarn = "warn" // up works, with a limitation
+	findingFail = "fail" // up would fail
 )
 
 // finding is one thing about the machine.
@@ -67,7 +66,7 @@ type finding struct {
 	Status string `json:"status"` // ok, warn or fail
 	Found  string `json:"found,omitempty"`
 	Why    string `json:"why,omitempty"`
-	Mend   string `json:"mend,omitempty"` // what to run, when the status is not ok
+	Remedy string `json:"remedy,omitempty"` // what to run, when the status is not ok
 }
 
 // diagnosis is the document of `meshwright doctor --output json`, format 1.
@@ -78,7 +77,7 @@ type diagnosis struct {
 	Findings []finding `json:"findings"`
 	Labs     []string  `json:"labs"` // that are kept on this machine
 
-	flags string // by which an up finds the lab
+	flags string // that choose the lab
 }
 
 func diagnose(ctx context.Context, lab *automation.Lab) (*diagnosis, error) {
@@ -124,7 +123,7 @@ func (d *diagnosis) add(f finding) {
 
 // failure is an error, whose text says what to run.
 func (d *diagnosis) failure(f finding, err error) {
-	f.Status, f.Mend = findingFail, errorText(err, d.flags)
+	f.Status, f.Remedy = findingFail, errorText(err, d.flags)
 	d.add(f)
 }
 
@@ -140,7 +139,7 @@ func (d *diagnosis) system(m *setup.Examination) {
 	case m.Docker.Ours:
 		docker.Why = "`meshwright setup` started it"
 	case os.Getenv("DOCKER_HOST") != "":
-		docker.Why = "DOCKER_HOST names it"
+		docker.Why = "DOCKER_HOST is set to it"
 	default:
 		docker.Why = "it answers"
 	}
@@ -168,7 +167,7 @@ func (d *diagnosis) registries(ctx context.Context) {
 	f := finding{ID: "registries", Title: "official registries", Found: "all answer"}
 	if err := setup.RegistriesAnswer(ctx); err != nil {
 		f.Found = err.Error()
-		f.Status, f.Mend = findingFail, "meshwright airgap build, then meshwright up --artifacts airgap"+d.flags
+		f.Status, f.Remedy = findingFail, "meshwright airgap build, then meshwright up --artifacts airgap"+d.flags
 	}
 	d.add(f)
 }
@@ -181,13 +180,12 @@ func (d *diagnosis) architecture(m *setup.Examination) {
 	}
 	d.add(finding{
 		ID: "architecture", Title: "timed checks and drills", Status: findingWarn,
-		Found: fmt.Sprintf("%s is for %s alone, Docker here is for %s", load.Name, load.Architecture, m.Docker.Docker.Arch),
-		Mend:  "verify without --full and leave out drills, or use a machine with " + load.Architecture,
+		Found:  fmt.Sprintf("%s is for %s alone, Docker here is for %s", load.Name, load.Architecture, m.Docker.Docker.Arch),
+		Remedy: "verify without --full and leave out drills, or use a machine with " + load.Architecture,
 	})
 }
 
-// kit says whether there is one, and fails where one is needed: then the finding
-// about the artifacts has said what to run.
+// kit reports the kit, and fails where one is needed and missing.
 func (d *diagnosis) kit(m *setup.Examination, needed bool) {
 	f := finding{ID: "kit", Title: "airgap kit", Why: "at " + paths.Kit()}
 	set, err := artifacts.Load(paths.Kit())
@@ -195,7 +193,7 @@ func (d *diagnosis) kit(m *setup.Examination, needed bool) {
 	case err == nil:
 		f.Found = fmt.Sprintf("%d images, %d charts, %d executables", len(set.Images), len(set.Charts), len(set.Binaries))
 	case needed:
-		f.Found, f.Status, f.Mend = "none that is complete", findingFail, "meshwright airgap build"
+		f.Found, f.Status, f.Remedy = "none that is complete", findingFail, "meshwright airgap build"
 	default:
 		f.Found = "none, and none is needed"
 	}
@@ -203,7 +201,7 @@ func (d *diagnosis) kit(m *setup.Examination, needed bool) {
 	if len(m.Packages) > 0 {
 		d.add(finding{
 			ID: "packages", Title: "packages for building the kit", Status: findingFail,
-			Found: "missing: " + strings.Join(m.Packages, ", "), Mend: "sudo apt-get install " + strings.Join(m.Packages, " "),
+			Found: "missing: " + strings.Join(m.Packages, ", "), Remedy: "sudo apt-get install " + strings.Join(m.Packages, " "),
 		})
 	}
 }
@@ -212,14 +210,14 @@ func (d *diagnosis) room(m *setup.Examination) {
 	for _, r := range m.Room {
 		f := finding{ID: "room", Title: r.What, Found: r.Found, Why: "needs " + r.Need}
 		if !r.OK {
-			f.Status, f.Mend = findingFail, r.Remedy
+			f.Status, f.Remedy = findingFail, r.Remedy
 		}
 		d.add(f)
 	}
 	for _, l := range m.Limits {
 		f := finding{ID: "limits", Title: l.What, Found: l.Found, Why: "three clusters and more need " + l.Need}
 		if !l.OK {
-			f.Status, f.Mend = findingWarn, l.Remedy
+			f.Status, f.Remedy = findingWarn, l.Remedy
 		}
 		d.add(f)
 	}
@@ -228,23 +226,23 @@ func (d *diagnosis) room(m *setup.Examination) {
 func (d *diagnosis) state() {
 	f := finding{ID: "state", Title: "labs are kept in", Found: paths.Labs(), Why: "labs: " + or(strings.Join(d.Labs, ", "), "none")}
 	if err := setup.StateWritable(paths.Labs()); err != nil {
-		f.Status, f.Mend = findingFail, fmt.Sprintf("%v: give this user the directory, or set XDG_STATE_HOME to another", err)
+		f.Status, f.Remedy = findingFail, fmt.Sprintf("%v: give this user the directory, or set XDG_STATE_HOME to another", err)
 	}
 	d.add(f)
 }
 
-// settings are the lab's own: refused ones would make an up fail at once.
+// settings are the lab's own; up refuses at once what they refuse.
 func (d *diagnosis) settings(lab *automation.Lab) {
-	f := finding{ID: "settings", Title: "settings of lab " + lab.Name(), Found: "accepted"}
+	f := finding{ID: "settings", Title: "settings of lab " + lab.Name()}
 	if err := lab.Check(); err != nil {
-		d.failure(finding{ID: f.ID, Title: f.Title}, err)
+		d.failure(f, err)
 		return
 	}
+	f.Found = "accepted"
 	d.add(f)
 }
 
-// addresses are asked of a Docker that answers. Settings that are refused have said
-// so already.
+// addresses compares those of a lab whose settings are accepted.
 func (d *diagnosis) addresses(ctx context.Context, lab *automation.Lab) {
 	if lab.Check() != nil {
 		return
@@ -267,15 +265,15 @@ func (d *diagnosis) table(w io.Writer) error {
 		return err
 	}
 	for _, f := range d.Findings {
-		if f.Mend != "" {
-			if _, err := fmt.Fprintf(w, "\n%s: %s: %s\n", f.Status, f.Title, f.Mend); err != nil {
+		if f.Remedy != "" {
+			if _, err := fmt.Fprintf(w, "\n%s: %s: %s\n", f.Status, f.Title, f.Remedy); err != nil {
 				return err
 			}
 		}
 	}
-	verdict := "an up has what it needs: meshwright up" + d.flags
+	verdict := "up has what it needs: meshwright up" + d.flags
 	if !d.Ready {
-		verdict = "an up would fail; mend the above first"
+		verdict = "up would fail; apply the remedies above first"
 	}
 	_, err := fmt.Fprintf(w, "\n%s\n", verdict)
 	return err

@@ -7,8 +7,8 @@ import (
 	"maps"
 	"os"
 	"slices"
-	"strings"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/spf13/cobra"
 
 	"github.com/meshwright/meshwright/automation"
@@ -18,28 +18,27 @@ func newEnvCmd(a *App) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "env",
 		Short: "Print shell settings for kubectl, istioctl and pulumi",
-		Long: `Print shell settings in which kubectl and istioctl talk to the lab's
+		Long: `Print shell settings for the lab. With them kubectl and istioctl talk to the lab's
 clusters, and the plain pulumi command works on the lab's stack with the same
-workspace, backend and passphrase: what one of the two brings up, the other can
-manage.
+workspace, backend and passphrase. Each of meshwright and pulumi can manage what the
+other has brought up.
 
-With --init the lab need not be there: its workspace, passphrase and empty stack
-are made, for pulumi to bring up. On a lab that is there, --init takes changed
-settings over into its workspace.
+With --init the lab need not exist: the command creates its workspace, passphrase and
+empty stack, for pulumi to bring up. For a lab that exists, --init updates the
+settings in its workspace.
 
-JSON has the variables to set. PULUMI_CONFIG_PASSPHRASE has to be unset: even an empty
-one counts for more with pulumi than the lab's file. The shell settings unset it.`,
+JSON has the variables to set. Unset PULUMI_CONFIG_PASSPHRASE: pulumi prefers even an
+empty one to the lab's file. The shell settings unset it.`,
 		Example: `  eval "$(meshwright env)"
   kubectl --context cluster1 get pods -A
   istioctl --context cluster2 proxy-status
   pulumi -C "$MESHWRIGHT_WORKSPACE" stack
   eval "$(meshwright env --init --name mine)" && pulumi -C "$MESHWRIGHT_WORKSPACE" up`,
-		Args: cobra.NoArgs,
 	}
 	var prepare bool
 	f := addLabFlags(cmd)
 	f.addProgramFlags(cmd)
-	cmd.Flags().BoolVar(&prepare, "init", false, "make the lab's workspace and empty stack when it is not there, or bring its settings up to date")
+	cmd.Flags().BoolVar(&prepare, "init", false, "create the lab's workspace and empty stack, or update its settings")
 	output := outputFlag(cmd, "shell", "json")
 	cmd.RunE = a.onLab(f, nil, func(ctx context.Context, lab *automation.Lab, _ []string) error {
 		if prepare {
@@ -78,8 +77,7 @@ func kubeconfigIfUp(ctx context.Context, lab *automation.Lab) error {
 	return lab.WriteKubeconfig(out)
 }
 
-// envDocument has the variables apart from its own fields, since their names are
-// not ours.
+// envDocument keeps the variables apart from its own fields.
 func envDocument(lab string, env map[string]string) any {
 	return struct {
 		Version     int               `json:"version"`
@@ -88,26 +86,20 @@ func envDocument(lab string, env map[string]string) any {
 	}{1, lab, env}
 }
 
-// shellSettings writes POSIX export lines. PATH is put in front of the old one,
-// once. A passphrase of the shell's own goes: even an empty one counts for more with
-// the pulumi command than the lab's file.
+// shellSettings writes POSIX export lines. PATH is put in front of the old one, once. A
+// passphrase of the shell is unset: pulumi prefers even an empty one to the lab's file.
 func shellSettings(w io.Writer, env map[string]string) error {
 	if _, err := io.WriteString(w, "unset PULUMI_CONFIG_PASSPHRASE\n"); err != nil {
 		return err
 	}
 	for _, k := range slices.Sorted(maps.Keys(env)) {
-		line := fmt.Sprintf("export %s=%s\n", k, quote(env[k]))
+		line := fmt.Sprintf("export %s=%s\n", k, shellescape.Quote(env[k]))
 		if k == "PATH" {
-			line = fmt.Sprintf("case \":$PATH:\" in *:%[1]s:*) ;; *) export PATH=%[1]s:\"$PATH\" ;; esac\n", quote(env[k]))
+			line = fmt.Sprintf("case \":$PATH:\" in *:%[1]s:*) ;; *) export PATH=%[1]s:\"$PATH\" ;; esac\n", shellescape.Quote(env[k]))
 		}
 		if _, err := io.WriteString(w, line); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// quote makes s one word for a POSIX shell.
-func quote(s string) string {
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }

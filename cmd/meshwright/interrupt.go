@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
 )
 
 // interruptible returns a context that the first Ctrl-C (or SIGTERM) cancels.

@@ -7,5 +7,5 @@ import (
 )
 
 // quietLibraries sends what the Kubernetes libraries would print on standard
-// error to the diagnostics: a dropped stream after Ctrl-C is no news to anyone.
+// error to the diagnostics, such as a stream that Ctrl-C has closed.
 func quietLibraries(log *slog.Logger) { klog.SetSlogLogger(log) }

@@ -18,12 +18,11 @@ func newKubeconfigCmd(a *App) *cobra.Command {
 		Short: "Print one kubeconfig for all clusters of a lab",
 		Long: `Print one kubeconfig with a context per cluster: cluster1, cluster2, ...
 
-It holds keys that open the clusters. Your own ~/.kube/config is left alone
-unless you ask with --merge.`,
+It holds credentials of the clusters. Your own ~/.kube/config is left alone unless
+you use --merge.`,
 		Example: `  KUBECONFIG=$(meshwright kubeconfig --path) kubectl --context cluster2 get pods -A
   meshwright kubeconfig > lab.yaml
   meshwright kubeconfig --merge       add the contexts to your own kubeconfig`,
-		Args: cobra.NoArgs,
 	}
 	f := addLabFlags(cmd)
 	cmd.Flags().BoolVar(&merge, "merge", false, "add the lab's contexts to your own kubeconfig (KUBECONFIG or ~/.kube/config)")
@@ -63,9 +62,8 @@ unless you ask with --merge.`,
 	return cmd
 }
 
-// mergeKubeconfig adds the lab's contexts to the user's kubeconfig. A context
-// of the same name that leads elsewhere is not overwritten, and the current
-// context stays.
+// mergeKubeconfig adds the lab's contexts to the user's kubeconfig. It does not replace
+// a context of the same name for another cluster, and keeps the current context.
 func (a *App) mergeKubeconfig(o *automation.Outputs, flags string) error {
 	lab, err := o.Kubeconfig()
 	if err != nil {
@@ -89,7 +87,7 @@ func (a *App) mergeKubeconfig(o *automation.Outputs, flags string) error {
 func addContexts(user, lab *api.Config) error {
 	for name, c := range lab.Contexts {
 		if old, ok := user.Contexts[name]; ok && old.Cluster != c.Cluster {
-			return fmt.Errorf("your kubeconfig has a context %s of its own, which leads to %s; rename it (kubectl config rename-context %s NEW)", name, old.Cluster, name)
+			return fmt.Errorf("your kubeconfig has another context %s, for %s; rename it (kubectl config rename-context %s NEW)", name, old.Cluster, name)
 		}
 	}
 	for name, c := range lab.Contexts {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,7 +71,7 @@ func (a *App) lab(ctx context.Context, f *labFlags, events func(automation.Event
 	lab, err := automation.New(ctx, automation.Options{
 		Stack: f.stack, Name: f.name, ProjectDir: f.project,
 		Config: config, Artifacts: f.artifacts, Providers: f.providers, Backend: f.backend,
-		DefaultArtifacts: os.Getenv("MESHWRIGHT_ARTIFACTS"), // what `meshwright setup` found out
+		DefaultArtifacts: os.Getenv("MESHWRIGHT_ARTIFACTS"), // which `meshwright setup` prints
 		Executable:       a.Executable, Events: events, Log: a.Log,
 	})
 	if err != nil {
@@ -143,21 +144,15 @@ func projectDir(flag string) string {
 // complete sets a flag's completion to the candidates that begin as typed.
 func complete(cmd *cobra.Command, flag string, candidates func(typed string) []string) {
 	err := cmd.RegisterFlagCompletionFunc(flag, func(_ *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
-		var out []string
-		for _, c := range candidates(typed) {
-			if strings.HasPrefix(c, typed) {
-				out = append(out, c)
-			}
-		}
-		return out, cobra.ShellCompDirectiveNoFileComp
+		return slices.DeleteFunc(slices.Clone(candidates(typed)), func(c string) bool { return !strings.HasPrefix(c, typed) }), cobra.ShellCompDirectiveNoFileComp
 	})
 	if err != nil {
-		panic(fmt.Sprintf("completion of --%s: %v", flag, err)) // a flag that was never defined
+		panic(fmt.Sprintf("completion of --%s: %v", flag, err)) // the command has no such flag
 	}
 }
 
-// completeClusters completes a flag with the names of the lab's clusters, which its
-// settings tell without a word to any of them.
+// completeClusters completes a flag with the names of the lab's clusters, from its
+// settings alone.
 func (a *App) completeClusters(cmd *cobra.Command, f *labFlags, flag string) {
 	complete(cmd, flag, func(string) []string {
 		lab, err := a.lab(cmd.Context(), f, nil)
@@ -170,19 +165,22 @@ func (a *App) completeClusters(cmd *cobra.Command, f *labFlags, flag string) {
 
 // outputFlag adds --output with the given formats; the first is the default.
 func outputFlag(cmd *cobra.Command, formats ...string) *string {
-	v := cmd.Flags().StringP("output", "o", formats[0], "format of the result: "+strings.Join(formats, " or "))
-	complete(cmd, "output", func(string) []string { return formats })
+	return choiceFlag(cmd, "output", "o", "format of the result: "+strings.Join(formats, " or "), formats...)
+}
+
+// choiceFlag adds a flag that takes one of the choices; the first is the default.
+func choiceFlag(cmd *cobra.Command, name, short, usage string, choices ...string) *string {
+	v := cmd.Flags().StringP(name, short, choices[0], usage)
+	complete(cmd, name, func(string) []string { return choices })
 	check := cmd.PreRunE
 	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
-		for _, f := range formats {
-			if *v == f {
-				if check != nil {
-					return check(cmd, args)
-				}
-				return nil
-			}
+		if !slices.Contains(choices, *v) {
+			return usagef("--%s %q: use %s", name, *v, strings.Join(choices, " or "))
 		}
-		return usagef("--output %q: use %s", *v, strings.Join(formats, " or "))
+		if check != nil {
+			return check(cmd, args)
+		}
+		return nil
 	}
 	return v
 }

@@ -7,7 +7,7 @@
 // every exit code. What a command does is the business of automation, verify,
 // drill, airgap and setup, which print nothing.
 //
-// Results go to standard output and talk to standard error, so that
+// Results go to standard output, progress and errors to standard error, so that
 // `meshwright up --output json | jq` works while progress is shown.
 package main
 
@@ -33,7 +33,7 @@ var version = "0.1.0-dev"
 func main() { os.Exit(run()) }
 
 func run() int {
-	// An executable that cannot find itself starts no children and says so then.
+	// Without its path the executable starts no children; what needs one fails then.
 	exe, _ := os.Executable()
 	if name, ok := plugins.FromArgv0(os.Args[0]); ok {
 		return servePlugin(name, exe)

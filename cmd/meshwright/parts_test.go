@@ -113,7 +113,7 @@ func TestDoctorKnowsTheNodesArchitecture(t *testing.T) {
 		got := ""
 		for _, f := range d.Findings {
 			got += f.Status
-			if !strings.Contains(f.Found, arch) || !strings.Contains(f.Mend, "--full") {
+			if !strings.Contains(f.Found, arch) || !strings.Contains(f.Remedy, "--full") {
 				t.Errorf("%s: %+v", arch, f)
 			}
 		}

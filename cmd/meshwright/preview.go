@@ -18,12 +18,11 @@ func newPreviewCmd(a *App) *cobra.Command {
 	var expectNoChanges bool
 	cmd := &cobra.Command{
 		Use:   "preview",
-		Short: "Show what up would do, and do none of it",
+		Short: "Show what up would do, without doing it",
 		Example: `  meshwright preview
   meshwright preview -c meshID=mesh2
   meshwright preview --expect-no-changes && echo up to date
   meshwright preview --output markdown      for a comment; nothing when nothing changes`,
-		Args: cobra.NoArgs,
 	}
 	f := addLabFlags(cmd)
 	f.addProgramFlags(cmd)

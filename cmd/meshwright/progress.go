@@ -1,15 +1,17 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/internal/ui"
 )
 
-// watched are the resource types that get a line of their own: those that take
-// long enough to be asked about. The others are counted.
+// watched are the resource types with a progress line of their own: those that take
+// long. The others are counted.
 var watched = map[string]string{
 	"meshwright:kind:Network":       "network",
 	"meshwright:kind:Cluster":       "kind cluster",
@@ -62,7 +64,7 @@ func (p *progress) event(e automation.Event) {
 		switch e.Severity {
 		case "warning":
 			p.ui.Warn(named(e))
-		case "error": // shown at the end, with what to do about it
+		case "error": // shown at the end, with its remedy
 		default:
 			p.detail(e)
 		}
@@ -100,46 +102,32 @@ func named(e automation.Event) string {
 	return e.Name + ": " + e.Message
 }
 
-// quiet reports whether an operation on a resource is not worth a line.
+// quiet reports whether an operation on a resource has no line. Of a replacement the
+// creation and the deletion are shown.
 func quiet(op string) bool {
-	switch op {
-	case "same", "read", "refresh", "discard", "replace": // of a replacement its two halves are shown
-		return true
-	}
-	return false
+	return slices.Contains([]string{"same", "read", "refresh", "discard", "replace"}, op)
 }
 
 func verb(op string) string {
 	switch op {
-	case "create", "create-replacement":
+	case "create-replacement":
 		return "create"
-	case "delete", "delete-replaced":
+	case "delete-replaced":
 		return "delete"
-	case "replace":
-		return "replace"
-	default:
-		return op
 	}
+	return op
 }
 
 // countsText is "12 created, 3 unchanged".
 func countsText(counts map[string]int) string {
-	words := []struct{ op, word string }{
-		{"create", "created"},
-		{"update", "updated"},
-		{"replace", "replaced"},
-		{"create-replacement", "recreated"},
-		{"delete", "deleted"},
-		{"same", "unchanged"},
-	}
 	var parts []string
-	for _, w := range words {
-		if n := counts[w.op]; n > 0 {
-			parts = append(parts, fmt.Sprintf("%d %s", n, w.word))
+	for _, w := range [][2]string{
+		{"create", "created"}, {"update", "updated"}, {"replace", "replaced"},
+		{"create-replacement", "recreated"}, {"delete", "deleted"}, {"same", "unchanged"},
+	} {
+		if n := counts[w[0]]; n > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", n, w[1]))
 		}
 	}
-	if len(parts) == 0 {
-		return "nothing to do"
-	}
-	return strings.Join(parts, ", ")
+	return cmp.Or(strings.Join(parts, ", "), "nothing to do")
 }

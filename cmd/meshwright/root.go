@@ -44,16 +44,16 @@ func NewRoot(a *App) *cobra.Command {
 	var debug bool
 	root := &cobra.Command{
 		Use:   "meshwright",
-		Short: "A multi-cluster Istio mesh on kind: up, verified, and gone again",
-		Long: `Meshwright stands up a multi-cluster Istio mesh on kind, proves with real
-traffic that it works, and takes it down again leaving nothing.
+		Short: "Create, verify and remove a multi-cluster Istio mesh on kind",
+		Long: `Meshwright brings up a multi-cluster Istio mesh on kind, proves with real traffic
+that it works, and removes it without leaving anything behind.
 
 Exit codes: 0 ok, 1 error, 2 wrong usage, 3 verification failed, 130 interrupted;
 diff --fail-on adds 8 and 9.`,
 		Example: `  meshwright up            bring up the lab of Pulumi.dev.yaml
   meshwright verify        prove that the mesh works
-  meshwright status        addresses, and what to type
-  meshwright destroy       take it down, leaving nothing`,
+  meshwright status        show addresses and how to use the lab
+  meshwright destroy       remove the lab, leaving nothing`,
 		Args:                       noCommand,
 		RunE:                       func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceUsage:               true,
@@ -80,7 +80,7 @@ diff --fail-on adds 8 and 9.`,
 	return root
 }
 
-// noCommand refuses a word that is no command and names those that are near.
+// noCommand refuses a word that is no command, and suggests similar commands.
 func noCommand(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
@@ -92,15 +92,18 @@ func noCommand(cmd *cobra.Command, args []string) error {
 	return usagef("%s\nsee: meshwright --help", text)
 }
 
-// checkArgs makes a wrong number of arguments a usage error, everywhere.
+// checkArgs makes a wrong number of arguments a usage error, everywhere. A command
+// without a rule of its own takes none.
 func checkArgs(cmd *cobra.Command) {
-	if check := cmd.Args; check != nil {
-		cmd.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return &CodedError{Code: ExitUsage, Err: fmt.Errorf("%w\nsee: %s --help", err, c.CommandPath())}
-			}
-			return nil
+	check := cmd.Args
+	if check == nil {
+		check = cobra.NoArgs
+	}
+	cmd.Args = func(c *cobra.Command, args []string) error {
+		if err := check(c, args); err != nil {
+			return usagef("%w\nsee: %s --help", err, c.CommandPath())
 		}
+		return nil
 	}
 	for _, sub := range cmd.Commands() {
 		checkArgs(sub)

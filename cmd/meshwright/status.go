@@ -16,8 +16,8 @@ import (
 	"github.com/meshwright/meshwright/automation"
 )
 
-// clusterTimeout bounds the questions to one cluster, so that a dead one does
-// not keep status waiting.
+// clusterTimeout bounds the requests to one cluster, so that one that does not answer
+// delays status only so long.
 const clusterTimeout = 4 * time.Second
 
 func newStatusCmd(a *App) *cobra.Command {
@@ -26,7 +26,6 @@ func newStatusCmd(a *App) *cobra.Command {
 		Short: "Show a lab's clusters, their addresses and how to use them",
 		Example: `  meshwright status
   meshwright status --output json | jq -r '.clusters[0].ingressAddress'`,
-		Args: cobra.NoArgs,
 	}
 	f := addLabFlags(cmd)
 	output := outputFlag(cmd, "table", "json")

@@ -18,26 +18,25 @@ func newTrafficCmd(a *App) *cobra.Command {
 	var o traffic.Options
 	cmd := &cobra.Command{
 		Use:   "traffic",
-		Short: "Call the sample without end, counting who answers",
-		Long: `Call the sample again and again, from the client pod of a cluster or through a
-cluster's ingress address, and count the answers by version, cluster and region
-until Ctrl-C, which prints the sum and ends with exit code 0.`,
+		Short: "Call the sample repeatedly and count the answers",
+		Long: `Call the sample repeatedly, from the client pod of a cluster or through a
+cluster's ingress address, and count the answers by version, cluster and region.
+Ctrl-C stops the traffic, prints the sum and ends with exit code 0.`,
 		Example: `  meshwright traffic                                   from the first cluster's client, until Ctrl-C
   meshwright traffic --from cluster2 --via ingress     through the second cluster's ingress
   meshwright traffic --count 200 --rate 0 -o json      200 requests as fast as answers come`,
-		Args: cobra.NoArgs,
 	}
 	f := addLabFlags(cmd)
 	output := outputFlag(cmd, "table", "json")
 	fs := cmd.Flags()
 	fs.StringVar(&o.From, "from", "", "cluster whose client or ingress is used (default: the first)")
-	fs.StringVar(&o.Via, "via", traffic.ViaMesh, "mesh: from the client pod; ingress: through the ingress address")
+	via := choiceFlag(cmd, "via", "", "mesh: from the client pod; ingress: through the ingress address", traffic.ViaMesh, traffic.ViaIngress)
 	fs.Float64Var(&o.Rate, "rate", 5, "requests per second; 0 is as fast as answers come, one after another")
 	fs.IntVarP(&o.Count, "count", "n", 0, "stop after this many requests (0: at Ctrl-C)")
 	a.completeClusters(cmd, f, "from")
-	complete(cmd, "via", func(string) []string { return []string{traffic.ViaMesh, traffic.ViaIngress} })
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		// --timeout is a way to stop like Ctrl-C, not a failure.
+		o.Via = *via
+		// --timeout stops the traffic like Ctrl-C; it is no failure.
 		ctx, cancel := f.bounded(cmd.Context())
 		defer cancel()
 		return a.traffic(ctx, f, o, *output)
@@ -45,13 +44,11 @@ until Ctrl-C, which prints the sum and ends with exit code 0.`,
 	return cmd
 }
 
-// trafficLine is how often a plain log hears of the traffic.
+// trafficLine is how often a plain log shows the traffic.
 const trafficLine = 5 * time.Second
 
 func (a *App) traffic(ctx context.Context, f *labFlags, o traffic.Options, output string) error {
 	switch {
-	case o.Via != traffic.ViaMesh && o.Via != traffic.ViaIngress:
-		return usagef("--via %q: use %s or %s", o.Via, traffic.ViaMesh, traffic.ViaIngress)
 	case o.Rate < 0 || o.Rate > traffic.MaxRate:
 		return usagef("--rate %g: use 0 (as fast as answers come) to %d", o.Rate, traffic.MaxRate)
 	case o.Count < 0:
@@ -85,8 +82,8 @@ func (a *App) traffic(ctx context.Context, f *labFlags, o traffic.Options, outpu
 	return sum.Table(a.Out)
 }
 
-// trafficProgress shows the counts: a live line on a terminal, a line now and
-// then elsewhere.
+// trafficProgress shows the counts: a live line on a terminal, elsewhere a line from
+// time to time.
 type trafficProgress struct {
 	ui    *ui.Printer
 	step  *ui.Step

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"al.essio.dev/pkg/shellescape"
 	"github.com/spf13/cobra"
 
 	"github.com/meshwright/meshwright/automation"
@@ -28,13 +30,12 @@ func newUpCmd(a *App) *cobra.Command {
 		Short: "Bring a lab up, or up to date",
 		Long: `Bring a lab up: its clusters, load balancers, mesh and sample.
 
-On a lab that is up already this does nothing. After an error, a Ctrl-C or a
-power cut the same command goes on from what exists.`,
+For a lab that is up already the command does nothing. After an error, a Ctrl-C or
+a power cut it continues from what exists.`,
 		Example: `  meshwright up                              the two-cluster lab of Pulumi.dev.yaml
   meshwright up --name two                   a second lab beside it
   meshwright up -c clusters[0].workers=1     with another setting
   meshwright up --output json | jq .clusters`,
-		Args: cobra.NoArgs,
 	}
 	f := addLabFlags(cmd)
 	f.addProgramFlags(cmd)
@@ -65,7 +66,7 @@ func (a *App) up(ctx context.Context, f *labFlags, output string, opts []automat
 	if err := lab.Check(); err != nil {
 		return err
 	}
-	if !slices.Contains(automation.Labs(paths.State()), lab.Name()) { // it has yet to get its room
+	if !slices.Contains(automation.Labs(paths.State()), lab.Name()) { // a lab that exists has its room
 		if err := setup.Preflight(bounded, a.UI, false); err != nil {
 			return err
 		}
@@ -168,7 +169,7 @@ func clusterTable(w io.Writer, o *automation.Outputs) error {
 	return t.Flush()
 }
 
-// tryLines shows how to use the lab, which the flags choose.
+// tryLines shows how to use the lab that the flags choose.
 func (a *App) tryLines(o *automation.Outputs, flags string) error {
 	var lines []string
 	if line := a.pathLine(); line != "" {
@@ -187,12 +188,12 @@ func (a *App) tryLines(o *automation.Outputs, flags string) error {
 	return err
 }
 
-// pathLine puts meshwright on PATH, by which messages call it; "" where it is there.
+// pathLine puts meshwright on PATH, for the commands in messages; "" where it is there.
 func (a *App) pathLine() string {
 	if _, err := exec.LookPath("meshwright"); err == nil || filepath.Base(a.Executable) != "meshwright" {
 		return ""
 	}
-	return "export PATH=" + quote(filepath.Dir(a.Executable)) + `:"$PATH"`
+	return "export PATH=" + shellescape.Quote(filepath.Dir(a.Executable)) + `:"$PATH"`
 }
 
 func locality(c automation.Cluster) string {
@@ -205,12 +206,7 @@ func locality(c automation.Cluster) string {
 	return or(s, "-")
 }
 
-func or(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
-}
+func or(s, other string) string { return cmp.Or(s, other) }
 
 func writeJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)

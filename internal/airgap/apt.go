@@ -1,10 +1,13 @@
 package airgap
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"net/textproto"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -14,11 +17,10 @@ type aptSource struct {
 	URI        string
 	Suite      string
 	Components []string
-	SignedBy   string // a keyring's path; empty when the source names none or embeds a key
+	SignedBy   string // a keyring's path; empty when the source has none or embeds a key
 }
 
-// mirror is where Debian packages come from: read from the machine's own apt
-// sources, never named here.
+// mirror is where Debian packages come from, as the machine's own apt sources say.
 type mirror struct {
 	URI         string
 	SecurityURI string // empty when the machine has no security source
@@ -28,8 +30,8 @@ type mirror struct {
 const debianKeyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
 // findMirror picks the Debian mirror for suite from the machine's apt sources
-// below root ("/"). A source of another Debian release serves too: a mirror
-// carries them all.
+// below root ("/"). A source of another Debian release will do: a mirror has all
+// releases.
 func findMirror(root, suite string) (mirror, error) {
 	sources, err := readAptSources(root)
 	if err != nil {
@@ -53,7 +55,7 @@ func findMirror(root, suite string) (mirror, error) {
 		}
 	}
 	if m.URI == "" {
-		return m, fmt.Errorf("the machine's apt sources (%s) name no Debian mirror: the airgap kit is built from Debian %s packages; add a Debian source, or use `--artifacts registry`",
+		return m, fmt.Errorf("the machine's apt sources (%s) have no Debian mirror: the airgap kit is built from Debian %s packages; add a Debian source, or use `--artifacts registry`",
 			filepath.Join(root, "etc/apt"), suite)
 	}
 	if m.Keyring == "" {
@@ -66,7 +68,7 @@ func findMirror(root, suite string) (mirror, error) {
 }
 
 // readAptSources reads sources.list and sources.list.d, in both of apt's formats.
-// Disabled entries, source packages and other than plain files are left out.
+// Disabled entries and source packages are left out.
 func readAptSources(root string) ([]aptSource, error) {
 	paths := []string{filepath.Join(root, "etc/apt/sources.list")}
 	for _, pattern := range []string{"*.list", "*.sources"} {
@@ -125,45 +127,31 @@ func parseOneLine(text string) []aptSource {
 	return out
 }
 
-// parseDeb822 reads sources.list(5)'s deb822 format: stanzas of fields, where a
-// line that starts with a blank continues the field before it.
+// aptComment is a comment or a blank line of sources.list(5)'s deb822 format.
+var aptComment = regexp.MustCompile(`(?m)^(#.*\n|[ \t]+$)`)
+
+// parseDeb822 reads sources.list(5)'s deb822 format: stanzas of fields, in the form of
+// mail headers. A stanza that is malformed ends the reading.
 func parseDeb822(text string) []aptSource {
 	var out []aptSource
-	fields := map[string]string{}
-	last := ""
-	flush := func() {
-		if slices.Contains(strings.Fields(fields["types"]), "deb") && !strings.EqualFold(fields["enabled"], "no") {
-			for _, uri := range strings.Fields(fields["uris"]) {
-				for _, suite := range strings.Fields(fields["suites"]) {
-					out = append(out, aptSource{
-						URI: strings.TrimRight(uri, "/"), Suite: suite,
-						Components: strings.Fields(fields["components"]),
-						SignedBy:   keyringPath(fields["signed-by"]),
-					})
-				}
-			}
+	stanzas := textproto.NewReader(bufio.NewReader(strings.NewReader(aptComment.ReplaceAllString(text+"\n", "") + "\n")))
+	for {
+		fields, err := stanzas.ReadMIMEHeader()
+		if err != nil {
+			return out
 		}
-		fields, last = map[string]string{}, ""
-	}
-	for line := range strings.Lines(text + "\n\n") {
-		line = strings.TrimRight(line, "\r\n")
-		switch {
-		case strings.HasPrefix(line, "#"):
-		case strings.TrimSpace(line) == "":
-			flush()
-		case line[0] == ' ' || line[0] == '\t':
-			if last != "" {
-				fields[last] += " " + strings.TrimSpace(line)
-			}
-		default:
-			name, value, ok := strings.Cut(line, ":")
-			if ok {
-				last = strings.ToLower(name)
-				fields[last] = strings.TrimSpace(value)
+		if !slices.Contains(strings.Fields(fields.Get("Types")), "deb") || strings.EqualFold(fields.Get("Enabled"), "no") {
+			continue
+		}
+		for _, uri := range strings.Fields(fields.Get("URIs")) {
+			for _, suite := range strings.Fields(fields.Get("Suites")) {
+				out = append(out, aptSource{
+					URI: strings.TrimRight(uri, "/"), Suite: suite,
+					Components: strings.Fields(fields.Get("Components")), SignedBy: keyringPath(fields.Get("Signed-By")),
+				})
 			}
 		}
 	}
-	return out
 }
 
 // keyringPath keeps a Signed-By value only when it is a file: it may also be a

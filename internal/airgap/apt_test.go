@@ -33,7 +33,7 @@ URIs: http://off.example/debian
 Suites: bookworm
 Components: main
 Enabled: no
-
+ 	
 Types: deb-src
 URIs: http://src.example/debian
 Suites: bookworm
@@ -91,9 +91,9 @@ func TestFindMirror(t *testing.T) {
 		},
 		"third-party source is no mirror": {
 			files: map[string]string{"sources.list.d/node.list": "deb http://other.example/node nodistro main\n"},
-			fails: "name no Debian mirror",
+			fails: "have no Debian mirror",
 		},
-		"no sources": {fails: "name no Debian mirror"},
+		"no sources": {fails: "have no Debian mirror"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -2,18 +2,17 @@ package airgap
 
 import (
 	"archive/tar"
-	"bufio"
-	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
 	"regexp"
-	"strings"
+
+	"helm.sh/helm/v3/pkg/chart/loader"
 )
 
 // charts packs Helm charts, each as <name>-<version>.tgz. The same chart gives
@@ -39,35 +38,19 @@ func (c charts) Run(_ context.Context, r *Run) error {
 	return nil
 }
 
-var (
-	chartNameLine    = regexp.MustCompile(`(?m)^name:[ \t]*"?([^"\s]+)"?[ \t]*$`)
-	chartVersionLine = regexp.MustCompile(`(?m)^(version|appVersion):[ \t]*"?([^"\s]+)"?[ \t]*$`)
-)
+var chartVersionLine = regexp.MustCompile(`(?m)^(version|appVersion):[ \t]*"?([^"\s]+)"?[ \t]*$`)
 
-// packChart writes the chart in dir to <out>/<name>-<version>.tgz.
+// packChart writes the chart in dir, as Helm loads it, to <out>/<name>-<version>.tgz.
 func packChart(dir, version, out string) (err error) {
-	meta, err := os.ReadFile(filepath.Join(dir, "Chart.yaml")) //nolint:gosec // our own cache
+	chart, err := loader.LoadDir(dir)
 	if err != nil {
 		return err
 	}
-	if version != "" {
-		meta = chartVersionLine.ReplaceAll(meta, []byte("$1: "+version))
+	name := chart.Metadata.Name
+	if name == "" || chart.Metadata.Version == "" {
+		return errors.New("Chart.yaml has no name or version") //nolint:revive,staticcheck // a file's name
 	}
-	name := chartNameLine.FindSubmatch(meta)
-	versions := chartVersionLine.FindAllSubmatch(meta, -1)
-	if name == nil || len(versions) == 0 {
-		return errors.New("Chart.yaml names no name or version") //nolint:revive,staticcheck // a file's name
-	}
-	for _, v := range versions {
-		if string(v[1]) == "version" {
-			version = string(v[2])
-		}
-	}
-	ignored, err := helmIgnore(dir)
-	if err != nil {
-		return err
-	}
-	f, err := os.Create(filepath.Join(out, fmt.Sprintf("%s-%s.tgz", name[1], version))) //nolint:gosec // our own cache
+	f, err := os.Create(filepath.Join(out, name+"-"+cmp.Or(version, chart.Metadata.Version)+".tgz")) //nolint:gosec // our own cache
 	if err != nil {
 		return err
 	}
@@ -77,73 +60,17 @@ func packChart(dir, version, out string) (err error) {
 		return err
 	}
 	w := tar.NewWriter(zipped)
-	err = filepath.WalkDir(dir, func(p string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	for _, file := range chart.Raw {
+		if file.Name == "Chart.yaml" && version != "" {
+			file.Data = chartVersionLine.ReplaceAll(file.Data, []byte("$1: "+version))
 		}
-		rel, err := filepath.Rel(dir, p)
-		if err != nil {
-			return err
-		}
-		rel = filepath.ToSlash(rel)
-		if rel != "." && ignored(rel) {
-			if d.IsDir() {
-				return fs.SkipDir
-			}
-			return nil
-		}
-		if d.IsDir() {
-			return nil
-		}
-		data, err := os.ReadFile(p) //nolint:gosec // our own cache
-		if err != nil {
-			return err
-		}
-		if rel == "Chart.yaml" {
-			data = meta
-		}
-		h := &tar.Header{Name: path.Join(string(name[1]), rel), Mode: 0o644, Size: int64(len(data)), ModTime: epoch, Format: tar.FormatPAX}
+		h := &tar.Header{Name: path.Join(name, file.Name), Mode: 0o644, Size: int64(len(file.Data)), ModTime: epoch, Format: tar.FormatPAX}
 		if err := w.WriteHeader(h); err != nil {
 			return err
 		}
-		_, err = w.Write(data)
-		return err
-	})
-	return errors.Join(err, w.Close(), zipped.Close())
-}
-
-// helmIgnore reads a chart's .helmignore: one pattern a line, matched against a
-// path's last element, or against the whole path when it holds a slash. Negated
-// patterns, which the charts in use do not have, are an error.
-func helmIgnore(dir string) (func(rel string) bool, error) {
-	data, err := os.ReadFile(filepath.Join(dir, ".helmignore")) //nolint:gosec // our own cache
-	if errors.Is(err, fs.ErrNotExist) {
-		return func(string) bool { return false }, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	var patterns []string
-	for lines := bufio.NewScanner(bytes.NewReader(data)); lines.Scan(); {
-		p := strings.TrimSpace(lines.Text())
-		if p == "" || strings.HasPrefix(p, "#") {
-			continue
+		if _, err := w.Write(file.Data); err != nil {
+			return err
 		}
-		if strings.HasPrefix(p, "!") {
-			return nil, fmt.Errorf(".helmignore: negated pattern %q", p)
-		}
-		patterns = append(patterns, strings.TrimSuffix(p, "/"))
 	}
-	return func(rel string) bool {
-		for _, p := range patterns {
-			subject := path.Base(rel)
-			if strings.Contains(p, "/") {
-				subject = rel
-			}
-			if ok, err := path.Match(strings.TrimPrefix(p, "/"), subject); err == nil && ok {
-				return true
-			}
-		}
-		return false
-	}, nil
+	return errors.Join(w.Close(), zipped.Close())
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -22,9 +23,9 @@ type Cleaned struct {
 	Kept []string `json:"kept,omitempty"`
 }
 
-// Clean removes the kit, its cache, and the images and build containers that it
-// left in the Docker daemon, which carry its label. Images that a
-// container uses stay and are reported. Without a Docker daemon only files go.
+// Clean removes the kit, its cache, and the images and build containers with its label
+// in the Docker daemon. Images that a container uses stay and are reported. Without a
+// Docker daemon it removes files only.
 func Clean(ctx context.Context, o Options) (*Cleaned, error) {
 	o = o.withDefaults()
 	unlock, err := (&engine{store: store{o.CacheDir}, ui: o.UI}).lock(ctx)
@@ -37,7 +38,7 @@ func Clean(ctx context.Context, o Options) (*Cleaned, error) {
 	if err != nil {
 		o.UI.Info("no Docker daemon answers; only files are removed")
 	} else {
-		if err := removeBuildContainers(ctx, o.CacheDir); err != nil {
+		if err := removeBuildContainers(ctx, client, o.CacheDir); err != nil {
 			return out, err
 		}
 		if err := cleanImages(ctx, client, o.CacheDir, out); err != nil {
@@ -47,8 +48,7 @@ func Clean(ctx context.Context, o Options) (*Cleaned, error) {
 	out.Bytes = diskUsage(o.CacheDir)
 	dirs := []string{o.CacheDir}
 	if o.KitDir != o.CacheDir {
-		// The kit's directory may be the user's own choice: take out what a kit
-		// consists of and nothing else.
+		// The kit's directory may hold other files of the user's.
 		for _, name := range []string{artifacts.File, "bin", "charts", "images"} {
 			dirs = append(dirs, filepath.Join(o.KitDir, name))
 		}
@@ -62,17 +62,13 @@ func Clean(ctx context.Context, o Options) (*Cleaned, error) {
 }
 
 // removeBuildContainers removes the containers that killed builds of a cache left.
-func removeBuildContainers(ctx context.Context, cacheDir string) error {
-	client, err := docker.Find(ctx)
-	if err != nil {
-		return err
-	}
+func removeBuildContainers(ctx context.Context, client *docker.Client, cacheDir string) error {
 	left, err := client.Containers(ctx, docker.Filter{Labels: map[string]string{cacheLabel: cacheName(cacheDir)}})
 	if err != nil {
 		return fmt.Errorf("list build containers: %w", err)
 	}
 	for _, c := range left {
-		// The label is on images made from it too, and so on their containers.
+		// Images that are committed from it inherit the label, and so do their containers.
 		if c.Labels[kitLabel] != "build" {
 			continue
 		}
@@ -83,15 +79,15 @@ func removeBuildContainers(ctx context.Context, cacheDir string) error {
 		if err != nil || base.Config.Labels[kitLabel] != "build" || len(base.RepoTags) > 0 {
 			continue
 		}
-		if err := client.RemoveImage(ctx, c.ImageID); err != nil && !errors.Is(err, docker.ErrConflict) {
-			return fmt.Errorf("remove build image %s: %w", c.ImageID, err)
+		if err := removeUnused(ctx, client, c.ImageID); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
 // pruneImages removes node images that are no result and older than age, and
-// what builds left unnamed. An image that a container uses stays.
+// unnamed images of builds. An image that a container uses stays.
 func pruneImages(ctx context.Context, done map[string]result, age time.Duration) error {
 	keep := map[string]bool{}
 	for _, step := range []string{stepNode, stepNodeStock} {
@@ -105,19 +101,28 @@ func pruneImages(ctx context.Context, done map[string]result, age time.Duration)
 	if err != nil {
 		return err
 	}
-	if err := removeUnnamed(ctx, client); err != nil {
-		return err
-	}
-	images, err := client.Images(ctx, map[string]string{kitLabel: "node"})
+	return removeImages(ctx, client, func(i docker.Image, name string) bool {
+		return i.Config.Labels[kitLabel] == "node" && !keep[name] && time.Since(i.Created) >= age
+	})
+}
+
+// unnamedAge spares the images of a build that now runs for another cache.
+const unnamedAge = time.Hour
+
+// removeImages removes the kit's images by the names that are stale, and those without
+// a name: the base of a killed build, or a node image whose name a later build took over.
+func removeImages(ctx context.Context, client *docker.Client, stale func(i docker.Image, name string) bool) error {
+	images, err := client.Images(ctx, map[string]string{kitLabel: ""})
 	if err != nil {
 		return err
 	}
 	for _, i := range images {
-		for _, name := range i.RepoTags {
-			if keep[name] || time.Since(i.Created) < age {
-				continue
-			}
-			if err := client.RemoveImage(ctx, name); err != nil && !errors.Is(err, docker.ErrConflict) {
+		names := slices.DeleteFunc(slices.Clone(i.RepoTags), func(name string) bool { return !stale(i, name) })
+		if len(i.RepoTags) == 0 && time.Since(i.Created) >= unnamedAge {
+			names = []string{i.ID}
+		}
+		for _, name := range names {
+			if err := removeUnused(ctx, client, name); err != nil {
 				return err
 			}
 		}
@@ -125,23 +130,10 @@ func pruneImages(ctx context.Context, done map[string]result, age time.Duration)
 	return nil
 }
 
-// unnamedAge spares the images of a build that runs now from another cache.
-const unnamedAge = time.Hour
-
-// removeUnnamed removes the kit's images that have no name: the base of a killed
-// build, or a node image whose name a later build took over.
-func removeUnnamed(ctx context.Context, client *docker.Client) error {
-	images, err := client.Images(ctx, map[string]string{kitLabel: ""})
-	if err != nil {
-		return err
-	}
-	for _, i := range images {
-		if len(i.RepoTags) > 0 || time.Since(i.Created) < unnamedAge {
-			continue
-		}
-		if err := client.RemoveImage(ctx, i.ID); err != nil && !errors.Is(err, docker.ErrConflict) {
-			return err
-		}
+// removeUnused removes an image unless a container uses it.
+func removeUnused(ctx context.Context, client *docker.Client, image string) error {
+	if err := client.RemoveImage(ctx, image); err != nil && !errors.Is(err, docker.ErrConflict) {
+		return fmt.Errorf("remove image %s: %w", image, err)
 	}
 	return nil
 }
@@ -165,7 +157,7 @@ func cleanImages(ctx context.Context, client *docker.Client, cacheDir string, ou
 		if err != nil {
 			return fmt.Errorf("look up image %s: %w", m.Name, err)
 		}
-		// The name may have come to mean something else.
+		// The name may belong to another image by now.
 		if _, ours := found.Config.Labels[kitLabel]; !ours {
 			continue
 		}
@@ -179,23 +171,13 @@ func cleanImages(ctx context.Context, client *docker.Client, cacheDir string, ou
 			out.Images = append(out.Images, m.Name)
 		}
 	}
-	return removeUnnamed(ctx, client)
-}
-
-// fileID tells files apart that have several names.
-type fileID struct{ device, inode uint64 }
-
-func idOf(info fs.FileInfo) (fileID, bool) {
-	s, ok := info.Sys().(*syscall.Stat_t)
-	if !ok {
-		return fileID{}, false
-	}
-	return fileID{uint64(s.Dev), s.Ino}, true //nolint:gosec,unconvert // the types differ between systems
+	return removeImages(ctx, client, func(docker.Image, string) bool { return false })
 }
 
 // diskUsage sums the sizes of the files below dir, hard links once.
 func diskUsage(dir string) int64 {
 	var total int64
+	type fileID struct{ device, inode uint64 }
 	seen := map[fileID]bool{}
 	// What cannot be read is not counted: this is a figure to show.
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
@@ -206,10 +188,14 @@ func diskUsage(dir string) int64 {
 		if err != nil {
 			return nil //nolint:nilerr // see above
 		}
-		if id, ok := idOf(info); !ok || !seen[id] {
+		if s, ok := info.Sys().(*syscall.Stat_t); ok {
+			id := fileID{uint64(s.Dev), s.Ino} //nolint:gosec,unconvert // the types differ between systems
+			if seen[id] {
+				return nil
+			}
 			seen[id] = true
-			total += info.Size()
 		}
+		total += info.Size()
 		return nil
 	})
 	return total

@@ -2,11 +2,8 @@ package airgap
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/exec"
 	"path"
 	"strings"
 	"time"
@@ -38,39 +35,30 @@ type container struct {
 }
 
 // startContainer imports a root file system archive and starts a container of it
-// that waits. On the host's network, so that it reaches what the host reaches.
-// Call remove, whatever happens.
+// that waits, on the host's network so that it reaches what the host reaches. The
+// caller calls remove.
 func startContainer(ctx context.Context, r *Run, rootfs string, runArgs ...string) (*container, error) {
 	client, err := docker.Find(ctx)
 	if err != nil {
 		return nil, err
 	}
 	c := &container{docker: client, log: r.Log}
-	in, err := os.Open(rootfs) //nolint:gosec // our own cache
-	if err != nil {
-		return nil, err
-	}
-	defer in.Close()
-	out, err := c.output(client.Command(ctx, "import", "--change", "LABEL "+kitLabel+"=build", "-"), in)
-	if err != nil {
+	if c.image, err = c.output(ctx, "import", "--change", "LABEL "+kitLabel+"=build", rootfs); err != nil {
 		return nil, fmt.Errorf("import %s: %w", rootfs, err)
 	}
-	c.image = strings.TrimSpace(string(out))
 	args := append([]string{"run", "--detach", "--label", kitLabel + "=build", "--label", cacheLabel + "=" + cacheName(r.Cache), "--network", "host", "--init=false"}, runArgs...)
-	out, err = c.output(client.Command(ctx, append(args, c.image, "sleep", "infinity")...), nil)
-	if err != nil {
+	if c.id, err = c.output(ctx, append(args, c.image, "sleep", "infinity")...); err != nil {
 		c.remove(ctx)
 		return nil, fmt.Errorf("start a build container: %w", err)
 	}
-	c.id = strings.TrimSpace(string(out))
 	return c, nil
 }
 
-// output runs a docker command, its errors in the log.
-func (c *container) output(cmd *exec.Cmd, in io.Reader) ([]byte, error) {
-	cmd.Stdin, cmd.Stderr = in, c.log
-	fmt.Fprintln(c.log, "+", strings.Join(cmd.Args, " "))
-	return cmd.Output()
+// output runs a docker command and returns what it prints.
+func (c *container) output(ctx context.Context, args ...string) (string, error) {
+	fmt.Fprintln(c.log, "+ docker", strings.Join(args, " "))
+	out, err := c.docker.Run(ctx, args...)
+	return strings.TrimSpace(string(out)), err
 }
 
 // script runs an embedded shell script of airgap/images in the container, with
@@ -93,47 +81,10 @@ func (c *container) script(ctx context.Context, name string, variables map[strin
 	return nil
 }
 
-// run executes a command in the container; stdin may be nil.
-func (c *container) run(ctx context.Context, stdin io.Reader, argv ...string) error {
-	_, err := c.read(ctx, stdin, argv...)
-	return err
-}
-
-// read executes a command in the container and returns its output.
-func (c *container) read(ctx context.Context, stdin io.Reader, argv ...string) ([]byte, error) {
-	args := []string{"exec"}
-	if stdin != nil {
-		args = append(args, "--interactive")
-	}
-	out, err := c.output(c.docker.Command(ctx, append(append(args, c.id), argv...)...), stdin)
-	if err != nil {
-		return out, fmt.Errorf("%s in the build container: %w", strings.Join(argv, " "), err)
-	}
-	return out, nil
-}
-
 // put copies a host file or directory into the container.
 func (c *container) put(ctx context.Context, hostPath, to string) error {
-	_, err := c.output(c.docker.Command(ctx, "cp", hostPath, c.id+":"+to), nil)
-	if err != nil {
-		return fmt.Errorf("copy %s to %s in the build container: %w", hostPath, to, err)
-	}
-	return nil
-}
-
-// export writes the container's file system as a tar archive.
-func (c *container) export(ctx context.Context, to string) (err error) {
-	out, err := os.Create(to) //nolint:gosec // our own cache
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, out.Close()) }()
-	cmd := c.docker.Command(ctx, "export", c.id)
-	cmd.Stdout, cmd.Stderr = out, c.log
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("export the build container: %w", err)
-	}
-	return nil
+	_, err := c.output(ctx, "cp", hostPath, c.id+":"+to)
+	return err
 }
 
 // commit makes an image of the container under a name and returns its ID.
@@ -142,25 +93,21 @@ func (c *container) commit(ctx context.Context, name string, changes ...string) 
 	for _, ch := range changes {
 		args = append(args, "--change", ch)
 	}
-	out, err := c.output(c.docker.Command(ctx, append(args, c.id, name)...), nil)
-	if err != nil {
-		return "", fmt.Errorf("commit the build container as %s: %w", name, err)
-	}
-	return strings.TrimSpace(string(out)), nil
+	return c.output(ctx, append(args, c.id, name)...)
 }
 
-// remove takes the container and its image away, also after a cancellation.
+// remove removes the container and its image, also after a cancellation.
 func (c *container) remove(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	if c.id != "" {
-		if _, err := c.output(c.docker.Command(ctx, "rm", "--force", "--volumes", c.id), nil); err != nil {
+		if err := c.docker.Remove(ctx, c.id); err != nil {
 			fmt.Fprintln(c.log, "remove the build container:", err)
 		}
 	}
 	if c.image != "" {
 		// An image that was committed from it keeps the layers; the tag-less parent may then stay.
-		if _, err := c.output(c.docker.Command(ctx, "image", "rm", c.image), nil); err != nil {
+		if err := c.docker.RemoveImage(ctx, c.image); err != nil {
 			fmt.Fprintln(c.log, "remove the build image:", err)
 		}
 	}

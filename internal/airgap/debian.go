@@ -31,15 +31,11 @@ func (d debootstrap) Run(ctx context.Context, r *Run) error {
 		return err
 	}
 	root := filepath.Join(r.Temp, "root")
-	cmd := command(ctx, r.Temp, "debootstrap", "--variant=minbase", "--keyring="+m.Keyring, d.Suite, root, m.URI)
-	cmd.Env = append(os.Environ(), aptProxy(ctx)...)
-	cmd.Stdout, cmd.Stderr = r.Log, r.Log
-	if err := cmd.Run(); err != nil {
+	err = r.run(ctx, r.Temp, append(os.Environ(), aptProxy(ctx)...), "debootstrap", "--variant=minbase", "--keyring="+m.Keyring, d.Suite, root, m.URI)
+	if err != nil {
 		return fmt.Errorf("debootstrap %s: %w", d.Suite, err)
 	}
-	tar := command(ctx, root, "tar", "--numeric-owner", "--exclude=./var/cache/apt/archives/*.deb", "-cf", filepath.Join(r.Dir, "base.tar"), ".")
-	tar.Stdout, tar.Stderr = r.Log, r.Log
-	return tar.Run()
+	return r.run(ctx, root, nil, "tar", "--numeric-owner", "--exclude=./var/cache/apt/archives/*.deb", "-cf", filepath.Join(r.Dir, "base.tar"), ".")
 }
 
 // aptProxy turns the machine's apt proxy settings into environment variables,
@@ -99,7 +95,11 @@ func (d debianLayer) Run(ctx context.Context, r *Run) error {
 	if err := c.script(ctx, d.Script, nil); err != nil {
 		return err
 	}
-	return c.export(ctx, filepath.Join(r.Dir, "rootfs.tar"))
+	rootfs := filepath.Join(r.Dir, "rootfs.tar")
+	if _, err := c.docker.Run(ctx, "export", "--output", rootfs, c.id); err != nil {
+		return err
+	}
+	return os.Chmod(rootfs, 0o644) //nolint:gosec // no secret
 }
 
 // install puts the packages into the container, through the machine's own mirror,
@@ -117,7 +117,7 @@ func (d debianLayer) install(ctx context.Context, c *container, r *Run) error {
 	if err := c.script(ctx, "install-packages.sh", variables); err != nil {
 		return err
 	}
-	list, err := c.read(ctx, nil, "dpkg-query", "--show", "--showformat=${Package} ${Version}\n")
+	list, err := c.docker.Output(ctx, c.id, "dpkg-query", "--show", "--showformat=${Package} ${Version}\n")
 	if err != nil {
 		return err
 	}
@@ -132,7 +132,7 @@ func comparePackages(locked map[string]string, list []byte) []string {
 	for line := range bytes.Lines(list) {
 		name, version, _ := strings.Cut(strings.TrimSpace(string(line)), " ")
 		if want, ok := locked[name]; ok && want != version {
-			notes = append(notes, fmt.Sprintf("Debian package %s is %s, the lock names %s", name, version, want))
+			notes = append(notes, fmt.Sprintf("Debian package %s is %s, the lock has %s", name, version, want))
 		}
 	}
 	return notes

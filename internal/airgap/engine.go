@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
+	"github.com/meshwright/meshwright/internal/process"
 	"github.com/meshwright/meshwright/internal/ui"
-	"golang.org/x/sys/unix"
 )
 
 // engine brings the results of a list of steps up to date.
@@ -36,7 +36,7 @@ func (e *StepError) Error() string {
 	if e.Tail != "" {
 		msg += "\n\nthe log ends:\n" + e.Tail
 	}
-	return msg + fmt.Sprintf("\n\nwhole log: %s\nrun `meshwright airgap build` again to go on at this step", e.Log)
+	return msg + fmt.Sprintf("\n\nwhole log: %s\nto continue at this step, run: meshwright airgap build", e.Log)
 }
 
 func (e *StepError) Unwrap() error { return e.Err }
@@ -50,7 +50,7 @@ type result struct {
 
 // build runs every step whose result is not stored, needs first, and returns all
 // results by name. A failed or cancelled build keeps the results that are
-// finished; the next call goes on from there. Only one build runs per store.
+// finished, and the next call continues from there. Only one build runs per store.
 func (e *engine) build(ctx context.Context, steps []Step) (map[string]result, error) {
 	key, err := keys(steps)
 	if err != nil {
@@ -80,28 +80,20 @@ func (e *engine) build(ctx context.Context, steps []Step) (map[string]result, er
 	return e.run(ctx, steps, key, done)
 }
 
-// stored returns the results that are there. A damaged one counts as absent.
+// stored returns the results that exist and are complete.
 func (e *engine) stored(steps []Step, key map[string]string) (map[string]result, error) {
 	done := make(map[string]result, len(steps))
 	for _, s := range steps {
-		r, err := e.store.lookup(s.Name, key[s.Name])
-		switch {
-		case err == nil:
-			if c, ok := s.Action.(checker); ok && c.Check(e.store.stepDir(s.Name, key[s.Name])) != nil {
-				continue
-			}
+		state, r, err := e.state(s, key[s.Name])
+		if err != nil {
+			return nil, err
+		}
+		if state == StateReady {
 			done[s.Name] = result{dir: e.store.stepDir(s.Name, key[s.Name]), record: r}
-		case errors.Is(err, fs.ErrNotExist), errors.Is(err, errIncomplete):
-		default:
-			return nil, fmt.Errorf("look up step %s: %w", s.Name, err)
 		}
 	}
 	return done, nil
 }
-
-// checker is an action whose result is partly elsewhere, such as an image in the
-// Docker daemon; Check reports that it is gone.
-type checker interface{ Check(dir string) error }
 
 // run executes what is not done: at most one heavy step and e.lanes others at once.
 func (e *engine) run(ctx context.Context, steps []Step, key map[string]string, done map[string]result) (map[string]result, error) {
@@ -114,23 +106,17 @@ func (e *engine) run(ctx context.Context, steps []Step, key map[string]string, d
 	}
 	ended := make(chan outcome)
 	started := map[string]bool{}
-	heavy, light := 0, 0
+	limit, running := map[bool]int{true: 1, false: e.lanes}, map[bool]int{} // by Heavy
+	absent := func(step string) bool { _, ok := done[step]; return !ok }
 	var first error
 	for {
 		for _, s := range steps {
-			_, finished := done[s.Name]
-			if finished || started[s.Name] || first != nil || ctx.Err() != nil || !ready(s, done) {
-				continue
-			}
-			if s.Heavy && heavy > 0 || !s.Heavy && light >= e.lanes {
+			if !absent(s.Name) || started[s.Name] || first != nil || ctx.Err() != nil ||
+				slices.ContainsFunc(s.Needs, absent) || running[s.Heavy] >= limit[s.Heavy] {
 				continue
 			}
 			started[s.Name] = true
-			if s.Heavy {
-				heavy++
-			} else {
-				light++
-			}
+			running[s.Heavy]++
 			inputs := make(map[string]string, len(s.Needs))
 			for _, n := range s.Needs {
 				inputs[n] = done[n].dir
@@ -140,15 +126,11 @@ func (e *engine) run(ctx context.Context, steps []Step, key map[string]string, d
 				ended <- outcome{s, r, err}
 			}()
 		}
-		if heavy+light == 0 {
+		if running[true]+running[false] == 0 {
 			break
 		}
 		o := <-ended
-		if o.step.Heavy {
-			heavy--
-		} else {
-			light--
-		}
+		running[o.step.Heavy]--
 		if o.err != nil {
 			// The first failure is the cause; what it cancels is not reported.
 			if first == nil {
@@ -165,22 +147,13 @@ func (e *engine) run(ctx context.Context, steps []Step, key map[string]string, d
 	return done, first
 }
 
-func ready(s Step, done map[string]result) bool {
-	for _, n := range s.Needs {
-		if _, ok := done[n]; !ok {
-			return false
-		}
-	}
-	return true
-}
-
 func (e *engine) runStep(ctx context.Context, s Step, key string, inputs map[string]string) (result, error) {
 	progress := e.ui.Start(s.Title)
 	r, err := e.execute(ctx, s, key, inputs, progress.Update)
 	if err != nil {
-		progress.Fail(errors.New(firstLine(err.Error())))
+		progress.Fail(err)
 		if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-			return result{}, fmt.Errorf("step %s was interrupted: %w; run `meshwright airgap build` to go on at it", s.Name, ctx.Err())
+			return result{}, fmt.Errorf("step %s was interrupted: %w; to continue at it, run: meshwright airgap build", s.Name, ctx.Err())
 		}
 		return result{}, err
 	}
@@ -207,7 +180,7 @@ func (e *engine) execute(ctx context.Context, s Step, key string, inputs map[str
 		return nil, err
 	}
 	defer os.RemoveAll(temp)
-	defer os.RemoveAll(dir) // gone already after a commit
+	defer os.RemoveAll(dir) // a commit has moved it
 
 	begin := time.Now()
 	err = s.Action.Run(ctx, &Run{
@@ -225,45 +198,13 @@ func (e *engine) execute(ctx context.Context, s Step, key string, inputs map[str
 	})
 }
 
-// lock takes the store's build lock. It waits for another build, which the user
-// is told of, until ctx ends. The kernel drops the lock with the process.
+// lock takes the store's build lock and waits for another build until ctx ends.
 func (e *engine) lock(ctx context.Context) (unlock func(), err error) {
-	if err := os.MkdirAll(e.store.root, 0o755); err != nil { //nolint:gosec // the cache holds no secret
-		return nil, fmt.Errorf("make the kit's cache: %w", err)
-	}
-	path := filepath.Join(e.store.root, "lock")
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644) //nolint:gosec // our own lock
+	unlock, err = process.Lock(ctx, filepath.Join(e.store.root, "lock"), 0o644, func() {
+		e.ui.Info("another process builds the kit; waiting for it")
+	})
 	if err != nil {
-		return nil, fmt.Errorf("open the kit's lock: %w", err)
+		err = fmt.Errorf("wait for another build of the kit: %w", err)
 	}
-	told := false
-	for {
-		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // a descriptor fits an int
-		if err == nil {
-			return func() { f.Close() }, nil
-		}
-		if !errors.Is(err, unix.EWOULDBLOCK) {
-			f.Close()
-			return nil, fmt.Errorf("lock %s: %w", path, err)
-		}
-		if !told {
-			e.ui.Info("another process builds the kit; waiting for it")
-			told = true
-		}
-		select {
-		case <-ctx.Done():
-			f.Close()
-			return nil, fmt.Errorf("wait for another build of the kit: %w", ctx.Err())
-		case <-time.After(200 * time.Millisecond):
-		}
-	}
-}
-
-func firstLine(s string) string {
-	for i, c := range s {
-		if c == '\n' {
-			return s[:i]
-		}
-	}
-	return s
+	return unlock, err
 }

@@ -5,7 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
-	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -29,45 +28,46 @@ func fileDigest(path string) (string, int64, error) {
 	return hex.EncodeToString(h.Sum(nil)), n, err
 }
 
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
-
-// copyTree copies a file or a directory. Modes are normalised to 0755 and 0644:
-// a module cache is read-only, which a copy must not be.
-func copyTree(from, to string) error {
-	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
+// writeFiles writes files, by path below dir, with the mode that a path gets.
+func writeFiles(dir string, files map[string][]byte, mode func(path string) os.FileMode) error {
+	for name, data := range files {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // public files
 			return err
 		}
-		rel, err := filepath.Rel(from, path)
-		if err != nil {
+		if err := os.WriteFile(file, data, mode(name)); err != nil {
 			return err
 		}
-		target := filepath.Join(to, rel)
-		if d.IsDir() {
-			return os.MkdirAll(target, 0o755) //nolint:gosec // public files
-		}
-		return copyFile(path, target, 0)
-	})
+	}
+	return nil
 }
 
-// copyFile copies one file; a mode of 0 keeps the source's executable bit.
-func copyFile(from, to string, mode fs.FileMode) (err error) {
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+
+// copyTree copies a file or a directory. The copy of a read-only file, as a module
+// cache has them, is writable.
+func copyTree(from, to string) error {
+	if info, err := os.Stat(from); err == nil && info.IsDir() {
+		return os.CopyFS(to, os.DirFS(from))
+	}
+	return copyFile(from, to)
+}
+
+// copyFile copies one file with its executable bit.
+func copyFile(from, to string) (err error) {
 	in, err := os.Open(from) //nolint:gosec // our own cache or a module's file
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	if mode == 0 {
-		info, err := in.Stat()
-		if err != nil {
-			return err
-		}
-		mode = 0o644 | info.Mode()&0o111
+	info, err := in.Stat()
+	if err != nil {
+		return err
 	}
 	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil { //nolint:gosec // public files
 		return err
 	}
-	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, mode) //nolint:gosec // our own cache
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o644|info.Mode()&0o111) //nolint:gosec // our own cache
 	if err != nil {
 		return err
 	}
@@ -92,7 +92,7 @@ func linkOrCopy(from, to string) error {
 		return err
 	}
 	if os.Link(from, next) != nil {
-		if err := copyFile(from, next, 0); err != nil {
+		if err := copyFile(from, next); err != nil {
 			return err
 		}
 	}

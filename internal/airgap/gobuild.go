@@ -71,12 +71,10 @@ func (b goBuild) Run(ctx context.Context, r *Run) error {
 	}
 	for _, exe := range sortedKeys(b.Packages) {
 		r.Update(exe)
-		cmd := command(ctx, src, "go", "build", "-mod=readonly", "-trimpath", "-tags=airgap",
+		fmt.Fprintln(r.Log, "+ go build", b.Packages[exe])
+		err := r.run(ctx, src, goEnv(), "go", "build", "-mod=readonly", "-trimpath", "-tags=airgap",
 			"-ldflags="+strings.Join(flags, " "), "-o", filepath.Join(r.Dir, exe), b.Packages[exe])
-		cmd.Env = goEnv()
-		cmd.Stdout, cmd.Stderr = r.Log, r.Log
-		fmt.Fprintln(r.Log, "+", strings.Join(cmd.Args, " "))
-		if err := cmd.Run(); err != nil {
+		if err != nil {
 			return fmt.Errorf("compile %s: %w", exe, err)
 		}
 	}
@@ -133,7 +131,7 @@ func moduleDir(ctx context.Context, src, modulePath string, r *Run) (string, err
 			return dir, nil
 		}
 	}
-	return "", fmt.Errorf("the go command names no directory for %s", modulePath)
+	return "", fmt.Errorf("the go command reports no directory for %s", modulePath)
 }
 
 // unpackModule writes an embedded module, and a program's sources inside it, to
@@ -157,16 +155,7 @@ func unpackModule(dir, module, program string) (string, error) {
 			files[path.Join(program, name)] = data
 		}
 	}
-	for name, data := range files {
-		file := filepath.Join(dir, filepath.FromSlash(name))
-		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil { //nolint:gosec // sources, no secret
-			return "", err
-		}
-		if err := os.WriteFile(file, data, 0o644); err != nil { //nolint:gosec // sources, no secret
-			return "", err
-		}
-	}
-	return dir, nil
+	return dir, writeFiles(dir, files, func(string) os.FileMode { return 0o644 })
 }
 
 // embedded returns the files below a directory of the airgap tree by path inside
@@ -208,6 +197,13 @@ func goEnv() []string {
 		return slices.Contains(drop, name)
 	})
 	return append(env, "GOFLAGS=-buildvcs=false", "GOWORK=off", "CGO_ENABLED=0", "GOOS=linux", "GOGC=400", "GOMEMLIMIT=2GiB")
+}
+
+// run runs a command in dir, with its output in the log.
+func (r *Run) run(ctx context.Context, dir string, env []string, name string, args ...string) error {
+	cmd := command(ctx, dir, name, args...)
+	cmd.Env, cmd.Stdout, cmd.Stderr = env, r.Log, r.Log
+	return cmd.Run()
 }
 
 // command prepares a child that is ended as a whole process group when ctx is:

@@ -4,8 +4,6 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,9 +16,9 @@ import (
 	"time"
 )
 
-// imageArchive writes images.tar, an archive as `docker save` makes it, with
-// images composed from files and images.json, which describes them. No daemon takes
-// part, and the same files give the same bytes: times are fixed.
+// imageArchive writes images.tar, an archive like that of `docker save`, with images
+// composed from files, and images.json, which describes them. It needs no daemon. The
+// same files give the same bytes: times are fixed.
 type imageArchive struct {
 	Images []imageDef
 }
@@ -186,36 +184,16 @@ func (w *archiveWriter) addFile(path string) (string, error) {
 	return sum, w.add(sum+".tar", size, f)
 }
 
-// addLayer composes a layer from files and adds it. The layer is made twice, once
-// to learn its digest and size: it may be larger than memory is worth.
+// addLayer composes a layer from files and adds it.
 func (w *archiveWriter) addLayer(files []imageFile, r *Run) (string, error) {
-	h := sha256.New()
-	size := &countingWriter{w: h}
-	if err := writeLayer(size, files, r); err != nil {
-		return "", err
-	}
-	sum := hex.EncodeToString(h.Sum(nil))
-	name := sum + ".tar"
-	if _, ok := w.written[name]; ok {
-		return sum, nil
-	}
-	err := w.tar.WriteHeader(&tar.Header{Name: name, Size: size.n, Mode: 0o644, ModTime: epoch, Format: tar.FormatPAX})
+	f, err := os.Create(filepath.Join(r.Temp, "layer.tar"))
 	if err != nil {
 		return "", err
 	}
-	w.written[name] = size.n
-	return sum, writeLayer(w.tar, files, r)
-}
-
-type countingWriter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *countingWriter) Write(p []byte) (int, error) {
-	n, err := c.w.Write(p)
-	c.n += int64(n)
-	return n, err
+	if err := errors.Join(writeLayer(f, files, r), f.Close()); err != nil {
+		return "", err
+	}
+	return w.addFile(f.Name())
 }
 
 func writeLayer(to io.Writer, files []imageFile, r *Run) error {
@@ -233,7 +211,7 @@ func writeLayer(to io.Writer, files []imageFile, r *Run) error {
 	return w.Close()
 }
 
-// writeParents adds the directories above name that are not there yet.
+// writeParents adds the directories above name that are missing.
 func writeParents(w *tar.Writer, name string, made map[string]bool) error {
 	dir := path.Dir(name)
 	if dir == "." || made[dir] {
@@ -251,36 +229,30 @@ func writeParents(w *tar.Writer, name string, made map[string]bool) error {
 }
 
 func writeLayerFile(w *tar.Writer, name string, f imageFile, r *Run) error {
-	header := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: f.Mode, ModTime: epoch, Format: tar.FormatPAX}
+	header := &tar.Header{Typeflag: tar.TypeReg, Name: name, Mode: f.Mode, Size: int64(len(f.Text)), ModTime: epoch, Format: tar.FormatPAX}
+	var content io.Reader = strings.NewReader(f.Text)
 	switch {
 	case f.Link != "":
 		header.Typeflag, header.Linkname, header.Mode = tar.TypeSymlink, f.Link, 0o777
-		return w.WriteHeader(header)
-	case f.Step == "":
-		header.Size = int64(len(f.Text))
-		if err := w.WriteHeader(header); err != nil {
+	case f.Step != "":
+		in, err := os.Open(r.Result(f.Step, filepath.FromSlash(f.From)))
+		if err != nil {
 			return err
 		}
-		_, err := io.WriteString(w, f.Text)
-		return err
+		defer in.Close()
+		info, err := in.Stat()
+		if err != nil {
+			return err
+		}
+		if !info.Mode().IsRegular() {
+			return fmt.Errorf("%s is not a plain file: %w", f.From, fs.ErrInvalid)
+		}
+		header.Size, content = info.Size(), in
 	}
-	in, err := os.Open(r.Result(f.Step, filepath.FromSlash(f.From)))
-	if err != nil {
-		return err
-	}
-	defer in.Close()
-	info, err := in.Stat()
-	if err != nil {
-		return err
-	}
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s is not a plain file: %w", f.From, fs.ErrInvalid)
-	}
-	header.Size = info.Size()
 	if err := w.WriteHeader(header); err != nil {
 		return err
 	}
-	_, err = io.Copy(w, in)
+	_, err := io.Copy(w, content)
 	return err
 }
 

@@ -7,16 +7,18 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"sort"
 	"strings"
 	"time"
 
+	"github.com/google/renameio/v2"
+
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/internal/ui"
 )
 
-// Options say where a kit is built and who is told.
+// Options say where a kit is built and shown.
 type Options struct {
 	// CacheDir holds the build steps; empty means kit in the user's cache.
 	CacheDir string
@@ -39,9 +41,9 @@ func (o Options) withDefaults() Options {
 // staleAfter is how long the results of another version of the program are kept.
 const staleAfter = 14 * 24 * time.Hour
 
-// Build brings the kit up to date and returns its description, and whether
-// anything had to be done. When nothing has, it takes well under two seconds. A
-// failed step is a *StepError.
+// Build brings the kit up to date and returns its description, and whether anything
+// changed. Without changes it takes well under two seconds. A failed step is a
+// *StepError.
 func Build(ctx context.Context, o Options) (set *artifacts.Set, changed bool, err error) {
 	o = o.withDefaults()
 	l, steps, err := load(ctx)
@@ -49,7 +51,11 @@ func Build(ctx context.Context, o Options) (set *artifacts.Set, changed bool, er
 		return nil, false, err
 	}
 	e := &engine{store: store{o.CacheDir}, ui: o.UI, lanes: 1, sweep: func(ctx context.Context) error {
-		return removeBuildContainers(ctx, o.CacheDir)
+		client, err := docker.Find(ctx)
+		if err != nil {
+			return err
+		}
+		return removeBuildContainers(ctx, client, o.CacheDir)
 	}}
 	done, err := e.build(ctx, steps)
 	if err != nil {
@@ -59,14 +65,12 @@ func Build(ctx context.Context, o Options) (set *artifacts.Set, changed bool, er
 	if err != nil {
 		return nil, false, err
 	}
-	built := 0
+	built := false
 	for _, r := range done {
-		if r.built {
-			built++
-		}
+		built = built || r.built
 	}
 	whole := kitKey(key)
-	if set, err := artifacts.Load(o.KitDir); err == nil && set.Key == whole && built == 0 {
+	if set, err := artifacts.Load(o.KitDir); err == nil && set.Key == whole && !built {
 		return set, false, nil
 	}
 	if err := assemble(o.KitDir, l, whole, steps, done); err != nil {
@@ -112,17 +116,18 @@ func kitKey(key map[string]string) string {
 	return digest([]byte(b.String()))
 }
 
-// kitBinaries maps an executable of the kit to the step and file it comes from.
-var kitBinaries = map[string][2]string{
+// kitBinaries maps an executable of the kit to the step whose file, named like the
+// step, it is, and to the lock's version.
+var kitBinaries = map[string]struct{ step, version string }{
 	"etcd":                    {"etcd", "etcd"},
 	"helm":                    {"helm", "helm"},
-	"istioctl":                {"istioctl", "istioctl"},
+	"istioctl":                {"istioctl", "istio"},
 	"kind":                    {"kind", "kind"},
 	"kubectl":                 {stepKubernetes, "kubernetes"},
 	"kube-apiserver":          {stepKubernetes, "kubernetes"},
 	"kube-controller-manager": {stepKubernetes, "kubernetes"},
 	"pulumi":                  {"pulumi", "pulumi"},
-	"pulumi-language-go":      {"pulumi-language-go", "pulumi-language-go"},
+	"pulumi-language-go":      {"pulumi-language-go", "pulumi"},
 }
 
 // assemble links the results into the kit's directory and describes them, the
@@ -147,13 +152,11 @@ func assemble(dir string, l *lock, key string, steps []Step, done map[string]res
 	set.Notes = comparePackages(l.Debian.Packages, list)
 	for _, name := range sortedKeys(kitBinaries) {
 		from := kitBinaries[name]
-		b, err := addFile(dir, "bin/"+name, filepath.Join(done[from[0]].dir, from[1]))
+		b, err := addFile(dir, "bin/"+name, filepath.Join(done[from.step].dir, from.step))
 		if err != nil {
 			return err
 		}
-		b.Version = v[map[string]string{
-			stepKubernetes: "kubernetes", "pulumi": "pulumi", "pulumi-language-go": "pulumi", "etcd": "etcd", "helm": "helm", "istioctl": "istio", "kind": "kind",
-		}[from[0]]]
+		b.Version = v[from.version]
 		set.Binaries[name] = b
 	}
 	if err := addCharts(dir, set, done, "istio-charts", "metallb-charts"); err != nil {
@@ -166,11 +169,7 @@ func assemble(dir string, l *lock, key string, steps []Step, done map[string]res
 	if err != nil {
 		return err
 	}
-	next := filepath.Join(dir, artifacts.File+".new")
-	if err := os.WriteFile(next, append(data, '\n'), 0o644); err != nil { //nolint:gosec // no secret
-		return err
-	}
-	return os.Rename(next, filepath.Join(dir, artifacts.File))
+	return renameio.WriteFile(filepath.Join(dir, artifacts.File), append(data, '\n'), 0o644, renameio.WithTempDir(dir))
 }
 
 func addFile(dir, rel, from string) (artifacts.Binary, error) {
@@ -188,7 +187,6 @@ func addCharts(dir string, set *artifacts.Set, done map[string]result, steps ...
 		if err != nil {
 			return err
 		}
-		sort.Strings(packed)
 		for _, from := range packed {
 			file := filepath.Base(from)
 			// <name>-<version>.tgz; no chart in use has a digit after a dash in its name.
@@ -221,16 +219,15 @@ func addImages(dir string, set *artifacts.Set, v map[string]string, done map[str
 		}
 		set.Images[role] = artifacts.Image{Name: name, Digest: b.Digest, Size: b.Size}
 	}
-	for step, put := range map[string]func(artifacts.Image){
-		stepNode:      func(i artifacts.Image) { set.NodeImage = i },
-		stepNodeStock: func(i artifacts.Image) { set.Images["node-stock"] = i },
-	} {
+	for _, step := range []string{stepNode, stepNodeStock} {
 		var m madeImage
 		if err := readJSON(filepath.Join(done[step].dir, imageFileName), &m); err != nil {
 			return err
 		}
-		put(artifacts.Image{Name: m.Name, Digest: m.ID, Size: m.Size})
+		set.Images[step] = artifacts.Image{Name: m.Name, Digest: m.ID, Size: m.Size}
 	}
+	set.NodeImage = set.Images[stepNode]
+	delete(set.Images, stepNode)
 	set.Archives["workloads"] = "images/workloads.tar"
 	return linkOrCopy(filepath.Join(done[stepWorkloads].dir, archiveFile), filepath.Join(dir, "images", "workloads.tar"))
 }

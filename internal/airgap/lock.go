@@ -9,7 +9,7 @@ import (
 )
 
 // lock is airgap/lock.json: exact versions, and checksums of what no module.sum
-// covers. Addresses are not in it; the machine's own clients know them.
+// covers. It has no addresses: the machine's own clients know them.
 type lock struct {
 	Version int `json:"version"`
 	// Versions of what is compiled, by name; modules/<name>/module.mod must
@@ -19,8 +19,8 @@ type lock struct {
 	Wheels map[string]wheelPin `json:"wheels"`
 	Debian struct {
 		Suite string `json:"suite"`
-		// Packages were the versions when the lock was written. A mirror serves
-		// only the newest, so a build that gets another goes on and says so.
+		// Packages has the versions when the lock was written. A mirror has only
+		// the newest, so a build takes another and reports it.
 		Packages map[string]string `json:"packages"`
 	} `json:"debian"`
 }

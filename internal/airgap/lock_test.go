@@ -87,7 +87,7 @@ func TestParseLockRefuses(t *testing.T) {
 func TestComparePackages(t *testing.T) {
 	locked := map[string]string{"runc": "1.1.5", "systemd": "252"}
 	got := comparePackages(locked, []byte("runc 1.1.5\nsystemd 253\nother 1\n"))
-	if diff := cmp.Diff([]string{"Debian package systemd is 253, the lock names 252"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"Debian package systemd is 253, the lock has 252"}, got); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -112,7 +112,7 @@ func TestLockAgreesWithModules(t *testing.T) {
 		mod := string(embedded("modules/" + where[0])["module.mod"])
 		line := regexp.MustCompile(`(?m)^(?:require)?\s*` + regexp.QuoteMeta(where[1]) + ` (\S+)`).FindStringSubmatch(mod)
 		if line == nil || line[1] != l.Versions[name] {
-			t.Errorf("%s: the lock names %s, the module %v", name, l.Versions[name], line)
+			t.Errorf("%s: the lock has %s, the module %v", name, l.Versions[name], line)
 		}
 	}
 	for name, pin := range l.Wheels {

@@ -109,18 +109,14 @@ func (n nodeImage) lay(ctx context.Context, c *container, r *Run) error {
 		}
 	}
 	own := filepath.Join(r.Temp, "own")
-	for name, data := range embedded("images/node") {
-		path := filepath.Join(own, filepath.FromSlash(name))
-		mode := os.FileMode(0o644)
-		if strings.Contains(name, "bin/") {
-			mode = 0o755
+	err := writeFiles(own, embedded("images/node"), func(path string) os.FileMode {
+		if strings.Contains(path, "bin/") {
+			return 0o755
 		}
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil { //nolint:gosec // public files
-			return err
-		}
-		if err := os.WriteFile(path, data, mode); err != nil {
-			return err
-		}
+		return 0o644
+	})
+	if err != nil {
+		return err
 	}
 	if err := c.put(ctx, own+"/.", "/"); err != nil {
 		return err
@@ -140,18 +136,19 @@ func (n nodeImage) load(ctx context.Context, c *container, r *Run) error {
 		return err
 	}
 	for _, step := range n.Archives {
-		if err := n.importArchive(ctx, c, r.Result(step, archiveFile)); err != nil {
+		if err := importArchive(ctx, c, r, r.Result(step, archiveFile)); err != nil {
 			return err
 		}
 	}
 	return c.script(ctx, "store.sh", n.Variables)
 }
 
-func (n nodeImage) importArchive(ctx context.Context, c *container, archive string) error {
+func importArchive(ctx context.Context, c *container, r *Run, archive string) error {
 	f, err := os.Open(archive) //nolint:gosec // our own cache
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	return c.run(ctx, f, "ctr", "--namespace=k8s.io", "images", "import", "--all-platforms", "--digests", "-")
+	return c.docker.Exec(ctx, c.id, docker.ExecOptions{Stdin: f, Stdout: r.Log, Stderr: r.Log},
+		"ctr", "--namespace=k8s.io", "images", "import", "--all-platforms", "--digests", "-")
 }

@@ -2,8 +2,8 @@ package airgap
 
 import "strings"
 
-// Image repositories of the kit. They name no registry that exists: the images
-// are in the node image, and nothing is ever pulled.
+// Image repositories of the kit. No such registry exists: the images are in the node
+// image and never pulled.
 const (
 	imagePrefix    = "meshwright.local/"
 	istioHub       = imagePrefix + "istio"
@@ -22,12 +22,14 @@ const (
 	stepWorkloads  = "workload-images"
 )
 
-// recipe is the kit, as steps. It says what is made of what; how, is the
-// actions' business.
+// recipe lists the steps of the kit. The actions do the work.
 func recipe(l *lock, toolchain string) []Step {
 	v := l.Versions
-	gobuild := func(module string, packages, variables map[string]string) goBuild {
-		return goBuild{Toolchain: toolchain, Module: module, Packages: packages, Variables: variables}
+	// compile builds one executable, which is called like the step.
+	compile := func(name, title, module, path string, variables map[string]string) Step {
+		return Step{Name: name, Title: "compile " + title, Heavy: true, Action: goBuild{
+			Toolchain: toolchain, Module: module, Packages: map[string]string{name: path}, Variables: variables,
+		}}
 	}
 	program := func(name string) Step {
 		return Step{Name: name, Title: "compile " + name, Action: goBuild{
@@ -43,40 +45,21 @@ func recipe(l *lock, toolchain string) []Step {
 	}
 	pulumi := map[string]string{"github.com/pulumi/pulumi/sdk/v3/go/common/version.Version": v["pulumi"]}
 	return []Step{
-		{
-			Name: stepKubernetes, Title: "compile Kubernetes " + v["kubernetes"], Heavy: true,
-			Action: gobuild("kubernetes", map[string]string{"kubernetes": "."}, kubernetesVariables(v["kubernetes"])),
-		},
-		{
-			Name: "pilot-discovery", Title: "compile istiod " + v["istio"], Heavy: true,
-			Action: gobuild("istio", map[string]string{"pilot-discovery": "istio.io/istio/pilot/cmd/pilot-discovery"}, istio),
-		},
-		{
-			Name: "pilot-agent", Title: "compile pilot-agent " + v["istio"], Heavy: true,
-			Action: gobuild("istio", map[string]string{"pilot-agent": "istio.io/istio/pilot/cmd/pilot-agent"}, istio),
-		},
-		{
-			Name: "coredns", Title: "compile CoreDNS " + v["coredns"], Heavy: true,
-			Action: gobuild("coredns", map[string]string{"coredns": "github.com/coredns/coredns"}, nil),
-		},
-		{
-			Name: "etcd", Title: "compile etcd " + v["etcd"], Heavy: true,
-			Action: gobuild("etcd", map[string]string{"etcd": "."}, nil),
-		},
+		compile(stepKubernetes, "Kubernetes "+v["kubernetes"], "kubernetes", ".", kubernetesVariables(v["kubernetes"])),
+		compile("pilot-discovery", "istiod "+v["istio"], "istio", "istio.io/istio/pilot/cmd/pilot-discovery", istio),
+		compile("pilot-agent", "pilot-agent "+v["istio"], "istio", "istio.io/istio/pilot/cmd/pilot-agent", istio),
+		compile("coredns", "CoreDNS "+v["coredns"], "coredns", "github.com/coredns/coredns", nil),
+		compile("etcd", "etcd "+v["etcd"], "etcd", ".", nil),
 		{
 			Name: "metallb", Title: "compile MetalLB " + v["metallb"], Heavy: true,
-			Action: gobuild("metallb", map[string]string{
-				"controller": "go.universe.tf/metallb/controller", "speaker": "go.universe.tf/metallb/speaker",
-			}, map[string]string{"go.universe.tf/metallb/internal/version.gitBranch": v["metallb"]}),
+			Action: goBuild{
+				Toolchain: toolchain, Module: "metallb", Packages: map[string]string{
+					"controller": "go.universe.tf/metallb/controller", "speaker": "go.universe.tf/metallb/speaker",
+				}, Variables: map[string]string{"go.universe.tf/metallb/internal/version.gitBranch": v["metallb"]},
+			},
 		},
-		{
-			Name: "istioctl", Title: "compile istioctl " + v["istio"], Heavy: true,
-			Action: gobuild("istio", map[string]string{"istioctl": "istio.io/istio/istioctl/cmd/istioctl"}, istio),
-		},
-		{
-			Name: "pulumi", Title: "compile Pulumi " + v["pulumi"], Heavy: true,
-			Action: gobuild("pulumi", map[string]string{"pulumi": "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"}, pulumi),
-		},
+		compile("istioctl", "istioctl "+v["istio"], "istio", "istio.io/istio/istioctl/cmd/istioctl", istio),
+		compile("pulumi", "Pulumi "+v["pulumi"], "pulumi", "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi", pulumi),
 		{
 			Name: "pulumi-language-go", Title: "compile Pulumi's host for Go", Heavy: true,
 			Action: goBuild{
@@ -84,22 +67,9 @@ func recipe(l *lock, toolchain string) []Step {
 				Packages: map[string]string{"pulumi-language-go": "./pulumi-language-go"}, Variables: pulumi,
 			},
 		},
-		{
-			Name: "kind", Title: "compile kind " + v["kind"], Heavy: true,
-			Action: gobuild("kind", map[string]string{"kind": "sigs.k8s.io/kind"}, nil),
-		},
-		{
-			Name: "helm", Title: "compile Helm " + v["helm"], Heavy: true,
-			Action: gobuild("helm", map[string]string{"helm": "helm.sh/helm/v3/cmd/helm"}, map[string]string{
-				"helm.sh/helm/v3/internal/version.version": v["helm"],
-			}),
-		},
-		{
-			Name: "vegeta", Title: "compile Vegeta " + v["vegeta"], Heavy: true,
-			Action: gobuild("vegeta", map[string]string{"vegeta": "github.com/tsenart/vegeta/v12"}, map[string]string{
-				"main.Version": v["vegeta"],
-			}),
-		},
+		compile("kind", "kind "+v["kind"], "kind", "sigs.k8s.io/kind", nil),
+		compile("helm", "Helm "+v["helm"], "helm", "helm.sh/helm/v3/cmd/helm", map[string]string{"helm.sh/helm/v3/internal/version.version": v["helm"]}),
+		compile("vegeta", "Vegeta "+v["vegeta"], "vegeta", "github.com/tsenart/vegeta/v12", map[string]string{"main.Version": v["vegeta"]}),
 		program("kindnet"),
 		program("helloworld"),
 		{

@@ -2,8 +2,8 @@ package airgap
 
 import "path"
 
-// kubeadmRepository is the repository that kubeadm asks for: the images have to
-// be in the node under these names, and are found there without being pulled.
+// kubeadmRepository is the repository of kubeadm's images. The node has images of these
+// names, so that none is pulled.
 const kubeadmRepository = "registry.k8s.io"
 
 // pauseImage holds a pod's namespaces. It is a shared root file system with

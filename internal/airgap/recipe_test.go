@@ -27,7 +27,7 @@ func TestRecipeIsInOrderAndComplete(t *testing.T) {
 	}
 	for _, name := range artifacts.BinaryKeys {
 		from, ok := kitBinaries[name]
-		if _, known := byName[from[0]]; !ok || !known {
+		if _, known := byName[from.step]; !ok || !known {
 			t.Errorf("no step makes the executable %s", name)
 		}
 	}

@@ -46,25 +46,35 @@ func (e *engine) status(steps []Step) ([]StepStatus, error) {
 	}
 	out := make([]StepStatus, 0, len(steps))
 	for _, s := range steps {
-		st := StepStatus{Name: s.Name, Key: key[s.Name]}
-		r, err := e.store.lookup(s.Name, key[s.Name])
-		switch {
-		case errors.Is(err, errIncomplete):
-			st.State = StateDamaged
-		case errors.Is(err, fs.ErrNotExist):
-			st.State = StateMissing
-			if e.store.hasOther(s.Name) {
-				st.State = StateStale
-			}
-		case err != nil:
-			return nil, fmt.Errorf("look up step %s: %w", s.Name, err)
-		default:
-			st.State, st.Size, st.Seconds, st.Finished = StateReady, r.size(), r.Seconds, r.Finished
-			if c, ok := s.Action.(checker); ok && c.Check(e.store.stepDir(s.Name, key[s.Name])) != nil {
-				st.State = StateDamaged
-			}
+		state, r, err := e.state(s, key[s.Name])
+		if err != nil {
+			return nil, err
 		}
-		out = append(out, st)
+		out = append(out, StepStatus{
+			Name: s.Name, State: state, Key: key[s.Name], Size: r.size(), Seconds: r.Seconds, Finished: r.Finished,
+		})
 	}
 	return out, nil
+}
+
+// checker is an action whose result is partly elsewhere, such as an image in the
+// Docker daemon. Check returns an error when that part is gone.
+type checker interface{ Check(dir string) error }
+
+// state looks up a step's result. The record is empty where there is none.
+func (e *engine) state(s Step, key string) (State, *record, error) {
+	r, err := e.store.lookup(s.Name, key)
+	switch c, partly := s.Action.(checker); {
+	case errors.Is(err, errIncomplete):
+		return StateDamaged, &record{}, nil
+	case errors.Is(err, fs.ErrNotExist) && e.store.hasOther(s.Name):
+		return StateStale, &record{}, nil
+	case errors.Is(err, fs.ErrNotExist):
+		return StateMissing, &record{}, nil
+	case err != nil:
+		return "", nil, fmt.Errorf("look up step %s: %w", s.Name, err)
+	case partly && c.Check(e.store.stepDir(s.Name, key)) != nil:
+		return StateDamaged, r, nil
+	}
+	return StateReady, r, nil
 }

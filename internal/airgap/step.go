@@ -59,8 +59,7 @@ type Run struct {
 func (r *Run) Result(step string, elem ...string) string {
 	dir, ok := r.results[step]
 	if !ok {
-		// A recipe that reads a step it does not name as a need would give a
-		// key that misses an input; this is a fault of the program.
+		// The step's key would miss an input: a fault of the recipe.
 		panic(fmt.Sprintf("airgap: step result %q is read but not needed", step))
 	}
 	return filepath.Join(append([]string{dir}, elem...)...)
@@ -100,8 +99,8 @@ func keys(steps []Step) (map[string]string, error) {
 	return out, nil
 }
 
-// revisionOf is 0, or what an action says. An action raises its revision when its
-// code comes to make something else of the same inputs.
+// revisionOf is 0, or the action's own. An action raises its revision when its code
+// makes something else of the same inputs.
 func revisionOf(a Action) int {
 	if r, ok := a.(interface{ revision() int }); ok {
 		return r.revision()

@@ -14,7 +14,7 @@ import (
 // store keeps results by step and key below one directory:
 //
 //	steps/<name>-<key>/     a finished result and its record
-//	work/                   what runs now; emptied at the start of every build
+//	work/                   steps that run; emptied at the start of every build
 //	logs/<name>.log         the last run of each step
 type store struct{ root string }
 
@@ -134,7 +134,7 @@ func (s store) commit(dir string, r record) (*record, error) {
 	return &r, nil
 }
 
-// workDir makes an empty directory for what is not finished yet.
+// workDir makes an empty directory for an unfinished result.
 func (s store) workDir(name string) (string, error) {
 	work := filepath.Join(s.root, "work")
 	if err := os.MkdirAll(work, 0o755); err != nil { //nolint:gosec // the cache holds no secret
@@ -151,8 +151,8 @@ func (s store) workDir(name string) (string, error) {
 // build lock may call it.
 func (s store) sweep() error { return os.RemoveAll(filepath.Join(s.root, "work")) }
 
-// prune removes the results that no step in use has and that are older than age:
-// two clones of different age that share the cache do not undo each other's work.
+// prune removes the results of no step in use that are older than age. Clones of
+// different versions share the cache, hence the age.
 func (s store) prune(inUse map[string]string, age time.Duration) error {
 	keep := map[string]bool{}
 	for name, key := range inUse {

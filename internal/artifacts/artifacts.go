@@ -1,7 +1,6 @@
-// Package artifacts describes the set of images, charts and executables that a
-// lab is made of, wherever they come from: an airgap kit built on this machine,
-// or the official registries. It holds names, versions and digests only; it
-// neither builds nor downloads anything.
+// Package artifacts describes the images, charts and executables of a lab, from an airgap
+// kit built on this machine or from the official registries. It holds names, versions and
+// digests only; it neither builds nor downloads anything.
 package artifacts
 
 import (
@@ -11,7 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"sort"
+	"slices"
 	"strings"
 )
 
@@ -125,11 +124,11 @@ func Load(kitDir string) (*Set, error) {
 		return nil, fmt.Errorf("%w at %s: run `meshwright airgap build`", ErrNoKit, kitDir)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the airgap kit's description: %w; run `meshwright airgap build` to write it again", err)
+		return nil, fmt.Errorf("read the airgap kit's description: %w; to write it again, run: meshwright airgap build", err)
 	}
 	var s Set
 	if err := json.Unmarshal(data, &s); err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w; run `meshwright airgap build` to write it again", path, err)
+		return nil, fmt.Errorf("%s is damaged: %w; to write it again, run: meshwright airgap build", path, err)
 	}
 	if s.Version != FormatVersion {
 		return nil, fmt.Errorf("%s has format %d, this program reads %d: run `meshwright airgap build`", path, s.Version, FormatVersion)
@@ -222,7 +221,7 @@ func (s *Set) Files() []string {
 	for _, path := range s.Archives {
 		out = append(out, path)
 	}
-	sort.Strings(out)
+	slices.Sort(out)
 	return out
 }
 

@@ -45,13 +45,12 @@ func (c *Client) Env() []string {
 }
 
 // Command prepares `docker args...` against this daemon, for requests that this
-// package has no method for. It runs in a process group of its own, so that a
-// Ctrl-C at the terminal reaches it only through ctx, whose end asks it to stop.
+// package has no method for. It runs in a process group of its own: a Ctrl-C at the
+// terminal does not reach it, and the end of ctx asks it to stop.
 func (c *Client) Command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, "docker", args...)
 	if c.host != "" {
-		// A context chosen by the user would contradict the host and is an error
-		// to the docker command, so it is left out.
+		// The docker command refuses a context beside a host.
 		cmd.Env = append(slices.DeleteFunc(os.Environ(), func(kv string) bool { return strings.HasPrefix(kv, "DOCKER_CONTEXT=") }), c.Env()...)
 	}
 	cmd.SysProcAttr = process.Group(syscall.SIGKILL)
@@ -99,6 +98,44 @@ func (c *Client) query(ctx context.Context, v any, args ...string) error {
 	return nil
 }
 
+// do runs a command for its effect alone.
+func (c *Client) do(ctx context.Context, args ...string) error {
+	_, err := c.Run(ctx, args...)
+	return err
+}
+
+// inspect describes the object of a kind by name or ID, or fails with ErrNotFound.
+func inspect[T any](ctx context.Context, c *Client, kind, name string) (*T, error) {
+	var found []T
+	if err := c.query(ctx, &found, kind, "inspect", name); err != nil {
+		return nil, err
+	}
+	if len(found) != 1 {
+		return nil, fmt.Errorf("%s %s: expected one, found %d", kind, name, len(found))
+	}
+	return &found[0], nil
+}
+
+// list describes the objects of a kind that `docker KIND ls` lists with the options.
+// Those that disappear meanwhile are left out.
+func list[T any](ctx context.Context, c *Client, kind string, options ...string) ([]T, error) {
+	ids, err := c.lines(ctx, append([]string{kind, "ls", "--no-trunc", "--format", "{{.ID}}"}, options...)...)
+	if err != nil || len(ids) == 0 {
+		return nil, err
+	}
+	ids = slices.Compact(ids) // an image with two tags has two lines
+	out, err := c.Run(ctx, append([]string{kind, "inspect"}, ids...)...)
+	// With some absent, the command prints the rest and fails.
+	if err := absentIsFine(err); err != nil {
+		return nil, err
+	}
+	var found []T
+	if err := json.Unmarshal(out, &found); err != nil {
+		return nil, fmt.Errorf("docker %s inspect: decoding its answer: %w", kind, err)
+	}
+	return found, nil
+}
+
 // lines runs a command and returns the non-empty lines of its stdout.
 func (c *Client) lines(ctx context.Context, args ...string) ([]string, error) {
 	out, err := c.Run(ctx, args...)
@@ -108,7 +145,7 @@ func (c *Client) lines(ctx context.Context, args ...string) ([]string, error) {
 	return strings.Fields(string(out)), nil
 }
 
-// Version is what the daemon says of itself.
+// Version describes a daemon.
 type Version struct {
 	Engine string // "20.10.24+dfsg1"
 	API    string // "1.41"

@@ -3,9 +3,7 @@ package docker
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"maps"
 	"slices"
@@ -38,13 +36,10 @@ type Container struct {
 
 // State says whether a container runs.
 type State struct {
-	Status     string // created, running, paused, restarting, removing, exited, dead
-	Running    bool
-	Pid        int // on the daemon's host; 0 when not running
-	ExitCode   int
-	OOMKilled  bool
-	StartedAt  time.Time
-	FinishedAt time.Time
+	Status   string // created, running, paused, restarting, removing, exited, dead
+	Running  bool
+	Pid      int // on the daemon's host; 0 when not running
+	ExitCode int
 }
 
 // Mount is something mounted into a container.
@@ -58,11 +53,8 @@ type Mount struct {
 
 // Endpoint is a container's attachment to a network.
 type Endpoint struct {
-	NetworkID  string
-	IPAddress  string // empty when not running
-	MacAddress string
-	Gateway    string
-	Aliases    []string
+	NetworkID string
+	IPAddress string // empty when not running
 }
 
 // Port is an address of the host at which a container's port is published.
@@ -70,21 +62,18 @@ type Port struct{ HostIP, HostPort string }
 
 // Container describes one container by name or ID, or fails with ErrNotFound.
 func (c *Client) Container(ctx context.Context, name string) (*Container, error) {
-	var found []inspected
-	if err := c.query(ctx, &found, "container", "inspect", name); err != nil {
+	found, err := inspect[inspected](ctx, c, "container", name)
+	if err != nil {
 		return nil, err
 	}
-	if len(found) != 1 {
-		return nil, fmt.Errorf("container %s: expected one, found %d", name, len(found))
-	}
-	container := found[0].container()
+	container := found.container()
 	return &container, nil
 }
 
 // Containers lists the containers that the filter chooses, stopped ones
 // included, in order of name. One that disappears meanwhile is left out.
 func (c *Client) Containers(ctx context.Context, filter Filter) ([]Container, error) {
-	args := append([]string{"container", "ls", "--no-trunc", "--format", "{{.ID}}"}, labelFilters(filter.Labels)...)
+	args := labelFilters(filter.Labels)
 	if !filter.Running {
 		args = append(args, "--all")
 	}
@@ -94,11 +83,7 @@ func (c *Client) Containers(ctx context.Context, filter Filter) ([]Container, er
 	if filter.MountTarget != "" {
 		args = append(args, "--filter", "volume="+filter.MountTarget)
 	}
-	ids, err := c.lines(ctx, args...)
-	if err != nil || len(ids) == 0 {
-		return nil, err
-	}
-	found, err := queryMany[inspected](ctx, c, []string{"container", "inspect"}, ids)
+	found, err := list[inspected](ctx, c, "container", args...)
 	if err != nil {
 		return nil, err
 	}
@@ -110,10 +95,10 @@ func (c *Client) Containers(ctx context.Context, filter Filter) ([]Container, er
 	return containers, nil
 }
 
-// NameTaken reports whether the daemon has given a container's name away, be it to
-// one that it still makes and does not list yet. It asks for a container of an
-// image that is there with an option that no daemon knows: the name is looked at
-// before the option is refused, and nothing is made.
+// NameTaken reports whether a container has the name, also one that the daemon is still
+// creating and does not list yet. It asks for a container of an existing image with an
+// option that no daemon knows: the daemon checks the name before it refuses the option,
+// and creates nothing.
 func (c *Client) NameTaken(ctx context.Context, name, image string) (bool, error) {
 	err := c.do(ctx, "container", "create", "--pull", "never", "--name", name, "--security-opt", "meshwright=asks", image, "true")
 	var refused *CommandError
@@ -123,7 +108,7 @@ func (c *Client) NameTaken(ctx context.Context, name, image string) (bool, error
 	case errors.As(err, &refused) && strings.Contains(refused.Stderr, "invalid --security-opt"):
 		return false, nil
 	case err == nil:
-		return false, errors.Join(errors.New("the daemon took an option that there is not"), c.Remove(ctx, name))
+		return false, errors.Join(errors.New("the daemon accepted an option that does not exist"), c.Remove(ctx, name))
 	default:
 		return false, err
 	}
@@ -165,40 +150,18 @@ func (c *Client) Start(ctx context.Context, container string) error {
 
 // Stop asks a container to stop and kills it after the grace time, in whole seconds.
 func (c *Client) Stop(ctx context.Context, container string, grace time.Duration) error {
-	return c.do(ctx, "container", "stop", "--time", seconds(grace), container)
+	return c.do(ctx, "container", "stop", "--time", strconv.Itoa(int(grace.Round(time.Second)/time.Second)), container)
 }
 
-// Restart stops a container as Stop does and starts it again.
-func (c *Client) Restart(ctx context.Context, container string, grace time.Duration) error {
-	return c.do(ctx, "container", "restart", "--time", seconds(grace), container)
-}
-
-// Remove kills and removes containers with their anonymous volumes; those that
-// are gone already are no error.
+// Remove kills and removes containers with their anonymous volumes. It succeeds for
+// containers that do not exist.
 func (c *Client) Remove(ctx context.Context, containers ...string) error {
 	var errs []error
-	// One by one: the command stops telling apart absent and refused in a batch.
+	// One by one: for a batch the command does not tell which were absent.
 	for _, container := range containers {
 		errs = append(errs, absentIsFine(c.do(ctx, "container", "rm", "--force", "--volumes", container)))
 	}
 	return errors.Join(errs...)
-}
-
-func seconds(d time.Duration) string { return strconv.Itoa(int(d.Round(time.Second) / time.Second)) }
-
-// queryMany inspects several objects. Those that have disappeared since they
-// were listed are left out of the answer.
-func queryMany[T any](ctx context.Context, c *Client, command, ids []string) ([]T, error) {
-	out, err := c.Run(ctx, append(slices.Clone(command), ids...)...)
-	// With some absent, the command prints the rest and fails.
-	if err := absentIsFine(err); err != nil {
-		return nil, err
-	}
-	var found []T
-	if err := json.Unmarshal(out, &found); err != nil {
-		return nil, fmt.Errorf("docker %s: decoding its answer: %w", strings.Join(command, " "), err)
-	}
-	return found, nil
 }
 
 // inspected is the daemon's own form of a container.

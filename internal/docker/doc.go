@@ -1,7 +1,7 @@
-// Package docker talks to one Docker daemon through the docker command line,
-// which kind needs in any case: so both see the same daemon, contexts and
-// credentials. It owns finding the daemon and a small set of typed requests; it
-// knows nothing of labs, clusters or kind.
+// Package docker talks to one Docker daemon through the docker command line. kind needs
+// that command too, so both use the same daemon, contexts and credentials. The package
+// owns finding the daemon and a small set of typed requests; it knows nothing of labs,
+// clusters or kind.
 //
 // Every request takes a context. When the context ends, the command is asked to
 // stop and the context's error is returned. A request that fails returns a

@@ -43,7 +43,7 @@ var (
 	unreachable = regexp.MustCompile(`(?i)cannot connect to the docker daemon|permission denied while trying to connect|error during connect`)
 )
 
-// Is recognises the daemon's refusals, which reach the command line as text only.
+// Is recognises the daemon's refusals by their text: the command line has no codes.
 func (e *CommandError) Is(target error) bool {
 	switch target {
 	case ErrNotFound:

@@ -20,7 +20,7 @@ func Find(ctx context.Context) (*Client, error) {
 	})
 }
 
-// find takes the environment and the probe as arguments for the tests' sake.
+// find takes the environment and the probe as arguments, for tests.
 func find(ctx context.Context, host, socket string, ping func(context.Context, *Client) error) (*Client, error) {
 	if host != "" {
 		client := New(host)
@@ -30,8 +30,8 @@ func find(ctx context.Context, host, socket string, ping func(context.Context, *
 		return client, nil
 	}
 	candidates := []*Client{New("")}
-	// An absent socket needs no probe. Whoever may not read the directory sees
-	// it as absent too, which is right: the daemon is root's alone.
+	// An absent socket needs no probe. Users who may not read the directory see none
+	// either: only root may use that daemon.
 	if info, err := os.Stat(socket); err == nil && info.Mode()&os.ModeSocket != 0 {
 		candidates = append(candidates, New("unix://"+socket))
 	}

@@ -182,7 +182,7 @@ func TestContainer(t *testing.T) {
 		t.Errorf("copied back: %q, %v", data, err)
 	}
 
-	if err := client.Restart(ctx, name, 5*time.Second); err != nil {
+	if err := errors.Join(client.Stop(ctx, name, 5*time.Second), client.Start(ctx, name)); err != nil {
 		t.Error(err)
 	}
 	if logs, err := client.Command(ctx, "logs", name).CombinedOutput(); err != nil || strings.Count(string(logs), "waiting") != 2 {
@@ -209,15 +209,13 @@ func TestContainer(t *testing.T) {
 			t.Errorf("remove: %v", err)
 		}
 	}
-	left, err := client.Volumes(ctx, nil)
+	left, err := client.Run(ctx, "volume", "ls", "--quiet")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, mount := range container.Mounts {
-		for _, volume := range left {
-			if mount.Type == "volume" && mount.Name == volume {
-				t.Errorf("volume %s stays behind", volume)
-			}
+		if mount.Type == "volume" && strings.Contains(string(left), mount.Name) {
+			t.Errorf("volume %s stays behind", mount.Name)
 		}
 	}
 }

@@ -3,9 +3,9 @@ package docker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // NetworkSpec describes a bridge network to create.
@@ -37,14 +37,10 @@ type Network struct {
 // second network of the same name when two are created at once.
 func (c *Client) CreateNetwork(ctx context.Context, spec NetworkSpec) (string, error) {
 	args := []string{"network", "create", "--driver", "bridge"}
-	if spec.Subnet != "" {
-		args = append(args, "--subnet", spec.Subnet)
-	}
-	if spec.IPRange != "" {
-		args = append(args, "--ip-range", spec.IPRange)
-	}
-	if spec.Gateway != "" {
-		args = append(args, "--gateway", spec.Gateway)
+	for _, option := range [][]string{{"--subnet", spec.Subnet}, {"--ip-range", spec.IPRange}, {"--gateway", spec.Gateway}} {
+		if option[1] != "" {
+			args = append(args, option...)
+		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(spec.Labels)) {
 		args = append(args, "--label", key+"="+spec.Labels[key])
@@ -52,49 +48,25 @@ func (c *Client) CreateNetwork(ctx context.Context, spec NetworkSpec) (string, e
 	for _, key := range slices.Sorted(maps.Keys(spec.Options)) {
 		args = append(args, "--opt", key+"="+spec.Options[key])
 	}
-	ids, err := c.lines(ctx, append(args, spec.Name)...)
-	if err != nil {
-		return "", err
-	}
-	if len(ids) != 1 {
-		return "", fmt.Errorf("docker network create %s: expected one id, got %q", spec.Name, ids)
-	}
-	return ids[0], nil
+	id, err := c.Run(ctx, append(args, spec.Name)...)
+	return strings.TrimSpace(string(id)), err
 }
 
 // Network describes one network by name or ID, or fails with ErrNotFound.
 func (c *Client) Network(ctx context.Context, name string) (*Network, error) {
-	var found []Network
-	if err := c.query(ctx, &found, "network", "inspect", name); err != nil {
-		return nil, err
-	}
-	if len(found) != 1 {
-		return nil, fmt.Errorf("network %s: expected one, found %d", name, len(found))
-	}
-	return &found[0], nil
+	return inspect[Network](ctx, c, "network", name)
 }
 
 // Networks lists the networks that carry every label; an empty value matches
 // any. No labels means all networks.
 func (c *Client) Networks(ctx context.Context, labels map[string]string) ([]Network, error) {
-	args := append([]string{"network", "ls", "--no-trunc", "--format", "{{.ID}}"}, labelFilters(labels)...)
-	ids, err := c.lines(ctx, args...)
-	if err != nil || len(ids) == 0 {
-		return nil, err
-	}
-	return queryMany[Network](ctx, c, []string{"network", "inspect"}, ids)
+	return list[Network](ctx, c, "network", labelFilters(labels)...)
 }
 
-// RemoveNetwork removes a network; one that is gone already is no error. While
-// containers are attached it is ErrConflict.
+// RemoveNetwork removes a network. It succeeds when there is none, and fails with
+// ErrConflict while containers are attached.
 func (c *Client) RemoveNetwork(ctx context.Context, name string) error {
 	return absentIsFine(c.do(ctx, "network", "rm", name))
-}
-
-// do runs a command for its effect alone.
-func (c *Client) do(ctx context.Context, args ...string) error {
-	_, err := c.Run(ctx, args...)
-	return err
 }
 
 func absentIsFine(err error) error {

@@ -1,6 +1,6 @@
-// Package paths says where Meshwright keeps things on a machine, so that no
-// other package builds such a path by hand. It creates nothing: whoever writes
-// makes the directory, with the mode named here.
+// Package paths has the directories in which Meshwright keeps things on a machine. It
+// creates nothing: the package that writes creates the directory, with the mode stated
+// here.
 //
 //	Cache()    what can be built again: the kit, build steps, downloads
 //	State()    what cannot: stacks, passphrase, kubeconfigs, logs (0700)

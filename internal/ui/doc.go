@@ -1,7 +1,6 @@
-// Package ui tells a person what the program is doing.
+// Package ui shows a person what the program is doing.
 //
-// It owns the progress lines on standard error: a live region on a terminal,
-// plain lines elsewhere, one JSON object per line when asked. Results (tables,
-// JSON documents) are not its business: they go to standard output and belong
-// to the command that makes them.
+// It owns the progress lines on standard error: a live region on a terminal, plain
+// lines elsewhere, or one JSON object per line. Results (tables, JSON documents) go to
+// standard output and belong to their commands.
 package ui

@@ -2,8 +2,6 @@ package imagelock
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/opencontainers/go-digest"
 	"sigs.k8s.io/yaml"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
@@ -23,8 +22,8 @@ import (
 var ErrChanged = errors.New("the chart is not the one that was locked")
 
 // Charts compares the archive of each chart of the set, as its repository serves it
-// now, with the lock file, and adds to the file those that it does not know. It
-// compares only: the provider that installs a chart fetches it again.
+// now, with the lock file, and adds those that the file lacks. It only compares: the
+// provider that installs a chart fetches it again.
 func Charts(ctx context.Context, set *artifacts.Set, file string, resolve func(context.Context, artifacts.Chart) (string, error)) error {
 	l, err := read(file)
 	if err != nil {
@@ -90,11 +89,7 @@ func Archive(ctx context.Context, c artifacts.Chart) (string, error) {
 			return "", err
 		}
 		archive, err := download(ctx, at)
-		if err != nil {
-			return "", err
-		}
-		sum := sha256.Sum256(archive)
-		return "sha256:" + hex.EncodeToString(sum[:]), nil
+		return digest.FromBytes(archive).String(), err
 	}
 	return "", fmt.Errorf("%s lists no version %s", index, c.Version)
 }

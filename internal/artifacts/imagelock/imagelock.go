@@ -1,7 +1,6 @@
-// Package imagelock holds the official images and charts to their digests. A digest
-// is resolved at the first use and written to a lock file; from then on the image
-// is that very one, whatever becomes of its tag, and a chart that has become
-// another one is refused. No digest is ever guessed.
+// Package imagelock pins the official images and charts by digest. A digest is resolved
+// at the first use and written to a lock file. From then on the image is used by that
+// digest, and a chart with another digest is refused. No digest is ever guessed.
 package imagelock
 
 import (
@@ -15,12 +14,13 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
-	"sort"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/google/renameio/v2"
+	"github.com/opencontainers/go-digest"
 	"golang.org/x/sync/errgroup"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
@@ -107,8 +107,8 @@ func Known(file string) (*artifacts.Set, error) {
 // pin names the images of the set whose digest is known by it.
 func (l *lock) pin(set *artifacts.Set) {
 	for key, image := range set.Images {
-		if digest := l.Images[image.Name]; digest != "" {
-			image.Name, image.Digest = image.Name+"@"+digest, digest
+		if known := l.Images[image.Name]; known != "" {
+			image.Name, image.Digest = image.Name+"@"+known, known
 			set.Images[key] = image
 		}
 	}
@@ -123,7 +123,7 @@ func references(set *artifacts.Set) []string {
 			all = append(all, image.Name)
 		}
 	}
-	sort.Strings(all)
+	slices.Sort(all)
 	return all
 }
 
@@ -136,25 +136,23 @@ func resolveAll[T any](ctx context.Context, wanted map[string]T, resolve func(co
 	digests := map[string]string{}
 	for reference, of := range wanted {
 		group.Go(func() error {
-			digest, err := resolve(ctx, of)
-			if err == nil && !isDigest(digest) {
-				err = fmt.Errorf("the registry answers with %q, which is no digest", digest)
+			resolved, err := resolve(ctx, of)
+			if err == nil && !isDigest(resolved) {
+				err = fmt.Errorf("the registry answers with %q, which is no digest", resolved)
 			}
 			if err != nil {
-				return fmt.Errorf("%s: %w\nwithout a way to the registries, use the airgap kit: --artifacts airgap", reference, err)
+				return fmt.Errorf("%s: %w\nwhere the registries cannot be reached, use the airgap kit: --artifacts airgap", reference, err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			digests[reference] = digest
+			digests[reference] = resolved
 			return nil
 		})
 	}
 	return digests, group.Wait()
 }
 
-var digestForm = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
-
-func isDigest(s string) bool { return digestForm.MatchString(s) }
+func isDigest(s string) bool { return digest.Digest(s).Validate() == nil }
 
 func read(file string) (*lock, error) {
 	l := &lock{Version: FormatVersion, Images: map[string]string{}, Charts: map[string]string{}}
@@ -166,15 +164,15 @@ func read(file string) (*lock, error) {
 		return nil, fmt.Errorf("lock file of the official images and charts: %w", err)
 	}
 	if err := json.Unmarshal(data, l); err != nil {
-		return nil, fmt.Errorf("%s is damaged: %w; put it back, or remove it to resolve the digests anew", file, err)
+		return nil, fmt.Errorf("%s is damaged: %w; restore it, or remove it to resolve the digests again", file, err)
 	}
 	if l.Version != FormatVersion {
 		return nil, fmt.Errorf("%s has format %d, this program reads %d", file, l.Version, FormatVersion)
 	}
 	for _, digests := range []*map[string]string{&l.Images, &l.Charts} {
-		for reference, digest := range *digests {
-			if !isDigest(digest) {
-				return nil, fmt.Errorf("%s: %s has %q for a digest; put it back, or remove the line to resolve it anew", file, reference, digest)
+		for reference, value := range *digests {
+			if !isDigest(value) {
+				return nil, fmt.Errorf("%s: %s has %q for a digest; restore the line, or remove it to resolve it again", file, reference, value)
 			}
 		}
 		if *digests == nil { // the file says null
@@ -184,33 +182,23 @@ func read(file string) (*lock, error) {
 	return l, nil
 }
 
-// write replaces the file in one step. Two writers at once each leave a complete
-// file; what one of them lacks is resolved again, to the same.
+// write replaces the file in one step. Of two concurrent writers one wins; what its file
+// lacks is resolved again.
 func (l *lock) write(file string) (err error) {
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("lock file of the official images and charts: %w; MESHWRIGHT_LOCK names another", err)
+			err = fmt.Errorf("lock file of the official images and charts: %w; to use another, set MESHWRIGHT_LOCK", err)
 		}
 	}()
 	data, err := json.MarshalIndent(l, "", "  ") // maps are written sorted
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(file), 0o700); err != nil {
+	dir := filepath.Dir(file)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	tmp, err := os.CreateTemp(filepath.Dir(file), ".images-*")
-	if err != nil {
-		return err
-	}
-	_, err = tmp.Write(append(data, '\n'))
-	if err = errors.Join(err, tmp.Close()); err == nil {
-		err = os.Rename(tmp.Name(), file)
-	}
-	if err != nil {
-		_ = os.Remove(tmp.Name())
-	}
-	return err
+	return renameio.WriteFile(file, append(data, '\n'), 0o600, renameio.WithTempDir(dir), renameio.WithStaticPermissions(0o600))
 }
 
 // Ask is the Resolver that asks the reference's registry, as its specification

@@ -1,4 +1,4 @@
-// Package mark names what tells a lab's Docker objects from all others.
+// Package mark has the labels and mounts by which a lab's Docker objects are recognised.
 package mark
 
 const (
