@@ -1,4 +1,4 @@
-package verify
+package load
 
 import (
 	"context"
@@ -9,32 +9,37 @@ import (
 	"github.com/meshwright/meshwright/mesh"
 )
 
-// retriesOf reads how often a proxy has repeated a request to the workload.
-// known is false where the proxy does not count: Istio leaves the figure out
+const envoyAdminPort = 15000
+
+// retriesOf reads how often a proxy has repeated a request to the workload. known is
+// false where the proxy cannot be asked or does not count: Istio omits the figure
 // unless the pod's proxyStatsMatcher asks for it.
-func (m *session) retriesOf(ctx context.Context, p mesh.Proxy) (n int, known bool, err error) {
-	body, err := p.Admin(ctx, `/stats?format=json&filter=upstream_rq_retry$`)
-	if err != nil {
-		return 0, false, err
+func retriesOf(ctx context.Context, m *mesh.Member, proxy mesh.Pod, w mesh.Workload) (n int, known bool) {
+	if proxy == (mesh.Pod{}) {
+		return 0, false
 	}
-	return parseRetries(body, fmt.Sprintf("|%s.%s.svc.", m.workload.Service, m.workload.Namespace))
+	body, err := m.HTTP(ctx, proxy, envoyAdminPort, `/stats?format=json&filter=upstream_rq_retry$`)
+	if err != nil {
+		return 0, false
+	}
+	return parseRetries(body, fmt.Sprintf("|%s.%s.svc.", w.Service, w.Namespace))
 }
 
 // parseRetries sums up the retries to the Envoy clusters whose name contains host.
-func parseRetries(body []byte, host string) (n int, known bool, err error) {
+func parseRetries(body []byte, host string) (n int, known bool) {
 	var dump struct {
 		Stats []struct {
 			Name  string `json:"name"`
 			Value int    `json:"value"`
 		} `json:"stats"`
 	}
-	if err := json.Unmarshal(body, &dump); err != nil {
-		return 0, false, fmt.Errorf("statistics: %w", err)
+	if json.Unmarshal(body, &dump) != nil {
+		return 0, false
 	}
 	for _, s := range dump.Stats {
 		if strings.Contains(s.Name, host) {
 			n, known = n+s.Value, true
 		}
 	}
-	return n, known, nil
+	return n, known
 }
