@@ -4,75 +4,82 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	appsv1 "k8s.io/api/apps/v1"
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
-	"k8s.io/client-go/dynamic"
-	"k8s.io/client-go/kubernetes"
 
 	"github.com/meshwright/meshwright/mesh"
 )
 
 const (
-	system       = "istio-system"
-	istiodLabel  = "app=istiod"
-	eastWest     = "istio=eastwestgateway"
-	anyGateway   = "istio in (ingressgateway,eastwestgateway)"
-	networkLabel = "topology.istio.io/network"
+	system      = "istio-system"
+	istiodLabel = "app=istiod"
+	eastWest    = "istio=eastwestgateway"
+	anyGateway  = "istio in (ingressgateway,eastwestgateway)"
 )
 
 // settle bounds every wait for an object to become as it was asked to be.
 const settle = 2 * time.Minute
 
-// lab is a mesh with a part for two of its clusters: what is broken is broken
-// in the victim; the witness is the other side that notices.
-type lab struct {
-	sites           []*site // all, in the order of the targets
-	victim, witness *site
-	workload        mesh.Workload
-	nodeExec        NodeExec
+// Subject is the mesh that is broken. In most faults one of its clusters, the victim,
+// is broken, and another, the witness, notices.
+type Subject struct {
+	Members []*mesh.Member
+	// Workload is what is called. Faults on a workload break it and its rules.
+	Workload mesh.Workload
+	// Region of the workload that fails, in faults of a region.
+	Region string
+	// NodeExec is the capability Nodes; nil without it.
+	NodeExec NodeExec
 }
 
-// site is one cluster.
-type site struct {
-	mesh.Cluster
-	client  kubernetes.Interface
-	dynamic dynamic.Interface
+// NodeExec runs a command as root on the node of that name and returns its output.
+type NodeExec func(ctx context.Context, node string, argv ...string) ([]byte, error)
+
+// member is one cluster of the subject.
+type member struct{ *mesh.Member }
+
+func (s *Subject) members() []*member {
+	var out []*member
+	for _, m := range s.Members {
+		out = append(out, &member{m})
+	}
+	return out
 }
 
-func newLab(targets []mesh.Cluster, w mesh.Workload) (*lab, error) {
-	l := &lab{workload: w}
-	for _, t := range targets {
-		client, err := kubernetes.NewForConfig(t.Config)
-		if err != nil {
-			return nil, fmt.Errorf("cluster %s: %w", t.Name, err)
-		}
-		dyn, err := dynamic.NewForConfig(t.Config)
-		if err != nil {
-			return nil, fmt.Errorf("cluster %s: %w", t.Name, err)
-		}
-		s := &site{Cluster: t, client: client, dynamic: dyn}
-		l.sites = append(l.sites, s)
-		switch {
-		case t.ControlPlane != t.Name:
-		case l.witness == nil:
-			l.witness = s
-		case l.victim == nil:
-			l.victim = s
+// member returns the cluster of that name, or nil.
+func (s *Subject) member(name string) *member {
+	for _, m := range s.members() {
+		if m.Name == name {
+			return m
 		}
 	}
-	return l, nil
+	return nil
 }
 
+// primary returns the nth cluster with a control plane of its own, or nil.
+func (s *Subject) primary(n int) *member {
+	for _, m := range s.members() {
+		if m.Primary() {
+			if n--; n < 0 {
+				return m
+			}
+		}
+	}
+	return nil
+}
+
+func (s *Subject) witness() *member { return s.primary(0) }
+func (s *Subject) victim() *member  { return s.primary(1) }
+
 // pair returns two clusters that share a network, or that do not; nil without such.
-func (l *lab) pair(near bool) (a, b *site) {
-	for i, a := range l.sites {
-		for _, b := range l.sites[i+1:] {
+func (s *Subject) pair(near bool) (a, b *member) {
+	all := s.members()
+	for i, a := range all {
+		for _, b := range all[i+1:] {
 			if (a.Network == b.Network) == near {
 				return a, b
 			}
@@ -81,22 +88,28 @@ func (l *lab) pair(near bool) (a, b *site) {
 	return nil, nil
 }
 
-// remote returns the first cluster under another's control plane, and that one; nil
+// primaryOfRemote returns the first cluster whose control plane serves another one; nil
 // without such.
-func (l *lab) remote() (remote, primary *site) {
-	for _, r := range l.sites {
-		for _, p := range l.sites {
-			if r.ControlPlane == p.Name && r != p {
-				return r, p
-			}
+func (s *Subject) primaryOfRemote() *member {
+	for _, m := range s.members() {
+		if p := s.member(m.ControlPlane); !m.Primary() && p != nil {
+			return p
 		}
 	}
-	return nil, nil
+	return nil
 }
 
-// until polls a condition and names it when its time is over, with the last
+// failed adds the cluster's name and what was done to an error.
+func (m *member) failed(err error, what string) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%s: %s: %w", m.Name, what, err)
+}
+
+// until polls a condition; the error at the end of its time holds the last
 // state that was seen.
-func (s *site) until(ctx context.Context, what string, condition func(context.Context) (state string, done bool, err error)) error {
+func (m *member) until(ctx context.Context, what string, condition func(context.Context) (state string, done bool, err error)) error {
 	last := ""
 	err := wait.PollUntilContextTimeout(ctx, 250*time.Millisecond, settle, true, func(ctx context.Context) (bool, error) {
 		state, done, err := condition(ctx)
@@ -108,28 +121,28 @@ func (s *site) until(ctx context.Context, what string, condition func(context.Co
 		return done, nil
 	})
 	if err != nil {
-		return fmt.Errorf("%s: %s: %w; last seen: %s", s.Name, what, err, last)
+		return fmt.Errorf("%s: %s: %w; last seen: %s", m.Name, what, err, last)
 	}
 	return nil
 }
 
 // only returns the one deployment of a selector.
-func (s *site) only(ctx context.Context, selector string) (*appsv1.Deployment, error) {
-	list, err := s.client.AppsV1().Deployments(system).List(ctx, metav1.ListOptions{LabelSelector: selector})
+func (m *member) only(ctx context.Context, selector string) (*appsv1.Deployment, error) {
+	list, err := m.Kubernetes.AppsV1().Deployments(system).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return nil, err
 	}
 	if len(list.Items) != 1 {
-		return nil, fmt.Errorf("%s: %d deployments labelled %s in %s, want one", s.Name, len(list.Items), selector, system)
+		return nil, fmt.Errorf("%s: %d deployments labelled %s in %s, want one", m.Name, len(list.Items), selector, system)
 	}
 	return &list.Items[0], nil
 }
 
-// rolledOut waits until every deployment of a selector runs its latest form
+// rolledOut waits until every deployment of a selector runs its latest revision
 // and nothing else.
-func (s *site) rolledOut(ctx context.Context, namespace, selector string) error {
-	return s.until(ctx, "roll-out of "+selector, func(ctx context.Context) (string, bool, error) {
-		list, err := s.client.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+func (m *member) rolledOut(ctx context.Context, namespace, selector string) error {
+	return m.until(ctx, "rollout of "+selector, func(ctx context.Context) (string, bool, error) {
+		list, err := m.Kubernetes.AppsV1().Deployments(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 		if err != nil {
 			return "", false, err
 		}
@@ -149,20 +162,20 @@ func (s *site) rolledOut(ctx context.Context, namespace, selector string) error 
 
 // restart deletes the pods of a selector at once and waits until none of them
 // is left; what replaces them is waited for by rolledOut.
-func (s *site) restart(ctx context.Context, namespace, selector string) error {
-	pods, err := s.client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+func (m *member) restart(ctx context.Context, namespace, selector string) error {
+	pods, err := m.Kubernetes.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return err
 	}
 	for _, p := range pods.Items {
-		err := s.client.CoreV1().Pods(namespace).Delete(ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0)), Preconditions: &metav1.Preconditions{UID: &p.UID}})
+		err := m.Kubernetes.CoreV1().Pods(namespace).Delete(ctx, p.Name, metav1.DeleteOptions{GracePeriodSeconds: new(int64(0)), Preconditions: &metav1.Preconditions{UID: &p.UID}})
 		if err != nil && !apierrors.IsNotFound(err) {
 			return err
 		}
 	}
-	return s.until(ctx, "end of the pods "+selector, func(ctx context.Context) (string, bool, error) {
+	return m.until(ctx, "end of the pods "+selector, func(ctx context.Context) (string, bool, error) {
 		for _, p := range pods.Items {
-			now, err := s.client.CoreV1().Pods(namespace).Get(ctx, p.Name, metav1.GetOptions{})
+			now, err := m.Kubernetes.CoreV1().Pods(namespace).Get(ctx, p.Name, metav1.GetOptions{})
 			if err == nil && now.UID == p.UID {
 				return "pod " + p.Name + " is still there", false, nil
 			}
@@ -175,18 +188,18 @@ func (s *site) restart(ctx context.Context, namespace, selector string) error {
 }
 
 // renew replaces the pods of deployments and waits for their successors.
-func (s *site) renew(ctx context.Context, namespace, selector string) error {
-	if err := s.restart(ctx, namespace, selector); err != nil {
+func (m *member) renew(ctx context.Context, namespace, selector string) error {
+	if err := m.restart(ctx, namespace, selector); err != nil {
 		return err
 	}
-	return errors.Join(s.rolledOut(ctx, namespace, selector), s.allReady(ctx, namespace, selector))
+	return errors.Join(m.rolledOut(ctx, namespace, selector), m.allReady(ctx, namespace, selector))
 }
 
 // allReady waits until every pod of a selector is ready: a deployment's status
 // lags behind a deletion.
-func (s *site) allReady(ctx context.Context, namespace, selector string) error {
-	return s.until(ctx, "readiness of the pods "+selector, func(ctx context.Context) (string, bool, error) {
-		pods, err := s.client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
+func (m *member) allReady(ctx context.Context, namespace, selector string) error {
+	return m.until(ctx, "readiness of the pods "+selector, func(ctx context.Context) (string, bool, error) {
+		pods, err := m.Kubernetes.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
 		if err != nil {
 			return "", false, err
 		}
@@ -194,16 +207,10 @@ func (s *site) allReady(ctx context.Context, namespace, selector string) error {
 			return "no pods", false, nil
 		}
 		for _, p := range pods.Items {
-			if !ready(&p) || p.DeletionTimestamp != nil {
+			if !mesh.Ready(&p) || p.DeletionTimestamp != nil {
 				return "pod " + p.Name + " is not ready", false, nil
 			}
 		}
 		return "ready", true, nil
-	})
-}
-
-func ready(p *corev1.Pod) bool {
-	return slices.ContainsFunc(p.Status.Conditions, func(c corev1.PodCondition) bool {
-		return c.Type == corev1.PodReady && c.Status == corev1.ConditionTrue
 	})
 }
