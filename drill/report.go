@@ -1,72 +1,60 @@
-package verify
+package drill
 
 import (
-	"github.com/meshwright/meshwright/mesh/topology"
-
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/fault"
+	"github.com/meshwright/meshwright/load"
+	"github.com/meshwright/meshwright/mesh/topology"
+	"github.com/meshwright/meshwright/report"
 )
 
-// DrillVersion is the version of a drill's JSON, as FormatVersion is a report's.
-const DrillVersion = 1
+// FormatVersion is the version of the report's JSON. It grows when a field changes its
+// meaning or goes away, not when one is added.
+const FormatVersion = 2
 
-// DrillOptions are the inputs of Drill.
-type DrillOptions struct {
-	Targets  []mesh.Cluster
-	Workload mesh.Workload
-	Deployer mesh.Deployer
-	Timeouts Timeouts
-	Plan     FailoverPlan
-	// Rules to measure, one after another.
-	Rules []topology.Rule
-	// Repeat is how often each is measured; at least once.
-	Repeat int
-	// Progress hears of every step; may be nil.
-	Progress func(step string)
-}
-
-// DrillReport is what a drill measured.
-type DrillReport struct {
-	Version  int                `json:"version"` // DrillVersion
+// Report is what a drill measured.
+type Report struct {
+	Version  int                `json:"version"` // FormatVersion
 	Drill    string             `json:"drill"`   // the fault
 	Clusters []topology.Cluster `json:"clusters"`
 	Started  time.Time          `json:"started"`
 	Seconds  float64            `json:"seconds"`
-	Requests int                `json:"requests"` // from each loader in each run
+	Requests int                `json:"requests"` // from each generator in each run
 	Rate     int                `json:"rate"`
 	Repeat   int                `json:"repeat"` // runs asked for of each rule
-	Rules    []DrillSummary     `json:"rules"`
-	Runs     []DrillRun         `json:"runs"`
+	Rules    []Summary          `json:"rules"`
+	Runs     []Run              `json:"runs"`
 	// Findings are warnings about the drill as a whole.
-	Findings []Finding `json:"findings,omitempty"`
+	Findings []report.Finding `json:"findings,omitempty"`
+	// OverBudget says how the figures of a rule exceed the drill's budget.
+	OverBudget []string `json:"overBudget,omitempty"`
 }
 
-// DrillRun is one failover. With findings it is none: it could not be made, or a
+// Run is one run. With findings it is none: it could not be made, or a
 // record of it is missing, and no summary counts it.
-type DrillRun struct {
-	Rule     string        `json:"rule"` // Label of the rule
-	Findings []Finding     `json:"findings,omitempty"`
-	Data     *FailoverData `json:"data,omitempty"`
+type Run struct {
+	Rule     string           `json:"rule"` // Label of the rule
+	Findings []report.Finding `json:"findings,omitempty"`
+	Data     *Data            `json:"data,omitempty"`
 }
 
-// DrillSummary sums up the runs of one rule, over all loaders. Times are seconds.
-type DrillSummary struct {
-	Rule     string   `json:"rule"`
-	Runs     int      `json:"runs"`    // without findings
-	Loaders  int      `json:"loaders"` // in all these runs
-	Requests int      `json:"requests"`
-	Lost     int      `json:"lost"`
-	Retries  *int     `json:"retries,omitempty"` // of the loaders whose proxy counts them
-	Errors   []string `json:"errors,omitempty"`
-	// Shifted and Failback are of the loaders that saw the end of it; left out when
+// Summary sums up the runs of one rule, over all load generators. Times are seconds.
+type Summary struct {
+	Rule string `json:"rule"`
+	Runs int    `json:"runs"` // without findings
+	// Generators of load in all these runs.
+	Generators int      `json:"generators"`
+	Requests   int      `json:"requests"`
+	Lost       int      `json:"lost"`
+	Retries    *int     `json:"retries,omitempty"` // of the generators whose proxy counts them
+	Errors     []string `json:"errors,omitempty"`
+	// Shifted and Failback are of the generators that saw the end of it; left out when
 	// none did. NotShifted and NotBack count the others.
 	Shifted    *Spread `json:"shifted,omitempty"`
 	Failback   *Spread `json:"failback,omitempty"`
@@ -77,7 +65,7 @@ type DrillSummary struct {
 	Slowest    float64  `json:"slowestMilliseconds"`
 }
 
-// Spread is the distribution of a figure over runs and loaders, by nearest rank.
+// Spread is the distribution of a figure over runs and generators, by nearest rank.
 type Spread struct {
 	Min float64 `json:"min"`
 	P50 float64 `json:"p50"`
@@ -89,152 +77,11 @@ func spread(of []float64) *Spread {
 	if len(of) == 0 {
 		return nil
 	}
-	s := slices.Sorted(slices.Values(of))
-	rank := func(q float64) float64 { return s[nearestRank(len(s), q)] }
-	return &Spread{Min: s[0], P50: rank(0.5), P99: rank(0.99), Max: s[len(s)-1]}
+	return &Spread{Min: slices.Min(of), P50: load.Quantile(of, 0.5), P99: load.Quantile(of, 0.99), Max: slices.Max(of)}
 }
 
-// label names a rule: its profile, or the parts that it is made of.
-func label(r topology.Rule) string {
-	if r.Tuning == nil {
-		return r.Profile
-	}
-	parts := []string{topology.Article}
-	for _, t := range tunings {
-		if *t.field(r.Tuning) {
-			parts = append(parts, t.name)
-		}
-	}
-	return strings.Join(parts, "+")
-}
-
-// tunings name the parts of profile zero-loss.
-var tunings = []struct {
-	name  string
-	field func(*topology.Tuning) *bool
-}{
-	{"max-ejection", func(t *topology.Tuning) *bool { return &t.MaxEjection }},
-	{"gateway-errors", func(t *topology.Tuning) *bool { return &t.GatewayErrors }},
-	{"retries", func(t *topology.Tuning) *bool { return &t.Retries }},
-	{"retry-remote", func(t *topology.Tuning) *bool { return &t.RetryRemote }},
-	{"fast-connect", func(t *topology.Tuning) *bool { return &t.FastConnect }},
-	{"local-errors", func(t *topology.Tuning) *bool { return &t.LocalErrors }},
-	{"last-resort", func(t *topology.Tuning) *bool { return &t.LastResort }},
-	{"reuse-connections", func(t *topology.Tuning) *bool { return &t.ReuseConnections }},
-}
-
-// TuningNames lists the parts of profile zero-loss.
-func TuningNames() []string {
-	names := make([]string, len(tunings))
-	for i, t := range tunings {
-		names[i] = t.name
-	}
-	return names
-}
-
-// ParseTuning builds a tuning from names of parts.
-func ParseTuning(names []string) (*topology.Tuning, error) {
-	out := &topology.Tuning{}
-	for _, name := range names {
-		i := slices.Index(TuningNames(), name)
-		if i < 0 {
-			return nil, fmt.Errorf("no part of the zero-loss profile is called %q; there are %s", name, strings.Join(TuningNames(), ", "))
-		}
-		*tunings[i].field(out) = true
-	}
-	return out, nil
-}
-
-// Drill makes a region fail under load as often as asked, under every rule, and
-// reports what was measured. It judges nothing but what makes a figure worthless:
-// a run that could not be made, or of which a record is missing, ends the drill
-// with an error. What was measured until then is reported with it.
-func Drill(ctx context.Context, o DrillOptions) (*DrillReport, error) {
-	if err := validate(Options{Targets: o.Targets, Workload: o.Workload}); err != nil {
-		return nil, err
-	}
-	if !slices.Contains(append(Faults(), ""), o.Plan.Fault) {
-		return nil, fmt.Errorf("no fault is called %q; there are %s", o.Plan.Fault, strings.Join(Faults(), ", "))
-	}
-	m := &session{
-		workload: o.Workload, timeouts: o.Timeouts.withDefaults(), host: mesh.Host{},
-		deployer: o.Deployer, generator: vegeta{},
-	}
-	var done func()
-	var err error
-	m.members, done, err = mesh.Connect(o.Targets)
-	defer done()
-	if err != nil {
-		return nil, err
-	}
-	return drill(ctx, m, o)
-}
-
-func drill(ctx context.Context, m *session, o DrillOptions) (*DrillReport, error) {
-	if lack, why, ok := m.lacks(failover.Needs); !ok {
-		return nil, &RemedyError{Err: errors.New(why), Remedy: lack.Remedy}
-	}
-	progress := o.Progress
-	if progress == nil {
-		progress = func(string) {}
-	}
-	plan := o.Plan.withDefaults(m)
-	if !slices.ContainsFunc(m.members, func(c *mesh.Member) bool { return c.Region == plan.Region }) {
-		return nil, fmt.Errorf("no cluster is in region %q", plan.Region)
-	}
-	report := &DrillReport{
-		Version: DrillVersion, Drill: plan.Fault, Clusters: clustersOf(o.Targets), Started: time.Now(),
-		Requests: plan.load(0).Scheduled(), Rate: plan.Rate, Repeat: max(1, o.Repeat),
-	}
-	var err error
-	for _, rule := range o.Rules {
-		if err = report.measure(ctx, m, plan, rule, progress); err != nil {
-			break
-		}
-	}
-	report.Seconds = seconds(time.Since(report.Started))
-	return report, err
-}
-
-// measure adds the runs of one rule to the report, and their summary.
-func (r *DrillReport) measure(ctx context.Context, m *session, plan FailoverPlan, rule topology.Rule, progress func(string)) error {
-	name, out := label(rule), &outcome{}
-	m.say = func(step string) { progress(name + ": " + step) }
-	m.say("deploying")
-	m.inScenario(ctx, mesh.Scenario{Name: "drill", Traffic: rule}, out, func(m *session) {
-		for n := range r.Repeat {
-			if n > 0 { // the pods are new ones
-				out.findings = append(out.findings, m.settle(ctx)...)
-			}
-			if len(out.findings) > 0 {
-				return
-			}
-			m.say(fmt.Sprintf("run %d of %d", n+1, r.Repeat))
-			run := &outcome{}
-			data := m.failover(ctx, plan, run)
-			r.Runs = append(r.Runs, DrillRun{Rule: name, Data: data, Findings: run.findings})
-			out.findings = append(out.findings, run.findings...)
-		}
-	})
-	r.Rules = append(r.Rules, r.sum(name))
-	out.sort(nil)
-	for _, f := range out.findings {
-		if f.Warning {
-			r.Findings = append(r.Findings, f)
-		}
-	}
-	if ctx.Err() != nil {
-		return stopped(ctx, "drill", out.findings)
-	}
-	if out.failed() {
-		f := out.findings[0] // failures come first
-		return fmt.Errorf("rule %s: %s%s", name, f.where(), f.Message)
-	}
-	return nil
-}
-
-func (r *DrillReport) sum(rule string) DrillSummary {
-	s := DrillSummary{Rule: rule}
+func (r *Report) sum(rule string) Summary {
+	s := Summary{Rule: rule}
 	var shifted, failback []float64
 	kinds := map[string]bool{}
 	for _, run := range r.Runs {
@@ -242,8 +89,8 @@ func (r *DrillReport) sum(rule string) DrillSummary {
 			continue
 		}
 		s.Runs++
-		for _, f := range run.Data.Loaders {
-			s.Loaders++
+		for _, f := range run.Data.Generators {
+			s.Generators++
 			s.Requests, s.Lost = s.Requests+f.Recorded, s.Lost+f.Lost
 			s.Slowest = max(s.Slowest, f.Slowest)
 			if f.Shifted == nil {
@@ -272,7 +119,7 @@ func (r *DrillReport) sum(rule string) DrillSummary {
 		}
 	}
 	for kind := range kinds {
-		s.Errors = append(s.Errors, clip(kind, 160))
+		s.Errors = append(s.Errors, report.Clip(kind, 160))
 	}
 	slices.Sort(s.Errors)
 	s.Shifted, s.Failback = spread(shifted), spread(failback)
@@ -280,20 +127,21 @@ func (r *DrillReport) sum(rule string) DrillSummary {
 }
 
 // JSON writes the report as one indented document.
-func (r *DrillReport) JSON(w io.Writer) error {
+func (r *Report) JSON(w io.Writer) error {
 	e := json.NewEncoder(w)
 	e.SetIndent("", "  ")
 	return e.Encode(r)
 }
 
-// Table writes the summary of every rule for a person. show prints a remedy; it may be nil.
-func (r *DrillReport) Table(w io.Writer, show func(Remedy) string) error {
+// Table writes the summary of every rule for a person. remedy says what to do about a
+// finding; it may be nil.
+func (r *Report) Table(w io.Writer, remedy func(report.Finding) string) error {
 	var b strings.Builder
-	moving := "the repair began"
-	if r.Drill == FaultKill {
+	moving := "the restore began"
+	if f, err := fault.Named(r.Drill); err == nil && f.SelfHealing {
 		moving = "the run ended"
 	}
-	fmt.Fprintf(&b, "%s: %d requests at %d/s from each loader in each run; seconds since the fault (first error, shifted) and since the repair began (failback)\n\n", r.Drill, r.Requests, r.Rate)
+	fmt.Fprintf(&b, "%s: %d requests at %d/s from each generator in each run; seconds since the fault (first error, shifted) and since the restore began (failback)\n\n", r.Drill, r.Requests, r.Rate)
 	const row = "%-44s %7s %8s %6s %8s %11s  %-22s %-22s %8s\n"
 	fmt.Fprintf(&b, row, "RULE", "RUNS", "REQUESTS", "LOST", "RETRIED", "FIRST ERROR", "SHIFTED p50/p99/max", "FAILBACK p50/p99/max", "SLOWEST")
 	for _, s := range r.Rules {
@@ -314,19 +162,25 @@ func (r *DrillReport) Table(w io.Writer, show func(Remedy) string) error {
 			fmt.Fprintf(&b, "\n%s lost: %s", s.Rule, e)
 		}
 		if s.NotShifted > 0 {
-			fmt.Fprintf(&b, "\n%s: %s of %d still lost requests, or got answers of a failed pod, when %s", s.Rule, count(s.NotShifted, "loader"), s.Loaders, moving)
+			fmt.Fprintf(&b, "\n%s: %s of %d still lost requests, or got answers of a failed pod, when %s", s.Rule, report.Count(s.NotShifted, "load generator"), s.Generators, moving)
 		}
 		if s.NotBack > 0 {
-			fmt.Fprintf(&b, "\n%s: %s of %d did not get its requests back before the run ended", s.Rule, count(s.NotBack, "loader"), s.Loaders)
+			fmt.Fprintf(&b, "\n%s: %s of %d did not get its requests back before the run ended", s.Rule, report.Count(s.NotBack, "load generator"), s.Generators)
 		}
 	}
 	for _, run := range r.Runs {
 		for _, f := range run.Findings {
-			fmt.Fprintf(&b, "\n%s, a run that does not count: %s%s", run.Rule, f.where(), f.Message)
+			fmt.Fprintf(&b, "\n%s, a run that does not count: %s", run.Rule, f)
 		}
 	}
 	for _, f := range r.Findings {
-		fmt.Fprintf(&b, "\nwarning: %s%s; %s", f.where(), f.Message, notRemoved.Remedy.shown(show))
+		fmt.Fprintf(&b, "\nwarning: %s", f)
+		if remedy != nil {
+			fmt.Fprintf(&b, "; %s", remedy(f))
+		}
+	}
+	for _, over := range r.OverBudget {
+		fmt.Fprintf(&b, "\nover budget: %s", over)
 	}
 	_, err := io.WriteString(w, strings.TrimRight(b.String(), "\n")+"\n")
 	return err

@@ -1,0 +1,2 @@
+// Package report is what a verification or a drill found.
+package report
