@@ -10,8 +10,8 @@ import (
 	"github.com/meshwright/meshwright/mesh/topology"
 )
 
-// shiftWithin is how long a failed region's requests may take to move.
-const shiftWithin = 5 * time.Second
+// ShiftWithin is how long a failed region's requests may take to move.
+const ShiftWithin = 5 * time.Second
 
 // settled is the part of a stretch of time, at its end, in which nothing of a
 // change may be left: otherwise it was not seen to its end.
@@ -141,7 +141,7 @@ func (d *Data) figures(t load.Trace, plan load.Plan, where map[string]mesh.Clust
 				local++
 			}
 		case p.At < restore:
-			if p.At >= fault+shiftWithin.Seconds() {
+			if p.At >= fault+ShiftWithin.Seconds() {
 				during++
 				if there {
 					remote++

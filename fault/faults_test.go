@@ -244,7 +244,7 @@ func TestGateway(t *testing.T) {
 		Dynamic: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{gateways: "GatewayList"}),
 	}}
 	for _, o := range []*unstructured.Unstructured{
-		object("cross-network-gateway", "AUTO_PASSTHROUGH", 15443), object("istiod-gateway", "PASSTHROUGH", discoveryPort),
+		object("cross-network-gateway", "AUTO_PASSTHROUGH", 15443), object("istiod-gateway", "PASSTHROUGH", mesh.IstiodXDSPort),
 	} {
 		if _, err := m.Dynamic.Resource(gateways).Namespace(system).Create(t.Context(), o, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
@@ -252,7 +252,7 @@ func TestGateway(t *testing.T) {
 	}
 	for name, is := range map[string]func(int64, string) bool{
 		"cross-network-gateway": func(_ int64, mode string) bool { return mode == "AUTO_PASSTHROUGH" },
-		"istiod-gateway":        func(port int64, _ string) bool { return port == discoveryPort },
+		"istiod-gateway":        func(port int64, _ string) bool { return port == mesh.IstiodXDSPort },
 	} {
 		if g, err := m.gateway(t.Context(), is); err != nil || g.GetName() != name {
 			t.Errorf("%v, %v, want %s", g, err, name)

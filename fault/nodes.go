@@ -43,7 +43,7 @@ func (s *Subject) onNodes(ctx context.Context, m *member, argv ...string) error 
 		return errors.New(Nodes.Unmet(s))
 	}
 	var errs []error
-	for _, node := range m.Nodes {
+	for _, node := range m.Cluster.Nodes {
 		if out, err := s.NodeExec(ctx, node, argv...); err != nil {
 			errs = append(errs, fmt.Errorf("node %s: %s: %w: %s", node, strings.Join(argv, " "), err, out))
 		}
@@ -60,7 +60,7 @@ func nodesOf(near bool) func(context.Context, *Subject, *Record) error {
 			return err
 		}
 		var objects []string
-		for _, node := range from.Nodes {
+		for _, node := range from.Cluster.Nodes {
 			objects = append(objects, "node "+node)
 		}
 		return r.remember(routes, objects...)

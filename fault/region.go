@@ -6,8 +6,6 @@ import (
 	"slices"
 	"time"
 
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/meshwright/meshwright/mesh"
@@ -69,11 +67,7 @@ func (s *Subject) eachServer(r *Record, f func(*member, mesh.Pod) error) error {
 // deleteServers deletes the pods; grace is in seconds, nil for the pods' own.
 func (s *Subject) deleteServers(ctx context.Context, r *Record, grace *int64) error {
 	return s.eachServer(r, func(m *member, pod mesh.Pod) error {
-		err := m.Kubernetes.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{GracePeriodSeconds: grace})
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return m.failed(err, "pod "+pod.Name)
+		return m.failed(m.DeletePod(ctx, pod, grace), "pod "+pod.Name)
 	})
 }
 

@@ -101,7 +101,7 @@ func (m *member) knows(ctx context.Context, secret *corev1.Secret, state string)
 			return "", false, err
 		}
 		for i := range pods {
-			text, err := m.HTTP(ctx, mesh.Ref(&pods[i]), 8080, "/debug/clusterz")
+			text, err := m.HTTP(ctx, mesh.Ref(&pods[i]), mesh.IstiodDebugPort, "/debug/clusterz")
 			if err != nil {
 				return "", false, err
 			}

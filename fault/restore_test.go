@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -169,7 +168,7 @@ func newWorld(t *testing.T, f Fault) *world {
 		w.clients = append(w.clients, client)
 		w.subject.Members = append(w.subject.Members, &mesh.Member{
 			Cluster:    mesh.Cluster{Cluster: c, EastWestAddress: "10.0.0.1", Nodes: []string{c.Name + "-node"}},
-			Kubernetes: client, Dynamic: dynamics(t), Streams: streams{w, c.Name, client},
+			Kubernetes: client, Dynamic: dynamics(t), Streams: streams{world: w, cluster: c.Name, client: client},
 		})
 	}
 	return w
@@ -321,6 +320,8 @@ func dynamics(t *testing.T) *dynamicfake.FakeDynamicClient {
 
 // streams answer for the pods of a cluster.
 type streams struct {
+	mesh.Streams // none: what is not overridden is never asked
+
 	world   *world
 	cluster string
 	client  *fake.Clientset
@@ -343,10 +344,6 @@ func (s streams) Exec(_ context.Context, pod mesh.Pod, container string, argv []
 	s.world.did = append(s.world.did, s.cluster+": "+pod.Name+"/"+container+": "+strings.Join(argv, " "))
 	s.world.broken[s.cluster+pod.Name] = true
 	return mesh.Output{}, nil
-}
-
-func (streams) Stream(context.Context, mesh.Pod, string, []string, io.Writer, io.Writer) (int, error) {
-	return 0, errors.New("no streams")
 }
 
 // nodeExec notes whether a node is as it was.

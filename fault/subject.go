@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	system      = "istio-system"
-	istiodLabel = "app=istiod"
-	eastWest    = "istio=eastwestgateway"
+	system      = mesh.SystemNamespace
+	istiodLabel = mesh.IstiodSelector
+	eastWest    = mesh.EastWestSelector
 	anyGateway  = "istio in (ingressgateway,eastwestgateway)"
 )
 

@@ -15,9 +15,6 @@ const (
 	ViaIngress = "ingress" // the cluster's ingress address is called
 )
 
-// ingressSelector selects the pods of a cluster's ingress gateway.
-const ingressSelector = "istio=ingressgateway"
-
 // Generator is one place from which a workload is called.
 type Generator struct {
 	From   mesh.Cluster
@@ -97,7 +94,7 @@ func Generators(ctx context.Context, s Sources, members []*mesh.Member, w mesh.W
 			continue
 		}
 		ingress := Generator{Via: ViaIngress, URL: "http://" + m.IngressAddress + w.Path, Host: w.Host}
-		gateways, err := m.Pods(ctx, "istio-system", ingressSelector)
+		gateways, err := m.Pods(ctx, mesh.SystemNamespace, mesh.IngressSelector)
 		if err != nil {
 			return nil, &GeneratorError{Cluster: m.Name, Err: err}
 		}

@@ -9,8 +9,6 @@ import (
 	"github.com/meshwright/meshwright/mesh"
 )
 
-const envoyAdminPort = 15000
-
 // retriesOf reads how often a proxy has repeated a request to the workload. known is
 // false where the proxy cannot be asked or does not count: Istio omits the figure
 // unless the pod's proxyStatsMatcher asks for it.
@@ -18,7 +16,7 @@ func retriesOf(ctx context.Context, m *mesh.Member, proxy mesh.Pod, w mesh.Workl
 	if proxy == (mesh.Pod{}) {
 		return 0, false
 	}
-	body, err := m.HTTP(ctx, proxy, envoyAdminPort, `/stats?format=json&filter=upstream_rq_retry$`)
+	body, err := m.HTTP(ctx, proxy, mesh.EnvoyAdminPort, `/stats?format=json&filter=upstream_rq_retry$`)
 	if err != nil {
 		return 0, false
 	}
