@@ -17,7 +17,7 @@ import (
 // writeReport renders medians, spreads and ratios as Markdown. Everything in it
 // was measured in this run, but for the chapter of drills where plan is empty: that
 // one is kept, with its own date.
-func writeReport(path string, arms []*arm, l *lab, plan []*drill, set *artifacts.Set) error {
+func writeReport(path string, arms []*arm, l *lab, plan []*measurement, set *artifacts.Set) error {
 	figures := l.figures
 	var b bytes.Buffer
 	base := median(arms[0].wall)

@@ -50,16 +50,15 @@ func (e *StoppedError) Unwrap() error { return e.Cause }
 // Run injects the fault under load as often as asked, under every rule, and reports
 // what was measured. It judges nothing but the budget, and what makes a figure
 // worthless: a run that could not be made, or of which a record is missing, ends the
-// drill with an error. What was measured until then is reported with it.
+// drill with an error. What was measured until then is reported with it. A mesh that
+// does not meet the drill's needs is a *fault.NeedError, a stopped drill a *StoppedError.
 func (d Drill) Run(ctx context.Context, o Options) (*Report, error) {
 	subject := &fault.Subject{Members: o.Members, Workload: o.Workload, NodeExec: o.NodeExec}
-	switch why := fault.Lacks(subject, d.Needs); {
-	case o.Deployer == nil:
+	if o.Deployer == nil {
 		return nil, fmt.Errorf("drill %s needs a workload of its own, which only the lab's owner may deploy", d.Name)
-	case o.Workload.Empty():
-		return nil, fmt.Errorf("drill %s needs a workload to call", d.Name)
-	case why != "":
-		return nil, fmt.Errorf("drill %s %s", d.Name, why)
+	}
+	if err := fault.Check(subject, d.Needs); err != nil {
+		return nil, fmt.Errorf("drill %s %w", d.Name, err)
 	}
 	plan, err := o.Plan.withDefaults(d, o.Members, o.Workload)
 	if err != nil {

@@ -60,14 +60,19 @@ func Named(name string) (Fault, error) {
 }
 
 // Lacks says why the subject cannot have the fault, or "".
-func (f Fault) Lacks(s *Subject) string { return Lacks(s, f.Needs) }
+func (f Fault) Lacks(s *Subject) string {
+	if err := Check(s, f.Needs); err != nil {
+		return err.Error()
+	}
+	return ""
+}
 
 // Prepare finds what the fault will change and writes a record of it into the mesh.
 // It changes nothing else. A record that is there already is an error: what it holds
 // has not been restored.
 func (f Fault) Prepare(ctx context.Context, s *Subject) (*Record, error) {
-	if why := f.Lacks(s); why != "" {
-		return nil, fmt.Errorf("fault %s %s", f.Name, why)
+	if err := Check(s, f.Needs); err != nil {
+		return nil, fmt.Errorf("fault %s %w", f.Name, err)
 	}
 	at := f.at(s)
 	r := &Record{Fault: f.Name, Cluster: at.Name, Namespace: system}

@@ -9,14 +9,19 @@ type Need struct {
 	Unmet func(*Subject) string
 }
 
-// Lacks says why the subject does not meet all needs, or "".
-func Lacks(s *Subject, needs []Need) string {
+// NeedError says which need a mesh does not meet.
+type NeedError struct{ Need, Why string }
+
+func (e *NeedError) Error() string { return e.Why }
+
+// Check returns a *NeedError for the first need that the subject does not meet.
+func Check(s *Subject, needs []Need) error {
 	for _, n := range needs {
 		if why := n.Unmet(s); why != "" {
-			return why
+			return &NeedError{n.Name, why}
 		}
 	}
-	return ""
+	return nil
 }
 
 // The needs of faults and drills.
@@ -31,6 +36,8 @@ var (
 		v, w := s.victim(), s.witness()
 		return unless(v != nil && v.Network != w.Network && v.EastWestAddress != "", "needs two networks with an east-west gateway")
 	}}
+	// Workload: there is something to call.
+	Workload = Need{"Workload", func(s *Subject) string { return unless(!s.Workload.Empty(), "needs a workload to call") }}
 	// OwnVersions: a check notices that the gateway is gone when it is the only way to
 	// a version of the workload.
 	OwnVersions = Need{"OwnVersions", func(s *Subject) string {

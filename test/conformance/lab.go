@@ -11,9 +11,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/meshwright/meshwright/fault"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/testkit/executable"
+	"github.com/meshwright/meshwright/test/faults/matrix"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -38,7 +38,7 @@ type result struct {
 	Report              *verify.Report
 	Memory              []docker.Usage
 	Local, Cross        latency
-	Faults              []fault.Row
+	Faults              []matrix.Row
 	Restart             *restart
 }
 

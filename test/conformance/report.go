@@ -12,10 +12,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/meshwright/meshwright/fault"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/testkit/machine"
+	"github.com/meshwright/meshwright/test/faults/matrix"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -166,10 +166,10 @@ func renderOne(b *bytes.Buffer, r *result) {
 	}
 }
 
-func renderFaults(b *bytes.Buffer, rows []fault.Row) {
-	b.WriteString("\nFaults, one after another, with all checks green before and after each:\n\n| fault | turned red | until seen | repair | until green |\n|---|---|---:|---:|---:|\n")
+func renderFaults(b *bytes.Buffer, rows []matrix.Row) {
+	b.WriteString("\nFaults, one after another, with all checks green before and after each:\n\n| fault | turned red | until seen | restore | until green |\n|---|---|---:|---:|---:|\n")
 	for _, r := range rows {
-		fmt.Fprintf(b, "| `%s`: %s | %s | %.1f s | %.1f s | %.1f s |\n", r.Fault, r.Title, turned(r), r.Seen, r.Repair, r.Green)
+		fmt.Fprintf(b, "| `%s`: %s | %s | %.1f s | %.1f s | %.1f s |\n", r.Fault, r.Title, turned(r), r.Seen, r.Restore, r.Green)
 	}
 }
 
