@@ -12,15 +12,15 @@ import (
 	"strings"
 	"time"
 
-	"github.com/meshwright/meshwright/verify"
+	"github.com/meshwright/meshwright/drill"
 )
 
-// drill is one measurement of a failing region.
-type drill struct {
+// measurement is one drill of a failing region.
+type measurement struct {
 	title string
 	args  []string
 	// report is set after the run.
-	report *verify.DrillReport
+	report *drill.Report
 }
 
 // immeasurable are the parts of the zero-loss profile that have no effect under these
@@ -30,18 +30,18 @@ var immeasurable = []string{"gateway-errors"}
 // drillPlan returns the drills that measure failover: both profiles under every fault,
 // each part of the zero-loss profile, and long runs. With repeat 2 they take about 25
 // minutes.
-func drillPlan(repeat int) []*drill {
+func drillPlan(repeat int) []*measurement {
 	runs := []string{"--repeat", strconv.Itoa(repeat)}
 	with := func(args ...[]string) []string { return slices.Concat(args...) }
 	both := with(runs, []string{"--profile", "article,zero-loss", "--requests", "1500"})
 	graceful, kill := []string{"--fault", "graceful"}, []string{"--fault", "kill"}
-	parts := slices.DeleteFunc(verify.TuningNames(), func(p string) bool { return slices.Contains(immeasurable, p) })
+	parts := slices.DeleteFunc(drill.TuningNames(), func(p string) bool { return slices.Contains(immeasurable, p) })
 	var adding []string
 	for i := range parts {
 		adding = append(adding, "--tuning", strings.Join(parts[:i+1], ","))
 	}
 	long := []string{"--requests", "10000"}
-	return []*drill{
+	return []*measurement{
 		{title: "Both profiles, sidecars drained", args: both},
 		{title: "Both profiles, sidecars drained gracefully", args: with(graceful, both)},
 		{title: "Both profiles, pods killed", args: with(kill, both)},
@@ -55,7 +55,7 @@ func drillPlan(repeat int) []*drill {
 
 // drills creates a lab, runs the plan on it and destroys it. It draws the timelines of
 // the first drill, one for each profile, next to svg.
-func (l *lab) drills(ctx context.Context, plan []*drill, svg string) (err error) {
+func (l *lab) drills(ctx context.Context, plan []*measurement, svg string) (err error) {
 	defer func() {
 		_, derr := l.meshwright(context.WithoutCancel(ctx), "destroy")
 		err = errors.Join(err, derr)
@@ -84,7 +84,7 @@ func (l *lab) drills(ctx context.Context, plan []*drill, svg string) (err error)
 }
 
 // complete returns an error if a drill did not run as planned.
-func complete(r *verify.DrillReport) error {
+func complete(r *drill.Report) error {
 	if r.Requests == 0 || len(r.Rules) == 0 {
 		return errors.New("nothing was measured")
 	}
@@ -106,7 +106,7 @@ func complete(r *verify.DrillReport) error {
 const drillsTitle = "## Failover under load"
 
 // replaceDrills replaces the last chapter of an existing report.
-func replaceDrills(path string, plan []*drill) error {
+func replaceDrills(path string, plan []*measurement) error {
 	rest, _, err := cutDrills(path)
 	if err != nil {
 		return err
@@ -130,7 +130,7 @@ func cutDrills(path string) (rest, chapter []byte, err error) {
 	return rest, chapter, nil
 }
 
-func writeDrills(b *bytes.Buffer, plan []*drill) {
+func writeDrills(b *bytes.Buffer, plan []*measurement) {
 	b.WriteString("\n" + drillsTitle + "\n\nMeasured on " + time.Now().UTC().Format(time.DateOnly) +
 		". Open-loop load from a client in the failing region and through its ingress; see failover.md for the method. " +
 		"Moved: time from the fault until the last request that was lost or answered by a failed pod. Back: time from the start of the repair " +
@@ -148,19 +148,19 @@ func writeDrills(b *bytes.Buffer, plan []*drill) {
 				first = fmt.Sprintf("%.2f s", *s.FirstError)
 			}
 			fmt.Fprintf(b, "| %s | %d | %d | %d | %s | %s | %s | %s | %.0f ms |\n",
-				s.Rule, s.Runs, s.Requests, s.Lost, retried, first, times(s.Shifted, s.NotShifted, s.Loaders), times(s.Failback, s.NotBack, s.Loaders), s.Slowest)
+				s.Rule, s.Runs, s.Requests, s.Lost, retried, first, times(s.Shifted, s.NotShifted, s.Generators), times(s.Failback, s.NotBack, s.Generators), s.Slowest)
 		}
 	}
 }
 
 // times formats a cell: the percentiles of the load generators that saw the end of a
 // change, and the number of those that did not.
-func times(s *verify.Spread, not, loaders int) string {
+func times(s *drill.Spread, not, generators int) string {
 	switch {
 	case s == nil:
 		return "not seen"
 	case not > 0:
-		return fmt.Sprintf("%.2f / %.2f s; %d of %d not seen", s.P50, s.P99, not, loaders)
+		return fmt.Sprintf("%.2f / %.2f s; %d of %d not seen", s.P50, s.P99, not, generators)
 	}
 	return fmt.Sprintf("%.2f / %.2f s", s.P50, s.P99)
 }

@@ -11,28 +11,29 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/meshwright/meshwright/drill"
 	"github.com/meshwright/meshwright/internal/artifacts"
-	"github.com/meshwright/meshwright/verify"
+	"github.com/meshwright/meshwright/report"
 )
 
 // TestComplete refuses figures that are fewer, or worth less, than planned.
 func TestComplete(t *testing.T) {
-	good := func() *verify.DrillReport {
-		return &verify.DrillReport{
+	good := func() *drill.Report {
+		return &drill.Report{
 			Requests: 1000, Repeat: 2,
-			Rules: []verify.DrillSummary{{Rule: "zero-loss", Runs: 2}},
-			Runs:  []verify.DrillRun{{Rule: "zero-loss"}, {Rule: "zero-loss"}},
+			Rules: []drill.Summary{{Rule: "zero-loss", Runs: 2}},
+			Runs:  []drill.Run{{Rule: "zero-loss"}, {Rule: "zero-loss"}},
 		}
 	}
 	if err := complete(good()); err != nil {
 		t.Errorf("a good drill: %v", err)
 	}
-	for name, spoil := range map[string]func(*verify.DrillReport){
-		"nothing":          func(r *verify.DrillReport) { *r = verify.DrillReport{} },
-		"a run too few":    func(r *verify.DrillReport) { r.Rules[0].Runs = 1 },
-		"a record missing": func(r *verify.DrillReport) { r.Runs[1].Findings = []verify.Finding{{Reason: verify.ReasonRecordsLost}} },
-		"something is left": func(r *verify.DrillReport) {
-			r.Findings = []verify.Finding{{Reason: verify.ReasonNotRemoved, Warning: true}}
+	for name, spoil := range map[string]func(*drill.Report){
+		"nothing":          func(r *drill.Report) { *r = drill.Report{} },
+		"a run too few":    func(r *drill.Report) { r.Rules[0].Runs = 1 },
+		"a record missing": func(r *drill.Report) { r.Runs[1].Findings = []report.Finding{{Reason: drill.ReasonRecordsLost}} },
+		"something is left": func(r *drill.Report) {
+			r.Findings = []report.Finding{{Reason: drill.ReasonNotRemoved, Warning: true}}
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -47,10 +48,10 @@ func TestComplete(t *testing.T) {
 
 // TestTimesThatWereNotSeen: what did not happen in time is no figure.
 func TestTimesThatWereNotSeen(t *testing.T) {
-	seen := &verify.Spread{P50: 0.14, P99: 0.16}
-	plan := []*drill{{title: "drained", report: &verify.DrillReport{Rules: []verify.DrillSummary{
-		{Rule: "article", Runs: 2, Loaders: 4, NotShifted: 4, NotBack: 1, Failback: seen},
-		{Rule: "zero-loss", Runs: 2, Loaders: 4, Shifted: seen, NotBack: 4},
+	seen := &drill.Spread{P50: 0.14, P99: 0.16}
+	plan := []*measurement{{title: "drained", report: &drill.Report{Rules: []drill.Summary{
+		{Rule: "article", Runs: 2, Generators: 4, NotShifted: 4, NotBack: 1, Failback: seen},
+		{Rule: "zero-loss", Runs: 2, Generators: 4, Shifted: seen, NotBack: 4},
 	}}}}
 	var b bytes.Buffer
 	writeDrills(&b, plan)
@@ -71,7 +72,7 @@ func TestDrillPlan(t *testing.T) {
 	for _, d := range drillPlan(2) {
 		args := strings.Join(d.args, " ")
 		if strings.Contains(args, "--profile article,zero-loss") {
-			fault := verify.FaultDrain
+			fault := drill.Drain.Faults[0]
 			if i := slices.Index(d.args, "--fault"); i >= 0 {
 				fault = d.args[i+1]
 			}
@@ -85,7 +86,7 @@ func TestDrillPlan(t *testing.T) {
 				continue
 			}
 			names := strings.Split(d.args[i+1], ",")
-			if _, err := verify.ParseTuning(names); err != nil {
+			if _, err := drill.ParseTuning(names); err != nil {
 				t.Errorf("%s: %v", d.title, err)
 			}
 			if slices.ContainsFunc(immeasurable, func(part string) bool { return slices.Contains(names, part) }) {
@@ -93,13 +94,13 @@ func TestDrillPlan(t *testing.T) {
 			}
 		}
 	}
-	for _, fault := range verify.Faults() {
+	for _, fault := range drill.Drain.Faults {
 		if !faults[fault] {
 			t.Errorf("fault %s is not measured with both profiles", fault)
 		}
 	}
 	for _, part := range immeasurable {
-		if !slices.Contains(verify.TuningNames(), part) {
+		if !slices.Contains(drill.TuningNames(), part) {
 			t.Errorf("no part is called %s", part)
 		}
 	}
@@ -110,7 +111,7 @@ func TestDrillPlan(t *testing.T) {
 func TestDrillsAreKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "benchmarks.md")
 	arms := []*arm{{name: "A", wall: []time.Duration{time.Second}}}
-	write := func(plan []*drill) string {
+	write := func(plan []*measurement) string {
 		t.Helper()
 		if err := writeReport(path, arms, &lab{}, plan, &artifacts.Set{}); err != nil {
 			t.Fatal(err)
@@ -121,7 +122,7 @@ func TestDrillsAreKept(t *testing.T) {
 		}
 		return string(text)
 	}
-	plan := func(title string) []*drill { return []*drill{{title: title, report: &verify.DrillReport{}}} }
+	plan := func(title string) []*measurement { return []*measurement{{title: title, report: &drill.Report{}}} }
 	if text := write(nil); strings.Contains(text, drillsTitle) {
 		t.Errorf("drills from nowhere:\n%s", text)
 	}

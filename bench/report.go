@@ -17,7 +17,7 @@ import (
 
 // writeReport writes medians, ranges and ratios of this run as Markdown. If plan is empty
 // it keeps the file's chapter of drills, which has its own date.
-func writeReport(path string, arms []*arm, l *lab, plan []*drill, set *artifacts.Set) error {
+func writeReport(path string, arms []*arm, l *lab, plan []*measurement, set *artifacts.Set) error {
 	figures := l.figures
 	var b bytes.Buffer
 	base := median(arms[0].wall)

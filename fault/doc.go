@@ -1,7 +1,11 @@
-// Package fault breaks a running mesh on purpose, one thing at a time, and
-// puts it right again. Each fault declares which check of package verify goes
-// red for which reason, and that the others stay green: the matrix of faults
-// and checks, which Run plays on a live mesh.
+// Package fault breaks a running mesh on purpose, one thing at a time, and restores
+// it. Each fault is one file: what it needs of a mesh, how it is injected and how it
+// is restored. Drills, the matrix of faults and checks, and tests share them; which
+// check must notice which fault is declared in test/faults/matrix.
 //
-// Faults change the mesh. Never point them at one that serves anybody.
+// A fault is prepared before it is injected: Prepare writes a Record of what it will
+// change, and what that was before, into the mesh. A process that finds the record
+// (Recognise) can restore the mesh (Restore), whatever became of the one that broke it.
+//
+// Faults change the mesh. Never point them at one that is in use.
 package fault

@@ -1,12 +1,11 @@
 package fault
 
 import (
-	"github.com/meshwright/meshwright/mesh/topology"
-
 	"context"
 	"crypto/ecdsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -27,49 +26,23 @@ import (
 	clienttest "k8s.io/client-go/testing"
 
 	"github.com/meshwright/meshwright/mesh"
-	"github.com/meshwright/meshwright/verify"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
-// TestMatrixIsComplete: every fault declares every check, turns at least one
-// red, and no two have the same name.
-func TestMatrixIsComplete(t *testing.T) {
+// TestAll: no two faults have the same name, and each says what it is.
+func TestAll(t *testing.T) {
 	names := map[string]bool{}
 	for _, f := range All() {
 		if names[f.Name] {
 			t.Errorf("%s is listed twice", f.Name)
 		}
 		names[f.Name] = true
-		red := 0
-		for _, id := range verify.ReadOnlyIDs() {
-			o, ok := f.Want[id]
-			switch {
-			case !ok:
-				t.Errorf("%s declares nothing for check %s", f.Name, id)
-			case o.Status == verify.Failed && o.Reason != "":
-				red++
-			case o != green:
-				t.Errorf("%s: check %s declared as %v", f.Name, id, o)
-			}
-		}
-		if red == 0 {
-			t.Errorf("%s turns no check red", f.Name)
-		}
-		if len(f.Want) != len(verify.ReadOnlyIDs()) {
-			t.Errorf("%s declares checks that do not exist: %v", f.Name, f.Want)
+		if got, err := Named(f.Name); err != nil || got.Title != f.Title || f.Title == "" || len(f.Needs) == 0 {
+			t.Errorf("%s: %+v, %v", f.Name, got, err)
 		}
 	}
-	// Every check is turned red by something.
-	for _, id := range verify.IDs() {
-		seen := false
-		for _, f := range All() {
-			seen = seen || f.Want[id].Status == verify.Failed
-		}
-		for _, f := range AllTimed() {
-			seen = seen || f.Check == id && f.Want.Status == verify.Failed && f.Want.Reason != ""
-		}
-		if !seen {
-			t.Errorf("no fault turns check %s red", id)
-		}
+	if _, err := Named("none"); err == nil {
+		t.Error("there is a fault none")
 	}
 }
 
@@ -78,7 +51,10 @@ func TestParts(t *testing.T) {
 	target := func(name, plane, network, eastWest string) mesh.Cluster {
 		return mesh.Cluster{Cluster: topology.Cluster{Name: name, ControlPlane: plane, Network: network}, EastWestAddress: eastWest, Config: &rest.Config{}}
 	}
-	primaries := []string{"remote-secret-loopback", "another-root", "istiod-unready"}
+	primaries := []string{
+		"remote-secret-loopback", "another-root", "istiod-unready", "region-labels-missing",
+		"wrong-weights", "outlier-detection-missing", "mtls-permissive",
+	}
 	networks := []string{"wrong-network-label", "cross-network-gateway-deleted"}
 	apart, behind := []string{"route-between-networks"}, []string{"east-west-gateway-gone"}
 	flat, remote := []string{"pod-route-gone", "callers-masqueraded"}, []string{"istiod-hidden"}
@@ -112,23 +88,25 @@ func TestParts(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			l, err := newLab(c.targets, mesh.Workload{Versions: map[string][]string{"a": {"v2"}, "b": {"v1"}, "c": {"v1"}}})
-			if err != nil {
-				t.Fatal(err)
+			s := &Subject{
+				Workload: mesh.Workload{Versions: map[string][]string{"a": {"v2"}, "b": {"v1"}, "c": {"v1"}}},
+				NodeExec: func(context.Context, string, ...string) ([]byte, error) { return nil, nil },
 			}
-			l.nodeExec = func(context.Context, string, ...string) ([]byte, error) { return nil, nil }
-			of := func(s *site) string {
-				if s == nil {
+			for _, cluster := range c.targets {
+				s.Members = append(s.Members, &mesh.Member{Cluster: cluster})
+			}
+			of := func(m *member) string {
+				if m == nil {
 					return ""
 				}
-				return s.Name
+				return m.Name
 			}
-			if of(l.witness) != c.wantWitness || of(l.victim) != c.wantVictim {
-				t.Errorf("witness %q, victim %q", of(l.witness), of(l.victim))
+			if of(s.witness()) != c.wantWitness || of(s.victim()) != c.wantVictim {
+				t.Errorf("witness %q, victim %q", of(s.witness()), of(s.victim()))
 			}
 			var plays []string
 			for _, f := range All() {
-				if f.needs(l) == "" {
+				if f.Lacks(s) == "" {
 					plays = append(plays, f.Name)
 				}
 			}
@@ -137,7 +115,35 @@ func TestParts(t *testing.T) {
 			if diff := cmp.Diff(c.plays, plays, cmpopts.EquateEmpty()); diff != "" {
 				t.Errorf("faults (-want +got):\n%s", diff)
 			}
+			s.NodeExec = nil
+			for _, f := range All() {
+				if onNodes := slices.ContainsFunc(f.Needs, func(n Need) bool { return n.Name == "Nodes" }); onNodes && f.Lacks(s) == "" {
+					t.Errorf("%s needs no nodes", f.Name)
+				}
+			}
 		})
+	}
+}
+
+// TestRegions: a fault of a region needs another one that can take over.
+func TestRegions(t *testing.T) {
+	s := &Subject{Workload: mesh.Workload{Versions: map[string][]string{"a": {"v1"}, "b": {"v1"}}}}
+	for _, name := range []string{"a", "b"} {
+		s.Members = append(s.Members, &mesh.Member{Cluster: mesh.Cluster{Cluster: topology.Cluster{Name: name}}})
+	}
+	for _, name := range []string{"drain", "graceful", "kill"} {
+		f, err := Named(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for regions, want := range map[[2]string]string{
+			{"", ""}: "cluster a has none", {"r1", "r1"}: "two regions", {"r1", "r2"}: "",
+		} {
+			s.Members[0].Region, s.Members[1].Region = regions[0], regions[1]
+			if got := f.Lacks(s); !strings.Contains(got, want) || (got == "") != (want == "") {
+				t.Errorf("%s in %v: %q, want %q", name, regions, got, want)
+			}
+		}
 	}
 }
 
@@ -153,7 +159,7 @@ func TestRoutesOfNodes(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		network string // of b
-		inject  func(context.Context, *lab) (repair, error)
+		fault   Fault
 		want    []string
 	}{
 		"between networks": {"n2", routeBetweenNetworks, []string{
@@ -184,16 +190,16 @@ func TestRoutesOfNodes(t *testing.T) {
 				fresh.UID = types.UID(strconv.Itoa(len(ran)))
 				return true, nil, a.Tracker().Update(corev1.SchemeGroupVersion.WithResource("pods"), fresh, "sample")
 			})
-			l := &lab{
-				workload: mesh.Workload{Namespace: "sample"},
-				sites: []*site{
-					{Cluster: mesh.Cluster{Cluster: topology.Cluster{Name: "a", Network: "n1"}, Nodes: []string{"a-1", "a-2"}}, client: a},
+			s := &Subject{
+				Workload: mesh.Workload{Namespace: "sample"},
+				Members: []*mesh.Member{
+					{Cluster: mesh.Cluster{Cluster: topology.Cluster{Name: "a", Network: "n1"}, Nodes: []string{"a-1", "a-2"}}, Kubernetes: a},
 					{
-						Cluster: mesh.Cluster{Cluster: topology.Cluster{Name: "b", Network: c.network}},
-						client:  fake.NewClientset(node("b-1", "10.11.0.0/24", "10.192.0.4"), node("b-2", "10.11.1.0/24", "10.192.0.5")),
+						Cluster:    mesh.Cluster{Cluster: topology.Cluster{Name: "b", Network: c.network}},
+						Kubernetes: fake.NewClientset(node("b-1", "10.11.0.0/24", "10.192.0.4"), node("b-2", "10.11.1.0/24", "10.192.0.5")),
 					},
 				},
-				nodeExec: func(_ context.Context, node string, argv ...string) ([]byte, error) {
+				NodeExec: func(_ context.Context, node string, argv ...string) ([]byte, error) {
 					line := strings.Join(argv, " ")
 					if argv[0] == "sh" { // only what is done matters here
 						line, _, _ = strings.Cut(argv[2], "\n")
@@ -209,11 +215,11 @@ func TestRoutesOfNodes(t *testing.T) {
 					return nil, nil
 				},
 			}
-			undo, err := c.inject(t.Context(), l)
+			r, err := c.fault.Prepare(t.Context(), s)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := undo(t.Context()); err != nil {
+			if err := errors.Join(c.fault.Inject(t.Context(), s, r), c.fault.Restore(t.Context(), s, r)); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(c.want, ran); diff != "" {
@@ -233,24 +239,26 @@ func TestGateway(t *testing.T) {
 			}}},
 		}}
 	}
-	s := &site{Cluster: mesh.Cluster{Cluster: topology.Cluster{Name: "a"}}, dynamic: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(),
-		map[schema.GroupVersionResource]string{gateways: "GatewayList"})}
+	m := &member{&mesh.Member{
+		Cluster: mesh.Cluster{Cluster: topology.Cluster{Name: "a"}},
+		Dynamic: dynamicfake.NewSimpleDynamicClientWithCustomListKinds(runtime.NewScheme(), map[schema.GroupVersionResource]string{gateways: "GatewayList"}),
+	}}
 	for _, o := range []*unstructured.Unstructured{
-		object("cross-network-gateway", "AUTO_PASSTHROUGH", 15443), object("istiod-gateway", "PASSTHROUGH", discoveryPort),
+		object("cross-network-gateway", "AUTO_PASSTHROUGH", 15443), object("istiod-gateway", "PASSTHROUGH", mesh.IstiodXDSPort),
 	} {
-		if _, err := s.dynamic.Resource(gateways).Namespace(system).Create(t.Context(), o, metav1.CreateOptions{}); err != nil {
+		if _, err := m.Dynamic.Resource(gateways).Namespace(system).Create(t.Context(), o, metav1.CreateOptions{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for name, is := range map[string]func(int64, string) bool{
 		"cross-network-gateway": func(_ int64, mode string) bool { return mode == "AUTO_PASSTHROUGH" },
-		"istiod-gateway":        func(port int64, _ string) bool { return port == discoveryPort },
+		"istiod-gateway":        func(port int64, _ string) bool { return port == mesh.IstiodXDSPort },
 	} {
-		if g, err := s.gateway(t.Context(), is); err != nil || g.GetName() != name {
+		if g, err := m.gateway(t.Context(), is); err != nil || g.GetName() != name {
 			t.Errorf("%v, %v, want %s", g, err, name)
 		}
 	}
-	if _, err := s.gateway(t.Context(), func(port int64, _ string) bool { return port == 80 }); err == nil {
+	if _, err := m.gateway(t.Context(), func(port int64, _ string) bool { return port == 80 }); err == nil {
 		t.Error("found a Gateway that is not there")
 	}
 }
@@ -298,16 +306,5 @@ func TestStrangerCA(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(one["ca-cert.pem"])+string(one["root-cert.pem"]), string(one["cert-chain.pem"])); diff != "" {
 		t.Errorf("chain (-want +got):\n%s", diff)
-	}
-}
-
-func TestDifference(t *testing.T) {
-	got := difference(
-		want(map[string]Outcome{verify.CheckConnectivity: red(verify.ReasonVersionUnreachable)}),
-		want(map[string]Outcome{verify.CheckTrust: red(verify.ReasonRootsDiffer)}))
-	for _, part := range []string{"trust is fail RootsDiffer, want pass", "connectivity is pass, want fail VersionUnreachable"} {
-		if !strings.Contains(got, part) {
-			t.Errorf("difference %q lacks %q", got, part)
-		}
 	}
 }

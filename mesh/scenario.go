@@ -2,6 +2,7 @@ package mesh
 
 import (
 	"context"
+	"time"
 
 	"github.com/meshwright/meshwright/mesh/topology"
 )
@@ -24,6 +25,27 @@ type Scenario struct {
 	MTLS    string // "STRICT", or "" for the mesh's own setting
 	// Outsiders adds pods without a proxy, one of them on the node's network.
 	Outsiders bool
+}
+
+// RemoveWithin bounds the removal of a scenario, and the recreation of its pods.
+const RemoveWithin = 2 * time.Minute
+
+// InScenario deploys a scenario's workload, calls f with it, and removes it again,
+// whatever happened meanwhile, also when ctx has ended. f is not called when the
+// workload cannot be deployed.
+func InScenario(ctx context.Context, d Deployer, s Scenario, f func(Workload)) (deploy, remove error) {
+	defer func() {
+		fresh, cancel := context.WithTimeout(context.WithoutCancel(ctx), RemoveWithin)
+		defer cancel()
+		remove = d.Remove(fresh, s.Name)
+	}()
+	w, err := d.Deploy(ctx, s)
+	if err != nil {
+		return err, nil
+	}
+	w.Traffic = s.Traffic
+	f(w)
+	return nil, nil
 }
 
 // Rules are the rules of the timed checks, with all defaults filled in.

@@ -40,6 +40,17 @@ var commonReasons = []Cause{
 	},
 }
 
+// RemedyOf says what to do about a reason that several checks or a drill can have; it
+// is zero for the others.
+func RemedyOf(r Reason) report.Remedy {
+	for _, list := range [][]Cause{timedReasons(), commonReasons} {
+		if i := slices.IndexFunc(list, func(c Cause) bool { return c.Reason == r }); i >= 0 {
+			return list[i].Remedy
+		}
+	}
+	return report.Remedy{}
+}
+
 // CommonReasons returns the reasons that every check can have.
 func CommonReasons() []Cause { return slices.Clone(commonReasons) }
 

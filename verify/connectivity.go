@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/meshwright/meshwright/load"
 	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/report"
@@ -222,13 +223,13 @@ func (m *session) getOnce(ctx context.Context, url string) call.Record {
 func (b *batch) count(where map[string]string) {
 	s := &b.stats
 	s.Versions, s.Clusters, s.Instances = map[string]int{}, map[string]int{}, map[string]int{}
-	var took []time.Duration
+	var took []float64
 	for _, r := range b.records {
 		if !r.OK() {
 			s.Errors++
 			continue
 		}
-		took = append(took, r.Took)
+		took = append(took, load.Milliseconds(r.Took))
 		s.Versions[r.Version]++
 		if r.Instance != "" {
 			s.Instances[r.Instance]++
@@ -237,22 +238,7 @@ func (b *batch) count(where map[string]string) {
 			}
 		}
 	}
-	slices.Sort(took)
-	s.P50, s.P99 = Quantile(took, 0.50), Quantile(took, 0.99)
-}
-
-// Quantile returns the q-quantile of sorted durations, by nearest rank, in
-// milliseconds.
-func Quantile(sorted []time.Duration, q float64) float64 {
-	if len(sorted) == 0 {
-		return 0
-	}
-	return float64(sorted[nearestRank(len(sorted), q)].Microseconds()) / 1000
-}
-
-// nearestRank is the index of the q-quantile in n > 0 sorted values.
-func nearestRank(n int, q float64) int {
-	return min(max(0, int(float64(n)*q+0.999999)-1), n-1)
+	s.P50, s.P99 = load.Quantile(took, 0.50), load.Quantile(took, 0.99)
 }
 
 // judgeClient decides about one client's batch.

@@ -97,54 +97,55 @@ func checkDistribution(ctx context.Context, m *session, out *outcome) {
 		return
 	}
 	m.inScenario(ctx, mesh.Scenario{Name: "distribution", Traffic: rule}, out, func(m *session) {
-		loaders, finding := m.loaders(ctx, func(*mesh.Member) bool { return true })
+		generators, finding := m.generators(ctx)
+		if finding == nil {
+			finding = m.localities(ctx, generators) // without regions there is nothing to count
+		}
 		if finding != nil {
 			out.add(*finding)
 			return
 		}
-		if !m.judgeLocalities(ctx, loaders, out) {
-			return // without regions there is nothing to count
-		}
 		served := m.servedRegions()
 		of := map[string]int{} // load generators by region
-		for _, l := range loaders {
-			of[l.member.Region]++
+		for _, g := range generators {
+			of[g.From.Region]++
 		}
-		alpha := falseAlarm / float64((len(loaders)+len(of))*len(served))
-		n, least := 0, len(loaders)
-		for from, loaders := range of {
-			least = min(least, loaders)
+		alpha := falseAlarm / float64((len(generators)+len(of))*len(served))
+		n, least := 0, len(generators)
+		for from, generators := range of {
+			least = min(least, generators)
 			for _, to := range served {
 				n = max(n, sampleSize(declared(rule, from, to), distributionShift, alpha, distributionPower))
 			}
 		}
-		rate := max(1, distributionRate/len(loaders))
+		rate := max(1, distributionRate/len(generators))
 		each := (n + least - 1) / least
 		plan := load.Plan{Rate: rate, Duration: time.Duration(each) * time.Second / time.Duration(rate), Timeout: m.timeouts.Request}
-		m.drive(ctx, loaders, load.Plan{Rate: rate, Duration: warmUp, Timeout: m.timeouts.Request})
-		traces := m.drive(ctx, loaders, plan)
-		where := m.homes(ctx)
+		load.Drive(ctx, generators, load.Plan{Rate: rate, Duration: load.WarmUp, Timeout: m.timeouts.Request})
+		traces := load.Drive(ctx, generators, plan)
+		where := mesh.Homes(ctx, m.members, m.workload)
 		data := DistributionData{
 			Rule: rule, Rate: rate, Requests: n, FalseAlarm: falseAlarm,
 			Shift: distributionShift, Power: distributionPower,
 		}
-		pooled := map[string]*trace{}
+		pooled := map[string]*load.Trace{}
 		for i := range traces {
 			t := &traces[i]
-			if !t.complete(plan, out) {
+			if err := t.Complete(plan); err != nil {
+				out.add(Finding{Reason: ReasonRecordsLost, Cluster: t.From.Name, Object: t.String(), Message: err.Error()})
 				continue
 			}
-			d := t.distribution(rule, served, where, alpha)
+			d := distributionOf(t, rule, served, where, alpha)
 			d.judge(t, out)
 			data.Generators = append(data.Generators, d)
-			region := t.member.Region
+			region := t.From.Region
 			if pooled[region] == nil {
-				pooled[region] = &trace{loader: loader{member: t.member, url: t.url}}
+				pooled[region] = &load.Trace{Generator: load.Generator{From: t.From, URL: t.URL}}
 			}
-			pooled[region].records = append(pooled[region].records, t.records...)
+			pooled[region].Records = append(pooled[region].Records, t.Records...)
 		}
 		for _, region := range slices.Sorted(maps.Keys(pooled)) {
-			d := pooled[region].distribution(rule, served, where, alpha)
+			d := distributionOf(pooled[region], rule, served, where, alpha)
 			d.From, d.Dispersion = "", 0 // of interleaved load generators it means nothing
 			d.judge(pooled[region], out)
 			data.Regions = append(data.Regions, d)
@@ -170,12 +171,12 @@ func declared(rule topology.Rule, from, to string) float64 {
 	return float64(rule.Weights[from][to]) / 100
 }
 
-func (t *trace) distribution(rule topology.Rule, served []string, where map[string]mesh.Cluster, alpha float64) Distribution {
-	from := t.member.Region
-	d := Distribution{From: t.member.Name, Region: from, Via: t.via, Requests: len(t.records), Retries: t.retries}
+func distributionOf(t *load.Trace, rule topology.Rule, served []string, where map[string]mesh.Cluster, alpha float64) Distribution {
+	from := t.From.Region
+	d := Distribution{From: t.From.Name, Region: from, Via: t.Via, Requests: len(t.Records), Retries: t.Retries}
 	answers := map[string]int{}
 	var own []bool
-	for _, r := range t.records {
+	for _, r := range t.Records {
 		if !r.OK() {
 			d.Errors++
 			continue
@@ -218,15 +219,15 @@ func dispersion(hits []bool, p float64) float64 {
 	return sum / float64(windows) / (window * p * (1 - p))
 }
 
-func (d *Distribution) judge(t *trace, out *outcome) {
-	object := t.where()
+func (d *Distribution) judge(t *load.Trace, out *outcome) {
+	object := t.String()
 	if d.Via == "" {
 		object = "all of " + d.Region
 	} else if d.Errors > 0 {
 		out.add(Finding{
 			Reason: ReasonRequestErrors, Cluster: d.From, Object: object,
-			Message: fmt.Sprintf("%d of %d requests failed: %s", d.Errors, d.Requests, t.firstError()),
-		}, t.evidence())
+			Message: fmt.Sprintf("%d of %d requests failed: %s", d.Errors, d.Requests, firstFailure(t)),
+		}, traceEvidence(t))
 	}
 	for _, s := range d.Shares {
 		if s.Answers < s.Least || s.Answers > s.Most {
@@ -234,35 +235,27 @@ func (d *Distribution) judge(t *trace, out *outcome) {
 				Reason: ReasonShareOutOfBounds, Cluster: d.From, Object: object,
 				Message: fmt.Sprintf("%s gave %d of %d answers (%.1f%%); declared are %.0f%%, which explains %d to %d",
 					s.Region, s.Answers, d.Requests-d.Errors, 100*s.Share, 100*s.Declared, s.Least, s.Most),
-			}, t.evidence())
+			}, traceEvidence(t))
 		}
 	}
 }
 
-func (t *trace) firstError() string {
-	for _, r := range t.records {
+func firstFailure(t *load.Trace) string {
+	for _, r := range t.Records {
 		if !r.OK() {
-			return failure(r)
+			return r.Failure()
 		}
 	}
 	return ""
 }
 
-// failure says what became of a request that got no answer.
-func failure(r load.Record) string {
-	if r.Error != "" {
-		return r.Error
-	}
-	return fmt.Sprintf("status %d", r.Status)
-}
-
-// evidence is the count of what came back, by status, error and answering pod.
-func (t *trace) evidence() gather {
+// traceEvidence is the count of what came back, by status, error and answering pod.
+func traceEvidence(t *load.Trace) gather {
 	counts := map[string]int{}
-	for _, r := range t.records {
+	for _, r := range t.Records {
 		what := "answer of " + r.Instance
 		if !r.OK() {
-			what = failure(r)
+			what = r.Failure()
 		}
 		counts[what]++
 	}
@@ -270,7 +263,7 @@ func (t *trace) evidence() gather {
 	for _, what := range slices.Sorted(maps.Keys(counts)) {
 		fmt.Fprintf(&b, "%6d %s\n", counts[what], what)
 	}
-	return textEvidence(t.member, EvidenceRequests, "requests via "+t.via+" to "+t.url, excerpt(b.String()))
+	return textEvidence(&mesh.Member{Cluster: t.From}, EvidenceRequests, "requests via "+t.Via+" to "+t.URL, excerpt(b.String()))
 }
 
 func (d *DistributionData) summary() string {
@@ -311,33 +304,4 @@ func (m *session) judgeNodes(ctx context.Context, out *outcome) bool {
 		}
 	}
 	return good
-}
-
-// judgeLocalities looks at what regional traffic depends on: that every load generator's
-// proxy knows in which region each endpoint is.
-func (m *session) judgeLocalities(ctx context.Context, loaders []loader, out *outcome) bool {
-	known := map[string]bool{}
-	for _, c := range m.members {
-		known[c.Region] = true
-	}
-	for _, l := range loaders {
-		if l.proxy.Member == nil {
-			continue
-		}
-		list, finding := m.endpoints(ctx, l.proxy)
-		if finding != nil {
-			out.add(*finding)
-			return false
-		}
-		for _, e := range list {
-			if !known[e.Region] {
-				out.add(Finding{
-					Reason: ReasonLocalityUnknown, Cluster: l.member.Name, Object: l.proxy.Object(),
-					Message: fmt.Sprintf("endpoint %s is in region %q, which no cluster declares", e.Address, e.Region),
-				})
-				return false
-			}
-		}
-	}
-	return true
 }

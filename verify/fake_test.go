@@ -559,7 +559,7 @@ func checkWords(t *testing.T, report *Report) {
 func (f *fakeMesh) mesh(o Options) *session {
 	m := &session{
 		workload: o.Workload, timeouts: o.Timeouts.withDefaults(), host: f.host,
-		deployer: o.Deployer, rules: o.Rules, generator: fakeGenerator{f},
+		deployer: o.Deployer, rules: o.Rules, sources: fakeGenerator{f},
 	}
 	for _, target := range o.Targets {
 		m.members = append(m.members, &mesh.Member{Cluster: target, Kubernetes: f.clusters[target.Name].kubernetes(), Streams: f.clusters[target.Name]})

@@ -7,7 +7,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
-	"time"
 )
 
 func TestPower(t *testing.T) {
@@ -78,34 +77,6 @@ func TestChoices(t *testing.T) {
 			}
 			if got := m.choices(); got != c.want {
 				t.Errorf("choices %d, want %d", got, c.want)
-			}
-		})
-	}
-}
-
-func TestQuantile(t *testing.T) {
-	ms := func(n ...int) []time.Duration {
-		var out []time.Duration
-		for _, v := range n {
-			out = append(out, time.Duration(v)*time.Millisecond)
-		}
-		return out
-	}
-	cases := map[string]struct {
-		list []time.Duration
-		q    float64
-		want float64
-	}{
-		"none":          {nil, 0.5, 0},
-		"one":           {ms(7), 0.99, 7},
-		"median of two": {ms(1, 9), 0.5, 1},
-		"p99 of four":   {ms(1, 2, 3, 4), 0.99, 4},
-		"p50 of five":   {ms(1, 2, 3, 4, 5), 0.5, 3},
-	}
-	for name, c := range cases {
-		t.Run(name, func(t *testing.T) {
-			if got := Quantile(c.list, c.q); got != c.want {
-				t.Errorf("got %v, want %v", got, c.want)
 			}
 		})
 	}

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/meshwright/meshwright/load"
 	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/mesh/topology"
 	"github.com/meshwright/meshwright/report"
@@ -26,7 +27,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		workload: o.Workload,
 		timeouts: o.Timeouts.withDefaults(),
 		host:     mesh.Host{},
-		deployer: o.Deployer, rules: o.Rules, generator: vegeta{},
+		deployer: o.Deployer, rules: o.Rules, sources: load.Vegeta{},
 	}
 	var done func()
 	var err error

@@ -59,10 +59,8 @@ func TestRemedyNamesTheOperation(t *testing.T) {
 	if err := validate(o); !errors.As(err, &remedy) || remedy.Remedy.Operation != report.OperationUp || strings.Contains(err.Error(), "meshwright ") {
 		t.Errorf("error %v", err)
 	}
-	report := DrillReport{Findings: []Finding{{Reason: ReasonNotRemoved}}}
-	var table strings.Builder
-	if err := report.Table(&table, operation); err != nil || !strings.Contains(table.String(), "; cleanup") {
-		t.Errorf("%v: %s", err, table.String())
+	if got := RemedyOf(ReasonNotRemoved); got.Operation != report.OperationCleanup {
+		t.Errorf("remedy: %+v", got)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/meshwright/meshwright/load"
 	"github.com/meshwright/meshwright/mesh"
 )
 
@@ -26,10 +27,10 @@ type session struct {
 	host     host
 
 	// For timed checks.
-	deployer  mesh.Deployer
-	rules     mesh.Rules
-	generator generator
-	say       func(step string) // hears what a timed check does now; may be nil
+	deployer mesh.Deployer
+	rules    mesh.Rules
+	sources  load.Sources
+	say      func(step string) // hears what a timed check does now; may be nil
 }
 
 // each calls f for every member at the same time and waits.

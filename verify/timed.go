@@ -4,10 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
-	"sync"
-	"time"
 
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/meshwright/meshwright/load"
@@ -15,41 +14,30 @@ import (
 	"github.com/meshwright/meshwright/report"
 )
 
-// Bounds of timed checks.
-const (
-	warmUp       = 2 * time.Second
-	removeWithin = 2 * time.Minute
-)
-
 // inScenario brings a workload up, waits until every proxy knows it, hands f a
 // view of the mesh in which it is the one to call, and takes it down again,
 // whatever happened meanwhile.
 func (m *session) inScenario(ctx context.Context, s mesh.Scenario, out *outcome, f func(*session)) {
-	defer func() {
+	deployErr, removeErr := mesh.InScenario(ctx, m.deployer, s, func(w mesh.Workload) {
 		if m.say != nil {
-			m.say("removing the workload")
+			defer m.say("removing the workload")
 		}
-		fresh, cancel := context.WithTimeout(context.WithoutCancel(ctx), removeWithin)
-		defer cancel()
-		if err := m.deployer.Remove(fresh, s.Name); err != nil {
-			out.add(Finding{
-				Reason: ReasonNotRemoved, Object: "scenario " + s.Name, Warning: true,
-				Message: err.Error(),
-			})
+		view := *m
+		view.workload = w
+		findings := view.settle(ctx)
+		for _, f := range findings {
+			out.add(f.Finding, f.evidence...)
 		}
-	}()
-	w, err := m.deployer.Deploy(ctx, s)
-	if err != nil {
-		out.add(Finding{Reason: ReasonNotDeployed, Object: "scenario " + s.Name, Message: err.Error()})
-		return
+		if len(findings) == 0 {
+			f(&view)
+		}
+	})
+	if deployErr != nil {
+		out.add(Finding{Reason: ReasonNotDeployed, Object: "scenario " + s.Name, Message: deployErr.Error()})
 	}
-	view := *m
-	view.workload, view.workload.Traffic = w, s.Traffic
-	if findings := view.settle(ctx); len(findings) > 0 {
-		out.findings = append(out.findings, findings...)
-		return
+	if removeErr != nil {
+		out.add(Finding{Reason: ReasonNotRemoved, Object: "scenario " + s.Name, Warning: true, Message: removeErr.Error()})
 	}
-	f(&view)
 }
 
 // stopped is the error of a run that was stopped, with what it left in the mesh.
@@ -89,142 +77,73 @@ func (m *session) settle(ctx context.Context) []finding {
 	return last
 }
 
-// generator makes load. Tests have a fake.
-type generator interface {
-	fromPod(c *mesh.Member, pod mesh.Pod, container string) (load.Source, error)
-	fromHost() load.Source
-}
-
-// vegeta generates load by the program of that name in a pod, and by its
-// library here.
-type vegeta struct{}
-
-func (vegeta) fromHost() load.Source { return load.FromHost() }
-
-func (vegeta) fromPod(c *mesh.Member, pod mesh.Pod, container string) (load.Source, error) {
-	return load.FromPod(c, pod, container), nil
-}
-
-// loader is one place from which the workload is called.
-type loader struct {
-	member *mesh.Member
-	via    string // "mesh" or "ingress", as in ClientStats
-	source load.Source
-	url    string
-	host   string // the Host header; "" for the URL's
-	// proxy counts the retries of this loader's requests.
-	proxy mesh.Proxy
-}
-
-// loaders returns the mesh client and the ingress of every cluster that pick
-// chooses.
-func (m *session) loaders(ctx context.Context, pick func(*mesh.Member) bool) ([]loader, *Finding) {
-	var out []loader
-	for _, c := range m.members {
-		if !pick(c) {
-			continue
+// generators returns the load generators of all members.
+func (m *session) generators(ctx context.Context) ([]load.Generator, *Finding) {
+	out, err := load.Generators(ctx, m.sources, m.members, m.workload, m.timeouts.Request)
+	if e := (*load.GeneratorError)(nil); errors.As(err, &e) {
+		if e.Missing {
+			return nil, &Finding{Reason: ReasonClientMissing, Cluster: e.Cluster, Message: e.Err.Error()}
 		}
-		pod, finding := m.readyPod(ctx, c, m.workload.LoadLabel)
-		if finding != nil {
-			return nil, finding
-		}
-		inPod, err := m.generator.fromPod(c, mesh.Ref(pod), mesh.AppContainer(pod))
-		if err != nil {
-			return nil, &Finding{Reason: ReasonProbeFailed, Cluster: c.Name, Message: err.Error()}
-		}
-		out = append(out, loader{
-			member: c, via: "mesh", source: inPod, url: m.workload.URL(),
-			proxy: mesh.Proxy{Member: c, Pod: *pod, Role: mesh.RoleClient},
-		})
-		if c.IngressAddress == "" {
-			continue
-		}
-		ingress := loader{member: c, via: "ingress", url: "http://" + c.IngressAddress + m.workload.Path, host: m.workload.Host}
-		gateways, err := c.Pods(ctx, mesh.SystemNamespace, mesh.IngressSelector)
-		if err != nil {
-			return nil, new(unreachable(c, "", err))
-		}
-		if gateways = mesh.Running(gateways); len(gateways) > 0 {
-			ingress.proxy = mesh.Proxy{Member: c, Pod: gateways[0], Role: mesh.RoleIngress}
-		}
-		ingress.source = m.generator.fromHost()
-		if _, _, err := m.host.Get(ctx, ingress.url, m.timeouts.Request); errors.Is(err, mesh.ErrUnroutable) {
-			ingress.source = inPod
-		}
-		out = append(out, ingress)
+		return nil, new(unreachable(m.member(e.Cluster), "", e.Err))
 	}
 	return out, nil
 }
 
-func (l loader) where() string {
-	if l.via == "ingress" {
-		return "ingress " + l.member.IngressAddress
+// localities looks at what regional traffic depends on: that the proxy of every load
+// generator knows in which region each endpoint is. It returns the first finding.
+func (m *session) localities(ctx context.Context, generators []load.Generator) *Finding {
+	known := map[string]bool{}
+	for _, c := range m.members {
+		known[c.Region] = true
 	}
-	return "client pod"
-}
-
-// trace is what one loader saw.
-type trace struct {
-	loader
-	records []load.Record // by the time at which they were sent
-	retries *int          // by the loader's proxy; nil where it does not count
-	err     error
-}
-
-// drive makes load from all loaders at once.
-func (m *session) drive(ctx context.Context, loaders []loader, p load.Plan) []trace {
-	out := make([]trace, len(loaders))
-	var wg sync.WaitGroup
-	for i, l := range loaders {
-		wg.Go(func() {
-			t := trace{loader: l}
-			plan := p
-			plan.URL, plan.Host = l.url, l.host
-			before, known := m.retries(ctx, l)
-			t.records = make([]load.Record, 0, plan.Scheduled())
-			t.err = l.source.Run(ctx, plan, func(r load.Record) { t.records = append(t.records, r) })
-			if after, still := m.retries(ctx, l); known && still {
-				n := after - before
-				t.retries = &n
+	for _, g := range generators {
+		if g.Proxy == (mesh.Pod{}) {
+			continue
+		}
+		pod := corev1.Pod{ObjectMeta: metav1.ObjectMeta{Namespace: g.Proxy.Namespace, Name: g.Proxy.Name}}
+		proxy := mesh.Proxy{Member: m.member(g.From.Name), Pod: pod, Role: mesh.RoleClient}
+		list, finding := m.endpoints(ctx, proxy)
+		if finding != nil {
+			return finding
+		}
+		for _, e := range list {
+			if !known[e.Region] {
+				return &Finding{
+					Reason: ReasonLocalityUnknown, Cluster: g.From.Name, Object: proxy.Object(),
+					Message: fmt.Sprintf("endpoint %s is in region %q, which no cluster declares", e.Address, e.Region),
+				}
 			}
-			slices.SortFunc(t.records, func(a, b load.Record) int { return a.At.Compare(b.At) })
-			out[i] = t
-		})
+		}
 	}
-	wg.Wait()
+	return nil
+}
+
+// Readiness looks at what a measurement depends on: that every proxy knows the
+// workload, and where its endpoints are. Its methods are those that a drill takes.
+type Readiness struct {
+	Members  []*mesh.Member
+	Timeouts Timeouts
+}
+
+func (r Readiness) session(w mesh.Workload) *session {
+	return &session{members: r.Members, workload: w, timeouts: r.Timeouts.withDefaults()}
+}
+
+// Settled waits until discovery is complete for a workload and its load generators,
+// and returns what is still missing at the end of Timeouts.Settle.
+func (r Readiness) Settled(ctx context.Context, w mesh.Workload) []report.Finding {
+	var out []report.Finding
+	for _, f := range r.session(w).settle(ctx) {
+		out = append(out, f.Finding)
+	}
 	return out
 }
 
-func (m *session) retries(ctx context.Context, l loader) (int, bool) {
-	if l.proxy.Member == nil {
-		return 0, false
+// Localities returns the first endpoint whose region the proxy of a load generator
+// does not know, or nil.
+func (r Readiness) Localities(ctx context.Context, w mesh.Workload, generators []load.Generator) []report.Finding {
+	if f := r.session(w).localities(ctx, generators); f != nil {
+		return []report.Finding{*f}
 	}
-	n, known, err := m.retriesOf(ctx, l.proxy)
-	return n, known && err == nil
-}
-
-// complete reports loaders that failed or lost records; the figures of the
-// others stand.
-func (t *trace) complete(p load.Plan, out *outcome) bool {
-	if t.err != nil {
-		out.add(Finding{Reason: ReasonRecordsLost, Cluster: t.member.Name, Object: t.where(), Message: t.err.Error()})
-		return false
-	}
-	if n := p.Scheduled(); len(t.records) != n {
-		out.add(Finding{
-			Reason: ReasonRecordsLost, Cluster: t.member.Name, Object: t.where(),
-			Message: fmt.Sprintf("%d requests scheduled, %d recorded", n, len(t.records)),
-		})
-		return false
-	}
-	return true
-}
-
-// homes maps the pods behind the workload to their clusters.
-func (m *session) homes(ctx context.Context) map[string]mesh.Cluster {
-	out := map[string]mesh.Cluster{}
-	for pod, cluster := range m.instances(ctx) {
-		out[pod] = m.member(cluster).Cluster
-	}
-	return out
+	return nil
 }

@@ -32,11 +32,11 @@ func (s fakeSource) Run(_ context.Context, p load.Plan, on func(load.Record)) er
 	return s.run(p, on)
 }
 
-func (g fakeGenerator) fromPod(c *mesh.Member, _ mesh.Pod, _ string) (load.Source, error) {
-	return fakeSource{func(p load.Plan, on func(load.Record)) error { return g.mesh.load(c, "mesh", p, on) }}, nil
+func (g fakeGenerator) FromPod(c *mesh.Member, _ mesh.Pod, _ string) load.Source {
+	return fakeSource{func(p load.Plan, on func(load.Record)) error { return g.mesh.load(c, "mesh", p, on) }}
 }
 
-func (g fakeGenerator) fromHost() load.Source {
+func (g fakeGenerator) FromHost(context.Context, string, time.Duration) load.Source {
 	return fakeSource{func(p load.Plan, on func(load.Record)) error {
 		for name, cluster := range plan {
 			if strings.Contains(p.URL, "//"+cluster.ingress+"/") {

@@ -11,11 +11,11 @@ import (
 
 	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/automation/changes"
+	"github.com/meshwright/meshwright/drill"
 	"github.com/meshwright/meshwright/internal/airgap"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/load/traffic"
 	"github.com/meshwright/meshwright/report"
-	"github.com/meshwright/meshwright/verify"
 )
 
 // TestEveryDocumentIsVersioned: what a command prints with --output json says its
@@ -29,7 +29,7 @@ func TestEveryDocumentIsVersioned(t *testing.T) {
 		"verify":           &report.Report{Version: report.FormatVersion},
 		"verify --cleanup": cleanupDocument("dev", nil),
 		"traffic":          &traffic.Summary{Version: traffic.FormatVersion},
-		"drill drain":      &verify.DrillReport{Version: verify.DrillVersion},
+		"drill drain":      &drill.Report{Version: drill.FormatVersion},
 		"status":           statusDocument(&automation.Outputs{}, nil),
 		"env":              envDocument("dev", map[string]string{"PATH": "/bin"}),
 		"destroy":          destroyDocument(&automation.DestroyResult{}),

@@ -15,7 +15,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshwright/meshwright/automation"
+	"github.com/meshwright/meshwright/drill"
 	"github.com/meshwright/meshwright/internal/ui"
+	"github.com/meshwright/meshwright/report"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -36,7 +38,7 @@ back. A drill works on a workload of its own and removes it again; after a crash
 
 // drain holds the flags of `drill drain`.
 type drain struct {
-	plan     verify.FailoverPlan
+	plan     drill.Plan
 	profiles []string
 	tunings  []string
 	repeat   int
@@ -70,18 +72,18 @@ parts of zero-loss to the article's rule, to see what each one does.`,
 	f := addLabFlags(cmd)
 	output := outputFlag(cmd, "table", "json")
 	fs := cmd.Flags()
-	fs.StringVar(&d.plan.Fault, "fault", verify.FaultDrain, "how the region fails: "+strings.Join(verify.Faults(), ", "))
+	fs.StringVar(&d.plan.Fault, "fault", drill.Drain.Faults[0], "how the region fails: "+strings.Join(drill.Drain.Faults, ", "))
 	fs.StringVar(&d.plan.Region, "region", "", "the region that fails (default: the first that serves the sample)")
-	fs.IntVar(&d.plan.Rate, "rate", 50, "requests per second from each loader")
-	fs.IntVarP(&d.plan.Requests, "requests", "n", 2400, "requests from each loader in each run: a fifth before the fault, two while it lasts, two after")
+	fs.IntVar(&d.plan.Rate, "rate", 50, "requests per second from each load generator")
+	fs.IntVarP(&d.plan.Requests, "requests", "n", 2400, "requests from each load generator in each run: a fifth before the fault, two while it lasts, two after")
 	fs.IntVar(&d.repeat, "repeat", 1, "runs of each rule")
 	fs.StringSliceVar(&d.profiles, "profile", nil, "profiles to measure: zero-loss, article (default zero-loss)")
 	fs.StringArrayVar(&d.tunings, "tuning", nil, "measure the article's rule with these parts of zero-loss, comma-separated: "+
-		strings.Join(verify.TuningNames(), ", ")+" (repeatable)")
+		strings.Join(drill.TuningNames(), ", ")+" (repeatable)")
 	fs.StringVar(&d.svg, "svg", "", "draw the requests of each rule's last run into this file")
-	complete(cmd, "fault", func(string) []string { return verify.Faults() })
+	complete(cmd, "fault", func(string) []string { return drill.Drain.Faults })
 	complete(cmd, "profile", func(string) []string { return topology.Profiles() })
-	complete(cmd, "tuning", func(string) []string { return verify.TuningNames() })
+	complete(cmd, "tuning", func(string) []string { return drill.TuningNames() })
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, cancel := f.bounded(cmd.Context())
 		defer cancel()
@@ -103,7 +105,7 @@ func (d *drain) rules() ([]automation.DrillRule, error) {
 		rules = append(rules, automation.DrillRule{Profile: p})
 	}
 	for _, list := range d.tunings {
-		tuning, err := verify.ParseTuning(strings.FieldsFunc(list, func(r rune) bool { return r == ',' }))
+		tuning, err := drill.ParseTuning(strings.FieldsFunc(list, func(r rune) bool { return r == ',' }))
 		if err != nil {
 			return nil, usagef("--tuning: %v", err)
 		}
@@ -114,8 +116,8 @@ func (d *drain) rules() ([]automation.DrillRule, error) {
 
 func (a *App) drain(ctx context.Context, f *labFlags, d drain, output string) error {
 	switch {
-	case !slices.Contains(verify.Faults(), d.plan.Fault):
-		return usagef("--fault %q: use %s", d.plan.Fault, strings.Join(verify.Faults(), ", "))
+	case !slices.Contains(drill.Drain.Faults, d.plan.Fault):
+		return usagef("--fault %q: use %s", d.plan.Fault, strings.Join(drill.Drain.Faults, ", "))
 	case d.plan.Rate < 1 || d.plan.Rate > 1000:
 		return usagef("--rate %d: use 1 to 1000", d.plan.Rate)
 	case d.plan.Requests < 10*d.plan.Rate:
@@ -132,8 +134,8 @@ func (a *App) drain(ctx context.Context, f *labFlags, d drain, output string) er
 		return err
 	}
 	var step *ui.Step
-	report, err := lab.Drill(ctx, automation.DrillOptions{
-		Plan: d.plan, Rules: rules, Repeat: d.repeat, Flags: labFlagsOf(lab),
+	report, err := lab.Drill(ctx, drill.Drain, automation.DrillOptions{
+		Plan: d.plan, Rules: rules, Repeat: d.repeat,
 		Progress: func(what string) {
 			if step != nil {
 				step.Done("")
@@ -152,25 +154,27 @@ func (a *App) drain(ctx context.Context, f *labFlags, d drain, output string) er
 	if report == nil {
 		return err
 	}
-	return errors.Join(err, a.showDrill(report, d.svg, output, remedies(lab.Flags())))
+	return errors.Join(err, a.showDrill(report, d.svg, output, lab.Flags()))
 }
 
 // showDrill shows what was measured, also when a drill ended early.
-func (a *App) showDrill(report *verify.DrillReport, svg, output string, show func(report.Remedy) string) error {
+func (a *App) showDrill(measured *drill.Report, svg, output, flags string) error {
 	if svg != "" {
-		if err := a.draw(svg, report); err != nil {
+		if err := a.draw(svg, measured); err != nil {
 			return err
 		}
 	}
 	if output == "json" {
-		return report.JSON(a.Out)
+		return measured.JSON(a.Out)
 	}
-	return report.Table(a.Out, show)
+	return measured.Table(a.Out, func(f report.Finding) string {
+		return remedies(flags)(verify.RemedyOf(f.Reason))
+	})
 }
 
 // draw writes the last run of every rule into path; with several rules each gets
 // a file of its own, drain-article.svg beside drain-zero-loss.svg.
-func (a *App) draw(path string, report *verify.DrillReport) error {
+func (a *App) draw(path string, report *drill.Report) error {
 	charts := report.Charts()
 	for _, c := range charts {
 		file := path

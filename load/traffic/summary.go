@@ -10,9 +10,9 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/meshwright/meshwright/load"
 	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh"
-	"github.com/meshwright/meshwright/verify"
 )
 
 // FormatVersion is the version of the summary's JSON.
@@ -38,7 +38,7 @@ type Summary struct {
 	P99 float64 `json:"p99Milliseconds"`
 
 	regions map[string]string
-	took    []time.Duration
+	took    []float64 // in milliseconds
 	next    int
 }
 
@@ -75,9 +75,9 @@ func (s *Summary) add(r call.Record, cluster string) {
 		return
 	}
 	if len(s.took) < maxLatencies {
-		s.took = append(s.took, r.Took)
+		s.took = append(s.took, load.Milliseconds(r.Took))
 	} else {
-		s.took[s.next%maxLatencies] = r.Took
+		s.took[s.next%maxLatencies] = load.Milliseconds(r.Took)
 		s.next++
 	}
 	i := slices.IndexFunc(s.Rows, func(row Row) bool { return row.Version == r.Version && row.Cluster == cluster })
@@ -97,8 +97,7 @@ func (s *Summary) add(r call.Record, cluster string) {
 // end computes what needs all records.
 func (s *Summary) end() {
 	s.Seconds = time.Since(s.Started).Seconds()
-	sorted := slices.Sorted(slices.Values(s.took))
-	s.P50, s.P99 = verify.Quantile(sorted, 0.50), verify.Quantile(sorted, 0.99)
+	s.P50, s.P99 = load.Quantile(s.took, 0.50), load.Quantile(s.took, 0.99)
 }
 
 // Line is the summary on one line, as it is shown live.

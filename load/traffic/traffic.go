@@ -10,16 +10,15 @@ import (
 	"sync"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
-
+	"github.com/meshwright/meshwright/load"
 	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh"
 )
 
 // The ways to call.
 const (
-	ViaMesh    = "mesh"    // from a client pod, by the service's name
-	ViaIngress = "ingress" // from this machine, through a cluster's ingress address
+	ViaMesh    = load.ViaMesh    // from a client pod, by the service's name
+	ViaIngress = load.ViaIngress // from this machine, through a cluster's ingress address
 )
 
 // Options choose what is called, from where, how often.
@@ -47,22 +46,20 @@ const batchSpan = 3 * time.Second
 // there is no cluster, no workload or no client pod.
 var ErrNoClient = errors.New("nothing to call, or to call from")
 
-// Run calls until Count requests are made or ctx ends, which is not an error: the
-// summary is the result. An error means that nothing could be called: ErrNoClient
-// where bringing the mesh up as declared would help.
+// Run calls until Count requests are made or ctx ends, which is no error: the
+// summary is what was asked for. An error means that calling was impossible.
 func Run(ctx context.Context, o Options) (*Summary, error) {
 	from, err := o.complete()
 	if err != nil {
 		return nil, err
 	}
-	s := newSummary(from, o)
-	c, err := mesh.NewClient(from.Config)
+	s := newSummary(&o.Targets[from], o)
+	members, done, err := mesh.Connect(o.Targets)
+	defer done()
 	if err != nil {
 		return nil, err
 	}
-	defer c.Close()
-	r := &run{Options: o, from: from, cluster: c, summary: s, where: &places{targets: o.Targets, workload: o.Workload}}
-	defer r.where.close()
+	r := &run{Options: o, cluster: members[from], summary: s, where: places{members: members, workload: o.Workload, known: map[string]mesh.Cluster{}}}
 	r.where.refresh(ctx)
 	if o.Via == ViaIngress {
 		err = r.ingress(ctx)
@@ -79,13 +76,14 @@ func Run(ctx context.Context, o Options) (*Summary, error) {
 	return s, nil
 }
 
-// complete fills defaults and refuses what cannot be done.
-func (o *Options) complete() (*mesh.Cluster, error) {
+// complete fills defaults, refuses what cannot be done, and returns the index of the
+// cluster to call from.
+func (o *Options) complete() (from int, err error) {
 	if len(o.Targets) == 0 {
-		return nil, fmt.Errorf("%w: no clusters", ErrNoClient)
+		return 0, fmt.Errorf("%w: no clusters", ErrNoClient)
 	}
 	if o.Workload.Empty() {
-		return nil, fmt.Errorf("%w: no sample; set sample.enabled", ErrNoClient)
+		return 0, fmt.Errorf("%w: no sample; set sample.enabled", ErrNoClient)
 	}
 	if o.From == "" {
 		o.From = o.Targets[0].Name
@@ -97,10 +95,10 @@ func (o *Options) complete() (*mesh.Cluster, error) {
 		o.Timeout = 5 * time.Second
 	}
 	if o.Rate < 0 || o.Rate > MaxRate {
-		return nil, fmt.Errorf("rate %g: choose 0 (as fast as answers come) to %d requests per second", o.Rate, MaxRate)
+		return 0, fmt.Errorf("rate %g: choose 0 (as fast as answers come) to %d requests per second", o.Rate, MaxRate)
 	}
 	if o.Count < 0 {
-		return nil, fmt.Errorf("count %d: choose 0 (until stopped) or more", o.Count)
+		return 0, fmt.Errorf("count %d: choose 0 (until stopped) or more", o.Count)
 	}
 	i := slices.IndexFunc(o.Targets, func(t mesh.Cluster) bool { return t.Name == o.From })
 	if i < 0 {
@@ -108,22 +106,21 @@ func (o *Options) complete() (*mesh.Cluster, error) {
 		for i, t := range o.Targets {
 			names[i] = t.Name
 		}
-		return nil, fmt.Errorf("no cluster is called %q; there are %v", o.From, names)
+		return 0, fmt.Errorf("no cluster is called %q; there are %v", o.From, names)
 	}
 	switch {
 	case o.Via != ViaMesh && o.Via != ViaIngress:
-		return nil, fmt.Errorf("via %q: choose %s or %s", o.Via, ViaMesh, ViaIngress)
+		return 0, fmt.Errorf("via %q: choose %s or %s", o.Via, ViaMesh, ViaIngress)
 	case o.Via == ViaIngress && o.Targets[i].IngressAddress == "":
-		return nil, fmt.Errorf("cluster %s has no ingress gateway", o.From)
+		return 0, fmt.Errorf("cluster %s has no ingress gateway", o.From)
 	}
-	return &o.Targets[i], nil
+	return i, nil
 }
 
 type run struct {
 	Options
-	from    *mesh.Cluster
-	cluster *mesh.Client
-	where   *places
+	cluster *mesh.Member // the one to call from
+	where   places
 
 	mu      sync.Mutex
 	summary *Summary
@@ -200,10 +197,8 @@ func (r *run) client(ctx context.Context) (mesh.Pod, string, error) {
 	if err != nil {
 		return mesh.Pod{}, "", fmt.Errorf("cluster %s: %w", r.From, err)
 	}
-	for i := range pods {
-		if p := &pods[i]; p.Status.Phase == corev1.PodRunning && p.DeletionTimestamp == nil {
-			return mesh.Ref(p), mesh.AppContainer(p), nil
-		}
+	if pods = mesh.Running(pods); len(pods) > 0 {
+		return mesh.Ref(&pods[0]), mesh.AppContainer(&pods[0]), nil
 	}
 	return mesh.Pod{}, "", fmt.Errorf("%w: cluster %s has no running pod %s in namespace %s",
 		ErrNoClient, r.From, r.Workload.Clients(), r.Workload.Namespace)

@@ -60,7 +60,7 @@ func TestSummaryCounts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := newSummary(from, o)
+	s := newSummary(&o.Targets[from], o)
 	answer := func(v, cluster string) {
 		s.add(call.Record{Code: 200, Version: v, Instance: "pod", Took: 4 * time.Millisecond}, cluster)
 	}

@@ -12,9 +12,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/meshwright/meshwright/fault"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/report"
+	"github.com/meshwright/meshwright/test/faults/matrix"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -183,7 +183,7 @@ func TestEveryFaultIsPlayed(t *testing.T) {
 			played[f] = true
 		}
 	}
-	for _, f := range fault.All() {
+	for _, f := range matrix.Faults() {
 		if !played[f.Name] {
 			t.Errorf("%s is played by nobody", f.Name)
 		}
@@ -196,7 +196,7 @@ func TestEveryFaultIsPlayed(t *testing.T) {
 
 func TestJudgeFaults(t *testing.T) {
 	r := result{Stack: stack{faults: []string{"a", "b", "c", "d"}}}
-	r.Faults = []fault.Row{{Fault: "a"}, {Fault: "b", Error: "calls is pass, want fail"}, {Fault: "c", Skipped: "no way into the nodes"}}
+	r.Faults = []matrix.Row{{Fault: "a"}, {Fault: "b", Error: "calls is pass, want fail"}, {Fault: "c", Skipped: "no access to the nodes"}}
 	r.judgeFaults()
 	want := []string{"fault b: calls is pass, want fail", "fault c: it was not played", "fault d: it was not played"}
 	if diff := cmp.Diff(want, r.Failures); diff != "" {
@@ -308,9 +308,9 @@ func TestRender(t *testing.T) {
 			Before: map[string]string{labName + "-a": "10.0.0.2"}, After: map[string]string{labName + "-a": "10.0.0.3"},
 			Phases: []phase{{"cluster1", "API server answers", 9 * time.Second}, {"cluster2", "istiod is ready", 0}},
 		},
-		Faults: []fault.Row{{
-			Fault: "a", Title: "b is gone", Seen: 3, Repair: 0.5, Green: 4.25,
-			Got: map[string]fault.Outcome{
+		Faults: []matrix.Row{{
+			Fault: "a", Title: "b is gone", Seen: 3, Restore: 0.5, Green: 4.25,
+			Got: map[string]matrix.Outcome{
 				verify.CheckTrust: {Status: report.Passed}, verify.CheckNetworks: {Status: report.Failed, Reason: verify.ReasonPodUnreachable},
 				verify.CheckConnectivity: {Status: report.Failed, Reason: verify.ReasonVersionUnreachable},
 			},

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/meshwright/meshwright/automation"
-	"github.com/meshwright/meshwright/fault"
+	"github.com/meshwright/meshwright/test/faults/matrix"
 )
 
 // playFaults breaks the mesh in the ways that the stack names, one after another, and
@@ -27,7 +27,7 @@ func (l *lab) playFaults(ctx context.Context, r *result) error {
 	if err != nil {
 		return err
 	}
-	r.Faults, err = fault.Run(ctx, fault.Options{
+	r.Faults, err = matrix.Run(ctx, matrix.Options{
 		Targets: targets, Workload: outputs.Workload(), Only: r.Stack.faults, NodeExec: l.Docker.Output,
 		Progress: func(fault, step string) { l.say(r.Stack, strings.TrimPrefix(fault+": "+step, ": ")) },
 	})
@@ -52,7 +52,7 @@ func (r *result) judgeFaults() {
 }
 
 // turned says what a fault turned red, "networks CallerHidden".
-func turned(row fault.Row) string {
+func turned(row matrix.Row) string {
 	var parts []string
 	for _, id := range fullChecks {
 		if o, ok := row.Got[id]; ok && o.Reason != "" {

@@ -11,10 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/meshwright/meshwright/fault"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/testkit/executable"
 	"github.com/meshwright/meshwright/report"
+	"github.com/meshwright/meshwright/test/faults/matrix"
 	"github.com/meshwright/meshwright/verify"
 )
 
@@ -39,7 +39,7 @@ type result struct {
 	Report              *report.Report
 	Memory              []docker.Usage
 	Local, Cross        latency
-	Faults              []fault.Row
+	Faults              []matrix.Row
 	Restart             *restart
 }
 

@@ -9,9 +9,9 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/load"
 	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh"
-	"github.com/meshwright/meshwright/verify"
 )
 
 // The sample, as every stack deploys it.
@@ -99,15 +99,15 @@ func measureLatency(ctx context.Context, sites []*site) (local, cross latency, e
 	if err != nil {
 		return local, cross, err
 	}
-	var here, there []time.Duration
+	var here, there []float64
 	for _, r := range call.Parse(string(out.Stdout)) {
 		switch at := where(sites, r.Instance); {
 		case !r.OK():
 			return local, cross, fmt.Errorf("a request failed while latency was measured: %s", r)
 		case at == s.name:
-			here = append(here, r.Took)
+			here = append(here, load.Milliseconds(r.Took))
 		case at != "":
-			there = append(there, r.Took)
+			there = append(there, load.Milliseconds(r.Took))
 		}
 	}
 	if len(here) == 0 || len(there) == 0 {
@@ -116,9 +116,8 @@ func measureLatency(ctx context.Context, sites []*site) (local, cross latency, e
 	return latencyOf(here), latencyOf(there), nil
 }
 
-func latencyOf(took []time.Duration) latency {
-	slices.Sort(took)
-	return latency{N: len(took), P50: verify.Quantile(took, 0.50), P99: verify.Quantile(took, 0.99)}
+func latencyOf(took []float64) latency {
+	return latency{N: len(took), P50: load.Quantile(took, 0.50), P99: load.Quantile(took, 0.99)}
 }
 
 func (l *lab) memory(ctx context.Context, d *upDocument) ([]docker.Usage, error) {

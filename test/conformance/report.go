@@ -12,11 +12,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/meshwright/meshwright/fault"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/testkit/machine"
 	"github.com/meshwright/meshwright/report"
+	"github.com/meshwright/meshwright/test/faults/matrix"
 )
 
 // Where the figures go.
@@ -166,10 +166,10 @@ func renderOne(b *bytes.Buffer, r *result) {
 	}
 }
 
-func renderFaults(b *bytes.Buffer, rows []fault.Row) {
+func renderFaults(b *bytes.Buffer, rows []matrix.Row) {
 	b.WriteString("\nFaults. All checks pass before and after each fault:\n\n| fault | failed checks | until detected | restore | until passed |\n|---|---|---:|---:|---:|\n")
 	for _, r := range rows {
-		fmt.Fprintf(b, "| `%s`: %s | %s | %.1f s | %.1f s | %.1f s |\n", r.Fault, r.Title, turned(r), r.Seen, r.Repair, r.Green)
+		fmt.Fprintf(b, "| `%s`: %s | %s | %.1f s | %.1f s | %.1f s |\n", r.Fault, r.Title, turned(r), r.Seen, r.Restore, r.Green)
 	}
 }
 

@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/automation"
+	"github.com/meshwright/meshwright/drill"
 	"github.com/meshwright/meshwright/test/faults"
-	"github.com/meshwright/meshwright/verify"
 )
 
 // elsewhere are the faults that this lab's topology cannot have.
@@ -115,13 +115,13 @@ func drills(t *testing.T, h *harness) {
 	} {
 		r := h.must(t, "drill", "drain", "--name", h.lab, "--fault", fault, "--requests", strconv.Itoa(requests),
 			"--profile", strings.Join(profiles, ","), "--output", "json")
-		report := decode[verify.DrillReport](t, r.stdout)
+		report := decode[drill.Report](t, r.stdout)
 		if len(report.Rules) != len(profiles) {
 			t.Fatalf("%s: %d rules measured, want %v", fault, len(report.Rules), profiles)
 		}
 		for i, rule := range report.Rules {
-			if rule.Rule != profiles[i] || rule.Runs != 1 || rule.Requests != requests*rule.Loaders || rule.Loaders == 0 {
-				t.Errorf("%s: rule %s: %d runs, %d requests from %d loaders", fault, rule.Rule, rule.Runs, rule.Requests, rule.Loaders)
+			if rule.Rule != profiles[i] || rule.Runs != 1 || rule.Requests != requests*rule.Generators || rule.Generators == 0 {
+				t.Errorf("%s: rule %s: %d runs, %d requests from %d load generators", fault, rule.Rule, rule.Runs, rule.Requests, rule.Generators)
 			}
 			if rule.Rule == "zero-loss" && rule.Lost > 0 {
 				t.Errorf("%s: zero-loss lost %d of %d: %v", fault, rule.Lost, rule.Requests, rule.Errors)

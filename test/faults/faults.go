@@ -1,6 +1,6 @@
 // Package faults plays the matrix of faults and checks on a running mesh: each
 // fault turns exactly the declared checks red, for the declared reasons, and
-// all are green again after the repair.
+// all are green again after the restore.
 package faults
 
 import (
@@ -12,23 +12,23 @@ import (
 	"testing"
 	"time"
 
-	"github.com/meshwright/meshwright/fault"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/test/faults/matrix"
 	"github.com/meshwright/meshwright/verify"
 )
 
 // RunMatrix plays every fault that the mesh's topology can have, or those named in
 // only, and reports each row that does not go as declared. It changes the mesh and
 // puts it right again; when it cannot, it fails t at once.
-func RunMatrix(ctx context.Context, t testing.TB, targets []mesh.Cluster, workload mesh.Workload, only ...string) []fault.Row {
+func RunMatrix(ctx context.Context, t testing.TB, targets []mesh.Cluster, workload mesh.Workload, only ...string) []matrix.Row {
 	t.Helper()
 	client, err := docker.Find(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}
 	played := 0
-	rows, err := fault.Run(ctx, fault.Options{
+	rows, err := matrix.Run(ctx, matrix.Options{
 		Targets: targets, Workload: workload, Only: only,
 		NodeExec: func(ctx context.Context, node string, argv ...string) ([]byte, error) {
 			return client.Output(ctx, node, argv...)
@@ -60,24 +60,24 @@ func progress(t testing.TB) func(fault, step string) {
 
 // tell logs the rows, and reports those that did not go as declared. An error ends the
 // test: the mesh could not be put right.
-func tell(t testing.TB, rows []fault.Row, err error) {
+func tell(t testing.TB, rows []matrix.Row, err error) {
 	t.Helper()
 	for _, r := range rows {
 		if r.Error != "" {
 			t.Errorf("%s: %s%s", r.Fault, r.Error, details(r))
 		}
 	}
-	t.Logf("fault × check, with seconds to inject, until seen, to repair, until green:\n%s", table(rows))
+	t.Logf("fault × check, with seconds to inject, until seen, to restore, until green:\n%s", table(rows))
 	if err != nil {
 		t.Fatal(err)
 	}
 }
 
 // table renders rows for a log.
-func table(rows []fault.Row) string {
+func table(rows []matrix.Row) string {
 	var b strings.Builder
 	for _, r := range rows {
-		fmt.Fprintf(&b, "%-30s %5.1f %5.1f %5.1f %5.1f", r.Fault, r.Inject, r.Seen, r.Repair, r.Green)
+		fmt.Fprintf(&b, "%-30s %5.1f %5.1f %5.1f %5.1f", r.Fault, r.Inject, r.Seen, r.Restore, r.Green)
 		for _, id := range slices.Sorted(maps.Keys(r.Got)) {
 			if o := r.Got[id]; o.Status != verify.Passed {
 				fmt.Fprintf(&b, "  %s=%s", id, o.Reason)
@@ -89,7 +89,7 @@ func table(rows []fault.Row) string {
 }
 
 // details lists what the last look found.
-func details(r fault.Row) string {
+func details(r matrix.Row) string {
 	if r.LastSeen == nil {
 		return ""
 	}

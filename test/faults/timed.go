@@ -4,17 +4,17 @@ import (
 	"context"
 	"testing"
 
-	"github.com/meshwright/meshwright/fault"
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/test/faults/matrix"
 )
 
 // RunTimed plays every timed fault, or those named in only, sees every check green
 // as well, and reports each row that does not go as declared. When the mesh cannot be
 // put right again it fails t at once.
-func RunTimed(ctx context.Context, t testing.TB, targets []mesh.Cluster, workload mesh.Workload, d mesh.Deployer, rules mesh.Rules, only ...string) []fault.Row {
+func RunTimed(ctx context.Context, t testing.TB, targets []mesh.Cluster, workload mesh.Workload, d mesh.Deployer, rules mesh.Rules, only ...string) []matrix.Row {
 	t.Helper()
-	rows, err := fault.RunTimed(ctx, fault.TimedOptions{
-		Options: fault.Options{
+	rows, err := matrix.RunTimed(ctx, matrix.TimedOptions{
+		Options: matrix.Options{
 			Targets: targets, Workload: workload, Only: only,
 			Progress: progress(t),
 		},

@@ -1,4 +1,4 @@
-package verify
+package drill
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ type RuleChart struct {
 }
 
 // Charts draws the last run of every rule, as its mesh client saw it.
-func (r *DrillReport) Charts() []RuleChart {
+func (r *Report) Charts() []RuleChart {
 	var out []RuleChart
 	for _, s := range r.Rules {
 		for i := len(r.Runs) - 1; i >= 0; i-- {
@@ -26,8 +26,8 @@ func (r *DrillReport) Charts() []RuleChart {
 	return out
 }
 
-func (d *FailoverData) chart(rule string) timeline.Chart {
-	f := d.Loaders[0]
+func (d *Data) chart(rule string) timeline.Chart {
+	f := d.Generators[0]
 	c := timeline.Chart{Title: fmt.Sprintf("%s of %s under rule %s: %d requests via %s at %d/s, %d lost",
 		d.Fault, d.Region, rule, f.Recorded, f.Via, d.Rate, f.Lost)}
 	for _, p := range f.Points {

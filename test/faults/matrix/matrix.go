@@ -1,4 +1,4 @@
-package fault
+package matrix
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/meshwright/meshwright/fault"
 	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/verify"
 )
@@ -18,14 +19,11 @@ type Options struct {
 	Targets  []mesh.Cluster
 	Workload mesh.Workload
 	Only     []string // names of faults; empty for all
-	// NodeExec runs a command on a cluster's node; nil skips the faults that need it.
-	NodeExec NodeExec
+	// NodeExec is the capability Nodes; without it the faults that need it are skipped.
+	NodeExec fault.NodeExec
 	// Progress hears of every step; may be nil.
 	Progress func(fault, step string)
 }
-
-// NodeExec runs a command as root on the node of that name and returns its output.
-type NodeExec func(ctx context.Context, node string, argv ...string) ([]byte, error)
 
 // Row is one fault, played.
 type Row struct {
@@ -35,9 +33,9 @@ type Row struct {
 	Want     map[string]Outcome `json:"want"`
 	Got      map[string]Outcome `json:"got"`
 	Inject   float64            `json:"injectSeconds"`
-	Seen     float64            `json:"seenSeconds"`   // from the injection's end until every check said what is declared
-	Repair   float64            `json:"repairSeconds"` // the repair itself
-	Green    float64            `json:"greenSeconds"`  // from its end until all was green
+	Seen     float64            `json:"seenSeconds"`    // from the injection's end until every check said what is declared
+	Restore  float64            `json:"restoreSeconds"` // the restore itself
+	Green    float64            `json:"greenSeconds"`   // from its end until all was green
 	Error    string             `json:"error,omitempty"`
 	LastSeen *verify.Report     `json:"lastSeen,omitempty"` // of a row that failed
 }
@@ -45,16 +43,17 @@ type Row struct {
 // Bounds of the waits. A fault needs time to travel: istiod pushes within a
 // second, but a proxy that lost its control plane tries again after up to 30 s.
 const (
-	seenWithin   = 90 * time.Second
-	greenWithin  = 120 * time.Second
-	repairWithin = 5 * time.Minute
+	seenWithin    = 90 * time.Second
+	greenWithin   = 120 * time.Second
+	restoreWithin = 5 * time.Minute
 )
 
 // Run plays faults one after another and returns a row for each. An error
-// means that the mesh could not be brought back, or was not green to begin
-// with; a row that did not go as declared is in the rows.
+// means that the mesh could not be restored, or was not green to begin with; a row
+// that did not go as declared is in the rows.
 func Run(ctx context.Context, o Options) ([]Row, error) {
-	l, err := o.open()
+	subject, done, err := o.open()
+	defer done()
 	if err != nil {
 		return nil, err
 	}
@@ -63,11 +62,11 @@ func Run(ctx context.Context, o Options) ([]Row, error) {
 		return nil, fmt.Errorf("the mesh is not green to begin with: %w; %s", err, summary(report))
 	}
 	var rows []Row
-	for _, f := range All() {
+	for _, f := range Faults() {
 		if !o.wants(f.Name) {
 			continue
 		}
-		row, err := play(ctx, o, l, f)
+		row, err := play(ctx, o, subject, f)
 		rows = append(rows, row)
 		if err != nil {
 			return rows, fmt.Errorf("fault %s: %w", f.Name, err)
@@ -77,33 +76,29 @@ func Run(ctx context.Context, o Options) ([]Row, error) {
 }
 
 // open fills in what was left out and connects to the clusters.
-func (o *Options) open() (*lab, error) {
+func (o *Options) open() (*fault.Subject, func(), error) {
 	if o.Progress == nil {
 		o.Progress = func(string, string) {}
 	}
-	l, err := newLab(o.Targets, o.Workload)
-	if err != nil {
-		return nil, err
-	}
-	l.nodeExec = o.NodeExec
-	return l, nil
+	members, done, err := mesh.Connect(o.Targets)
+	return &fault.Subject{Members: members, Workload: o.Workload, NodeExec: o.NodeExec}, done, err
 }
 
 func (o *Options) wants(fault string) bool {
 	return len(o.Only) == 0 || slices.Contains(o.Only, fault)
 }
 
-// play injects one fault, looks, repairs and looks again. The error is one
+// play injects one fault, looks, restores and looks again. The error is one
 // that forbids going on.
-func play(ctx context.Context, o Options, l *lab, f Fault) (Row, error) {
-	row := Row{Fault: f.Name, Title: f.Title, Want: f.Want}
-	if why := f.needs(l); why != "" {
+func play(ctx context.Context, o Options, s *fault.Subject, f fault.Fault) (Row, error) {
+	row := Row{Fault: f.Name, Title: f.Title, Want: wants[f.Name]}
+	if why := f.Lacks(s); why != "" {
 		row.Skipped = why
 		o.Progress(f.Name, "skipped: "+why)
 		return row, nil
 	}
 	look := func() {
-		got, report, err := await(ctx, o, f.Want, seenWithin)
+		got, report, err := await(ctx, o, row.Want, seenWithin)
 		row.Got = got
 		if err != nil {
 			row.Error, row.LastSeen = err.Error(), report
@@ -114,51 +109,53 @@ func play(ctx context.Context, o Options, l *lab, f Fault) (Row, error) {
 		_, report, err := await(ctx, o, nil, greenWithin)
 		if err != nil {
 			row.LastSeen = report
-			return fmt.Errorf("not green after the repair: %w; %s", err, summary(report))
+			return fmt.Errorf("not green after the restore: %w; %s", err, summary(report))
 		}
 		return nil
 	}
-	err := o.through(ctx, &row, func() (repair, error) { return f.inject(ctx, l) }, look, green)
+	err := o.through(ctx, &row, f, s, look, green)
 	return row, err
 }
 
-// through takes the mesh through a row's fault and notes how long each part took. A
-// nil inject leaves the mesh itself whole; then there is nothing to repair. The error
-// is one that forbids going on.
-func (o *Options) through(ctx context.Context, row *Row, inject func() (repair, error), look func(), green func() error) error {
-	var undo repair
-	if inject != nil {
-		o.Progress(row.Fault, "inject")
-		began := time.Now()
-		var err error
-		if undo, err = inject(); err != nil {
-			row.Error = fmt.Sprintf("inject: %v", err)
-		}
-		row.Inject = time.Since(began).Seconds()
-	}
-	if row.Error == "" {
-		o.Progress(row.Fault, "look")
-		began := time.Now()
-		look()
-		row.Seen = time.Since(began).Seconds()
-	}
-	if undo == nil {
+// through takes the mesh through a row's fault and notes how long each part took. The
+// error is one that forbids going on.
+func (o *Options) through(ctx context.Context, row *Row, f fault.Fault, s *fault.Subject, look func(), green func() error) error {
+	o.Progress(row.Fault, "inject")
+	began := time.Now()
+	record, err := f.Prepare(ctx, s)
+	if err != nil {
+		row.Error = fmt.Sprintf("prepare: %v", err)
 		return nil
 	}
-	// Whatever happened, the mesh is put right: also after Ctrl-C.
-	o.Progress(row.Fault, "repair")
-	began := time.Now()
-	fresh, cancel := context.WithTimeout(context.WithoutCancel(ctx), repairWithin)
+	if err := f.Inject(ctx, s, record); err != nil {
+		row.Error = fmt.Sprintf("inject: %v", err)
+	}
+	row.Inject = time.Since(began).Seconds()
+	if row.Error == "" {
+		row.Seen = o.watch(row, look)
+	}
+	// Whatever happened, the mesh is restored: also after Ctrl-C.
+	o.Progress(row.Fault, "restore")
+	began = time.Now()
+	fresh, cancel := context.WithTimeout(context.WithoutCancel(ctx), restoreWithin)
 	defer cancel()
-	err := undo(fresh)
-	row.Repair = time.Since(began).Seconds()
+	err = f.Restore(fresh, s, record)
+	row.Restore = time.Since(began).Seconds()
 	if err != nil {
-		return fmt.Errorf("repair: %w; bring the lab up with --refresh, or destroy it", err)
+		return fmt.Errorf("restore: %w; bring the lab up with --refresh, or destroy it", err)
 	}
 	began = time.Now()
 	err = green()
 	row.Green = time.Since(began).Seconds()
 	return err
+}
+
+// watch looks, and returns how many seconds it took.
+func (o *Options) watch(row *Row, look func()) float64 {
+	o.Progress(row.Fault, "look")
+	began := time.Now()
+	look()
+	return time.Since(began).Seconds()
 }
 
 // timeouts of a look: one attempt is enough, since looks are repeated.
@@ -211,13 +208,6 @@ func difference(wanted, got map[string]Outcome) string {
 		}
 	}
 	return strings.Join(parts, "; ")
-}
-
-func (o Outcome) String() string {
-	if o.Reason == "" {
-		return string(o.Status)
-	}
-	return string(o.Status) + " " + string(o.Reason)
 }
 
 func summary(r *verify.Report) string {

@@ -1,0 +1,47 @@
+package fault
+
+import "context"
+
+// callersMasqueraded makes a cluster's nodes send its pods' calls to a neighbour from
+// their own addresses. Connections keep the address that they were made with, so the
+// callers are renewed each time.
+var callersMasqueraded = Fault{
+	Name:  "callers-masqueraded",
+	Title: "a node masquerades what its pods send to another cluster on its network",
+	Needs: []Need{Neighbours, Nodes},
+	at:    firstOf(true),
+	plan:  nodesOf(true),
+	inject: func(ctx context.Context, s *Subject, r *Record) error {
+		return s.masquerade(ctx, s.member(r.Cluster), hideCallers)
+	},
+	restore: func(ctx context.Context, s *Subject, r *Record) error {
+		return s.masquerade(ctx, s.member(r.Cluster), showCallers)
+	},
+}
+
+func (s *Subject) masquerade(ctx context.Context, m *member, script string) error {
+	if err := s.onNodes(ctx, m, "sh", "-euc", script); err != nil {
+		return err
+	}
+	return m.renew(ctx, s.Workload.Namespace, s.Workload.Clients())
+}
+
+// hideCallers removes what keeps a node from masquerading: the chain of the service
+// that keeps the routes, and the list of the airgap kit's kindnet, which rereads it
+// every few seconds.
+const hideCallers = `systemctl stop ` + routeKeeper + `
+iptables -w -t nat -F MESHWRIGHT-ROUTES
+mv /etc/kindnet/no-masquerade.d/meshwright /etc/kindnet/meshwright.away
+while read -r pods; do
+  n=0
+  while iptables -w -t nat -S | grep -qFe "-d $pods "; do
+    [ $((n += 1)) -le 60 ] || { echo "$pods is still excepted"; exit 1; }
+    sleep 0.5
+  done
+done < /etc/kindnet/meshwright.away
+`
+
+// showCallers is the remedy of check networks, after the list has been put back.
+const showCallers = `[ ! -e /etc/kindnet/meshwright.away ] || mv /etc/kindnet/meshwright.away /etc/kindnet/no-masquerade.d/meshwright
+systemctl enable --quiet --now ` + routeKeeper + `
+`

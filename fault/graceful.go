@@ -1,0 +1,14 @@
+package fault
+
+// graceful makes the sidecars of a region's servers discourage connections, then stop
+// listening.
+var graceful = Fault{
+	Name:       "graceful",
+	Title:      "the sidecars of a region's servers drain, then stop listening",
+	Needs:      drain.Needs,
+	OnWorkload: true,
+	at:         drain.at,
+	plan:       drain.plan,
+	inject:     drainListeners("drain_listeners?graceful"),
+	restore:    drain.restore,
+}

@@ -1,0 +1,64 @@
+package fault
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// wrongNetworkLabel makes istiod treat the victim's server pods as pods of the
+// witness's network. The label is the pods': injection sets it there, where it
+// overrules the one of namespace istio-system.
+var wrongNetworkLabel = Fault{
+	Name:  "wrong-network-label",
+	Title: "a workload's pods are labelled with another cluster's network",
+	Needs: []Need{TwoPrimaries, TwoNetworks},
+	at:    (*Subject).victim,
+	plan: func(ctx context.Context, s *Subject, r *Record) error {
+		return r.remember(s.victim().Network, "pods of service "+s.Workload.Namespace+"/"+s.Workload.Service)
+	},
+	inject: func(ctx context.Context, s *Subject, _ *Record) error {
+		return s.victim().labelServers(ctx, s, s.witness().Network)
+	},
+	restore: func(ctx context.Context, s *Subject, r *Record) error {
+		network, err := former[string](r)
+		if err != nil {
+			return err
+		}
+		return s.member(r.Cluster).labelServers(ctx, s, network)
+	},
+}
+
+const networkLabel = "topology.istio.io/network"
+
+// labelServers sets the network of the workload's pods. They may have been replaced
+// since the fault was prepared.
+func (m *member) labelServers(ctx context.Context, s *Subject, network string) error {
+	pods, err := m.Servers(ctx, s.Workload)
+	if err != nil {
+		return m.failed(err, "pods of "+s.Workload.Service)
+	}
+	if len(pods) == 0 {
+		return fmt.Errorf("%s: no pods of %s", m.Name, s.Workload.Service)
+	}
+	patch, err := labelPatch(networkLabel, network)
+	if err != nil {
+		return err
+	}
+	for _, p := range pods {
+		_, err := m.Kubernetes.CoreV1().Pods(p.Namespace).Patch(ctx, p.Name, types.MergePatchType, patch, metav1.PatchOptions{})
+		if err != nil && !apierrors.IsNotFound(err) {
+			return m.failed(err, "pod "+p.Name)
+		}
+	}
+	return nil
+}
+
+// labelPatch is a merge patch that sets a label, or removes it when value is nil.
+func labelPatch(key string, value any) ([]byte, error) {
+	return json.Marshal(map[string]any{"metadata": map[string]any{"labels": map[string]any{key: value}}})
+}
