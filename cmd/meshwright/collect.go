@@ -29,18 +29,20 @@ Where parts of a lab do not answer, the others are collected.`,
 		if path == "" {
 			path = lab.ArchiveName()
 		}
-		step := a.UI.Start("collect")
-		index, err := a.collect(ctx, lab, path, step.Update)
-		if err != nil {
-			step.Fail(err)
-			return err
+		err := a.UI.Do("collect", func(update func(string)) (string, error) {
+			index, err := a.collect(ctx, lab, path, update)
+			if err != nil {
+				return "", err
+			}
+			note := fmt.Sprintf("%d files", len(index.Files))
+			if n := len(index.Missing); n > 0 {
+				note += fmt.Sprintf(", %d are missing (see index.json)", n)
+			}
+			return note, nil
+		})
+		if err == nil {
+			_, err = fmt.Fprintln(a.Out, path)
 		}
-		note := fmt.Sprintf("%d files", len(index.Files))
-		if n := len(index.Missing); n > 0 {
-			note += fmt.Sprintf(", %d are missing (see index.json)", n)
-		}
-		step.Done(note)
-		_, err = fmt.Fprintln(a.Out, path)
 		return err
 	})
 	return cmd

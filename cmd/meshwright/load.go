@@ -58,13 +58,13 @@ func (a *App) load(ctx context.Context, o *automation.Outputs, images []string) 
 	}
 	archive.Close()
 	defer os.Remove(archive.Name())
-	step := a.UI.Start("save " + strings.Join(images, ", "))
-	if _, err := client.Run(ctx, append([]string{"image", "save", "--output", archive.Name()}, images...)...); err != nil {
-		step.Fail(err)
+	err = a.UI.Do("save "+strings.Join(images, ", "), func(func(string)) (string, error) {
+		_, err := client.Run(ctx, append([]string{"image", "save", "--output", archive.Name()}, images...)...)
+		return "", err
+	})
+	if err != nil {
 		return err
 	}
-	step.Done("")
-
 	var nodes []string
 	for _, c := range o.Clusters {
 		nodes = append(nodes, c.Nodes...)
@@ -73,12 +73,9 @@ func (a *App) load(ctx context.Context, o *automation.Outputs, images []string) 
 	var wg sync.WaitGroup
 	for i, node := range nodes {
 		wg.Go(func() {
-			step := a.UI.Start("load into " + node)
-			if errs[i] = importImages(ctx, client, node, archive.Name()); errs[i] != nil {
-				step.Fail(errs[i])
-				return
-			}
-			step.Done("")
+			errs[i] = a.UI.Do("load into "+node, func(func(string)) (string, error) {
+				return "", importImages(ctx, client, node, archive.Name())
+			})
 		})
 	}
 	wg.Wait()

@@ -76,13 +76,10 @@ func (m Machine) clean(ctx context.Context, o CleanOptions) (*Cleaned, error) {
 		if !stage.when {
 			continue
 		}
-		step := o.UI.Start(stage.title)
-		note, err := stage.do(ctx, record)
+		err := o.UI.Do(stage.title, func(func(string)) (string, error) { return stage.do(ctx, record) })
 		if err != nil {
-			step.Fail(err)
 			return nil, fmt.Errorf("cleaning up, %s: %w\nto continue, run: meshwright clean", stage.title, err)
 		}
-		step.Done(note)
 	}
 	return &Cleaned{Packages: slices.Clone(record.Packages)}, nil
 }
@@ -163,13 +160,9 @@ func (m Machine) cleanLabs(ctx context.Context, o CleanOptions) error {
 		return fmt.Errorf("%w: %s\nrun: %s\nor, to lose them with everything else: meshwright clean --force",
 			ErrLabsExist, strings.Join(found.names, ", "), strings.Join(commands, "; "))
 	}
-	step := o.UI.Start("labs")
-	if err := found.remove(ctx, client, step.Update); err != nil {
-		step.Fail(err)
-		return err
-	}
-	step.Done("removed " + strings.Join(found.names, ", "))
-	return nil
+	return o.UI.Do("labs", func(update func(string)) (string, error) {
+		return "removed " + strings.Join(found.names, ", "), found.remove(ctx, client, update)
+	})
 }
 
 func (l *labs) remove(ctx context.Context, client *docker.Client, update func(string)) error {

@@ -16,6 +16,18 @@ type Step struct {
 	ended  bool
 }
 
+// Do runs work as a step. The step ends with the note, or with the error that Do returns.
+func (p *Printer) Do(title string, work func(update func(detail string)) (note string, err error)) error {
+	s := p.Start(title)
+	note, err := work(s.Update)
+	if err != nil {
+		s.Fail(err)
+		return err
+	}
+	s.Done(note)
+	return nil
+}
+
 // Update sets the detail shown beside a live line. A plain log shows it in the next
 // reminder.
 func (s *Step) Update(detail string) {
