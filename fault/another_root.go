@@ -26,26 +26,24 @@ var anotherRoot = Fault{
 	Title: "a cluster's control plane signs with another root",
 	Needs: []Need{TwoPrimaries},
 	at:    (*Subject).victim,
-	plan: func(ctx context.Context, s *Subject, r *Record) error {
-		good, err := s.victim().Kubernetes.CoreV1().Secrets(system).Get(ctx, "cacerts", metav1.GetOptions{})
-		if err != nil {
-			return s.victim().failed(err, "secret cacerts")
-		}
-		return r.remember(good.Data, "secret "+system+"/cacerts")
-	},
-	inject: func(ctx context.Context, s *Subject, r *Record) error {
-		bad, err := strangerCA()
-		if err != nil {
-			return err
-		}
-		return s.member(r.Cluster).signWith(ctx, s, bad)
-	},
-	restore: func(ctx context.Context, s *Subject, r *Record) error {
-		good, err := former[map[string][]byte](r)
-		if err != nil {
-			return err
-		}
-		return s.member(r.Cluster).signWith(ctx, s, good)
+	steps: remembering[map[string][]byte]{
+		Was: func(ctx context.Context, _ *Subject, at *member) (map[string][]byte, []string, error) {
+			secret, err := at.Kubernetes.CoreV1().Secrets(system).Get(ctx, "cacerts", metav1.GetOptions{})
+			if err != nil {
+				return nil, nil, at.failed(err, "secret cacerts")
+			}
+			return secret.Data, []string{"secret " + system + "/cacerts"}, nil
+		},
+		Inject: func(ctx context.Context, s *Subject, at *member, _ map[string][]byte) error {
+			bad, err := strangerCA()
+			if err != nil {
+				return err
+			}
+			return at.signWith(ctx, s, bad)
+		},
+		Restore: func(ctx context.Context, s *Subject, at *member, good map[string][]byte) error {
+			return at.signWith(ctx, s, good)
+		},
 	},
 }
 

@@ -10,20 +10,16 @@ var callersMasqueraded = Fault{
 	Title: "a node masquerades what its pods send to another cluster on its network",
 	Needs: []Need{Neighbours, Nodes},
 	at:    firstOf(true),
-	plan:  nodesOf(true),
-	inject: func(ctx context.Context, s *Subject, r *Record) error {
-		return s.masquerade(ctx, s.member(r.Cluster), hideCallers)
-	},
-	restore: func(ctx context.Context, s *Subject, r *Record) error {
-		return s.masquerade(ctx, s.member(r.Cluster), showCallers)
-	},
+	steps: remembering[[]podRoute]{Was: routesOf(true), Inject: masquerade(hideCallers), Restore: masquerade(showCallers)},
 }
 
-func (s *Subject) masquerade(ctx context.Context, m *member, script string) error {
-	if err := s.onNodes(ctx, m, "sh", "-euc", script); err != nil {
-		return err
+func masquerade(script string) step[[]podRoute] {
+	return func(ctx context.Context, s *Subject, at *member, _ []podRoute) error {
+		if err := s.onNodes(ctx, at, "sh", "-euc", script); err != nil {
+			return err
+		}
+		return at.renew(ctx, s.Workload.Namespace, s.Workload.Clients())
 	}
-	return m.renew(ctx, s.Workload.Namespace, s.Workload.Clients())
 }
 
 // hideCallers removes what keeps a node from masquerading: the chain of the service

@@ -12,62 +12,47 @@ import (
 
 // crossNetworkGatewayDeleted closes port 15443 of the victim.
 var crossNetworkGatewayDeleted = Fault{
-	Name:    "cross-network-gateway-deleted",
-	Title:   "a cluster's cross-network Gateway object is deleted",
-	Needs:   []Need{TwoPrimaries, TwoNetworks},
-	at:      (*Subject).victim,
-	plan:    rememberGateway(func(_ int64, mode string) bool { return mode == "AUTO_PASSTHROUGH" }),
-	inject:  deleteGateway,
-	restore: createGateway,
+	Name:  "cross-network-gateway-deleted",
+	Title: "a cluster's cross-network Gateway object is deleted",
+	Needs: []Need{TwoPrimaries, TwoNetworks},
+	at:    (*Subject).victim,
+	steps: deletedGateway(func(_ int64, mode string) bool { return mode == "AUTO_PASSTHROUGH" }),
 }
 
 var gateways = schema.GroupVersionResource{Group: "networking.istio.io", Version: "v1", Resource: "gateways"}
 
-// rememberGateway plans the deletion of the Gateway object with such a server.
-func rememberGateway(is func(port int64, mode string) bool) func(context.Context, *Subject, *Record) error {
-	return func(ctx context.Context, s *Subject, r *Record) error {
-		g, err := s.member(r.Cluster).gateway(ctx, is)
-		if err != nil {
-			return err
-		}
-		g.SetResourceVersion("")
-		g.SetUID("")
-		g.SetManagedFields(nil)
-		return r.remember(g.Object, "gateway "+g.GetNamespace()+"/"+g.GetName())
+// deletedGateway are the steps of a fault that deletes the Gateway object with such a
+// server.
+func deletedGateway(is func(port int64, mode string) bool) steps {
+	return remembering[map[string]any]{
+		Was: func(ctx context.Context, _ *Subject, at *member) (map[string]any, []string, error) {
+			g, err := at.gateway(ctx, is)
+			if err != nil {
+				return nil, nil, err
+			}
+			g.SetResourceVersion("")
+			g.SetUID("")
+			g.SetManagedFields(nil)
+			return g.Object, []string{"gateway " + g.GetNamespace() + "/" + g.GetName()}, nil
+		},
+		Inject: func(ctx context.Context, _ *Subject, at *member, was map[string]any) error {
+			g := &unstructured.Unstructured{Object: was}
+			if err := at.Dynamic.Resource(gateways).Namespace(g.GetNamespace()).Delete(ctx, g.GetName(), metav1.DeleteOptions{}); err != nil {
+				return at.failed(err, "gateway "+g.GetName())
+			}
+			// Connections through the ports that it opened would live on while the old
+			// listener drains.
+			return at.renew(ctx, system, eastWest)
+		},
+		Restore: func(ctx context.Context, _ *Subject, at *member, was map[string]any) error {
+			g := &unstructured.Unstructured{Object: was}
+			_, err := at.Dynamic.Resource(gateways).Namespace(g.GetNamespace()).Create(ctx, g, metav1.CreateOptions{})
+			if apierrors.IsAlreadyExists(err) {
+				return nil
+			}
+			return at.failed(err, "gateway "+g.GetName())
+		},
 	}
-}
-
-// deleteGateway deletes the Gateway object and renews the east-west gateway, whose
-// ports it opened: connections made before would live on while the old listener
-// drains.
-func deleteGateway(ctx context.Context, s *Subject, r *Record) error {
-	g, err := formerObject(r)
-	if err != nil {
-		return err
-	}
-	m := s.member(r.Cluster)
-	if err := m.Dynamic.Resource(gateways).Namespace(g.GetNamespace()).Delete(ctx, g.GetName(), metav1.DeleteOptions{}); err != nil {
-		return m.failed(err, "gateway "+g.GetName())
-	}
-	return m.renew(ctx, system, eastWest)
-}
-
-func createGateway(ctx context.Context, s *Subject, r *Record) error {
-	g, err := formerObject(r)
-	if err != nil {
-		return err
-	}
-	m := s.member(r.Cluster)
-	_, err = m.Dynamic.Resource(gateways).Namespace(g.GetNamespace()).Create(ctx, g, metav1.CreateOptions{})
-	if apierrors.IsAlreadyExists(err) {
-		return nil
-	}
-	return m.failed(err, "gateway "+g.GetName())
-}
-
-func formerObject(r *Record) (*unstructured.Unstructured, error) {
-	g := &unstructured.Unstructured{}
-	return g, g.UnmarshalJSON(r.Former)
 }
 
 // gateway finds the Gateway object that has a server of that port and TLS mode.

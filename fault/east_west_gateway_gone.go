@@ -19,36 +19,28 @@ var eastWestGatewayGone = Fault{
 		_, victim := s.pair(false)
 		return victim
 	},
-	plan: func(ctx context.Context, s *Subject, r *Record) error {
-		d, err := s.member(r.Cluster).only(ctx, eastWest)
-		if err != nil {
-			return err
-		}
-		replicas := int32(1)
-		if d.Spec.Replicas != nil {
-			replicas = *d.Spec.Replicas
-		}
-		return r.remember(gateway{d.Name, replicas}, "deployment "+system+"/"+d.Name)
-	},
-	inject: func(ctx context.Context, s *Subject, r *Record) error {
-		g, err := former[gateway](r)
-		if err != nil {
-			return err
-		}
-		m := s.member(r.Cluster)
-		if err := m.scale(ctx, g.Deployment, 0); err != nil {
-			return err
-		}
-		// Force the pod's end: its grace would only drain connections for longer.
-		return m.restart(ctx, system, eastWest)
-	},
-	restore: func(ctx context.Context, s *Subject, r *Record) error {
-		g, err := former[gateway](r)
-		if err != nil {
-			return err
-		}
-		m := s.member(r.Cluster)
-		return errors.Join(m.scale(ctx, g.Deployment, g.Replicas), m.rolledOut(ctx, system, eastWest))
+	steps: remembering[gateway]{
+		Was: func(ctx context.Context, _ *Subject, at *member) (gateway, []string, error) {
+			d, err := at.only(ctx, eastWest)
+			if err != nil {
+				return gateway{}, nil, err
+			}
+			replicas := int32(1)
+			if d.Spec.Replicas != nil {
+				replicas = *d.Spec.Replicas
+			}
+			return gateway{d.Name, replicas}, []string{"deployment " + system + "/" + d.Name}, nil
+		},
+		Inject: func(ctx context.Context, _ *Subject, at *member, was gateway) error {
+			if err := at.scale(ctx, was.Deployment, 0); err != nil {
+				return err
+			}
+			// Force the pod's end: its grace would only drain connections for longer.
+			return at.restart(ctx, system, eastWest)
+		},
+		Restore: func(ctx context.Context, _ *Subject, at *member, was gateway) error {
+			return errors.Join(at.scale(ctx, was.Deployment, was.Replicas), at.rolledOut(ctx, system, eastWest))
+		},
 	},
 }
 

@@ -17,10 +17,8 @@ type Fault struct {
 	// SelfHealing is a fault that the cluster repairs; Restore waits for it.
 	SelfHealing bool
 
-	at      func(*Subject) *member                         // the cluster that is broken, which keeps the record
-	plan    func(context.Context, *Subject, *Record) error // fills Objects and Former; reads only
-	inject  func(context.Context, *Subject, *Record) error
-	restore func(context.Context, *Subject, *Record) error // may be called more than once
+	at    func(*Subject) *member // the cluster that is broken, which keeps the record
+	steps steps
 }
 
 // All lists every fault once.
@@ -79,7 +77,7 @@ func (f Fault) Prepare(ctx context.Context, s *Subject) (*Record, error) {
 	if f.OnWorkload {
 		r.Namespace = s.Workload.Namespace
 	}
-	if err := f.plan(ctx, s, r); err != nil {
+	if err := f.steps.remember(ctx, s, at, r); err != nil {
 		return nil, fmt.Errorf("fault %s: %w", f.Name, err)
 	}
 	return r, r.keep(ctx, at)
@@ -88,29 +86,37 @@ func (f Fault) Prepare(ctx context.Context, s *Subject) (*Record, error) {
 // Inject breaks the mesh and returns when it is broken as far as the API server can
 // tell. After an error the mesh may be broken in part: restore it.
 func (f Fault) Inject(ctx context.Context, s *Subject, r *Record) error {
-	return f.inject(ctx, f.in(s, r), r)
+	s, at, err := f.recorded(s, r)
+	if err != nil {
+		return err
+	}
+	return f.steps.inject(ctx, s, at, r)
 }
 
 // Restore undoes what Inject did, waits until the objects are as they were, and
 // removes the record. It may be called again after an error, and by another process.
 func (f Fault) Restore(ctx context.Context, s *Subject, r *Record) error {
-	at := s.member(r.Cluster)
-	if at == nil {
-		return fmt.Errorf("fault %s: cluster %s is not among the clusters", f.Name, r.Cluster)
+	s, at, err := f.recorded(s, r)
+	if err != nil {
+		return err
 	}
-	if err := f.restore(ctx, f.in(s, r), r); err != nil {
+	if err := f.steps.restore(ctx, s, at, r); err != nil {
 		return err
 	}
 	return r.forget(ctx, at)
 }
 
-// in is the subject with the workload that the record is about.
-func (f Fault) in(s *Subject, r *Record) *Subject {
+// recorded returns the cluster that the record is about, and the subject with the
+// record's workload.
+func (f Fault) recorded(s *Subject, r *Record) (*Subject, *member, error) {
 	out := *s
 	if f.OnWorkload {
 		out.Workload.Namespace = r.Namespace
 	}
-	return &out
+	if at := s.member(r.Cluster); at != nil {
+		return &out, at, nil
+	}
+	return nil, nil, fmt.Errorf("fault %s: cluster %s is not among the clusters", f.Name, r.Cluster)
 }
 
 // Recognise returns the record of the fault that is in the mesh, or nil when it has

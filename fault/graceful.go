@@ -8,7 +8,5 @@ var graceful = Fault{
 	Needs:      drain.Needs,
 	OnWorkload: true,
 	at:         drain.at,
-	plan:       drain.plan,
-	inject:     drainListeners("drain_listeners?graceful"),
-	restore:    drain.restore,
+	steps:      drained("drain_listeners?graceful"),
 }

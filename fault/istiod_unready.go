@@ -19,41 +19,34 @@ var istiodUnready = Fault{
 	Title: "a cluster's istiod runs, but is never ready",
 	Needs: []Need{TwoPrimaries},
 	at:    (*Subject).victim,
-	plan: func(ctx context.Context, s *Subject, r *Record) error {
-		d, err := s.victim().only(ctx, istiodLabel)
-		if err != nil {
-			return err
-		}
-		probe := d.Spec.Template.Spec.Containers[0].ReadinessProbe
-		if probe == nil || probe.HTTPGet == nil {
-			return fmt.Errorf("%s: istiod has no readiness probe by HTTP", r.Cluster)
-		}
-		return r.remember(readiness{d.Spec.Strategy, probe}, "deployment "+system+"/"+d.Name)
-	},
-	inject: func(ctx context.Context, s *Subject, r *Record) error {
-		was, err := former[readiness](r)
-		if err != nil {
-			return err
-		}
-		was.Probe.HTTPGet.Path = "/never-ready"
-		m := s.member(r.Cluster)
-		if err := m.setReadiness(ctx, readiness{appsv1.DeploymentStrategy{Type: appsv1.RecreateDeploymentStrategyType}, was.Probe}); err != nil {
-			return err
-		}
-		return m.unready(ctx)
-	},
-	restore: func(ctx context.Context, s *Subject, r *Record) error {
-		was, err := former[readiness](r)
-		if err != nil {
-			return err
-		}
-		m := s.member(r.Cluster)
-		if err := m.setReadiness(ctx, was); err != nil {
-			return err
-		}
-		// The rolling update waits for the pod that is never ready no longer
-		// than its grace; it serves nobody.
-		return m.rolledOut(ctx, system, istiodLabel)
+	steps: remembering[readiness]{
+		Was: func(ctx context.Context, _ *Subject, at *member) (readiness, []string, error) {
+			d, err := at.only(ctx, istiodLabel)
+			if err != nil {
+				return readiness{}, nil, err
+			}
+			probe := d.Spec.Template.Spec.Containers[0].ReadinessProbe
+			if probe == nil || probe.HTTPGet == nil {
+				return readiness{}, nil, fmt.Errorf("%s: istiod has no readiness probe by HTTP", at.Name)
+			}
+			return readiness{d.Spec.Strategy, probe}, []string{"deployment " + system + "/" + d.Name}, nil
+		},
+		Inject: func(ctx context.Context, _ *Subject, at *member, was readiness) error {
+			was.Probe.HTTPGet.Path = "/never-ready"
+			was.Strategy = appsv1.DeploymentStrategy{Type: appsv1.RecreateDeploymentStrategyType}
+			if err := at.setReadiness(ctx, was); err != nil {
+				return err
+			}
+			return at.unready(ctx)
+		},
+		Restore: func(ctx context.Context, _ *Subject, at *member, was readiness) error {
+			if err := at.setReadiness(ctx, was); err != nil {
+				return err
+			}
+			// The rolling update waits for the pod that is never ready no longer
+			// than its grace; it serves nobody.
+			return at.rolledOut(ctx, system, istiodLabel)
+		},
 	},
 }
 

@@ -1,7 +1,5 @@
 package fault
 
-import "context"
-
 // kill deletes a region's servers without notice. Their deployment recreates them.
 var kill = Fault{
 	Name:        "kill",
@@ -10,9 +8,5 @@ var kill = Fault{
 	OnWorkload:  true,
 	SelfHealing: true,
 	at:          drain.at,
-	plan:        drain.plan,
-	inject: func(ctx context.Context, s *Subject, r *Record) error {
-		return s.deleteServers(ctx, r, new(int64(0)))
-	},
-	restore: func(ctx context.Context, s *Subject, r *Record) error { return s.awaitServers(ctx, r) },
+	steps:       remembering[servers]{Was: serversOf, Inject: deleteServers(new(int64(0))), Restore: awaitServers},
 }

@@ -51,19 +51,16 @@ func (s *Subject) onNodes(ctx context.Context, m *member, argv ...string) error 
 	return errors.Join(errs...)
 }
 
-// nodesOf plans a fault on the nodes of its cluster that concerns the pods of another.
-func nodesOf(near bool) func(context.Context, *Subject, *Record) error {
-	return func(ctx context.Context, s *Subject, r *Record) error {
-		from, to := s.pair(near)
+// routesOf reads the routes from the nodes of a cluster to the pods of another.
+func routesOf(near bool) func(context.Context, *Subject, *member) ([]podRoute, []string, error) {
+	return func(ctx context.Context, s *Subject, at *member) ([]podRoute, []string, error) {
+		_, to := s.pair(near)
 		routes, err := to.podRoutes(ctx)
-		if err != nil {
-			return err
-		}
 		var objects []string
-		for _, node := range from.Cluster.Nodes {
+		for _, node := range at.Cluster.Nodes {
 			objects = append(objects, "node "+node)
 		}
-		return r.remember(routes, objects...)
+		return routes, objects, err
 	}
 }
 

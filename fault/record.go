@@ -8,7 +8,6 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	utiljson "k8s.io/apimachinery/pkg/util/json"
 )
 
 // Record is what one injection changes. It is kept in the mesh as a Secret, since
@@ -29,22 +28,6 @@ const recordLabel = "meshwright.dev/fault"
 
 // recordKey is the record's key in the data of its Secret.
 const recordKey = "record"
-
-// remember notes what the fault changes, and what Restore needs.
-func (r *Record) remember(former any, objects ...string) (err error) {
-	r.Objects = objects
-	r.Former, err = json.Marshal(former)
-	return err
-}
-
-// former reads what remember noted.
-func former[T any](r *Record) (T, error) {
-	var out T
-	if err := utiljson.Unmarshal(r.Former, &out); err != nil { // keeps whole numbers, as unstructured objects do
-		return out, fmt.Errorf("record of fault %s: %w", r.Fault, err)
-	}
-	return out, nil
-}
 
 func (r *Record) name() string { return "meshwright-fault-" + r.Fault }
 

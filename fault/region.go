@@ -25,38 +25,32 @@ func (s *Subject) inRegion() *member {
 // servers are the names of pods by cluster.
 type servers map[string][]string
 
-// rememberServers plans a fault of the pods behind the workload in a region.
-func rememberServers(ctx context.Context, s *Subject, r *Record) error {
-	region := s.inRegion().Region
-	found, objects := servers{}, []string{}
+// serversOf reads the pods behind the workload in a region.
+func serversOf(ctx context.Context, s *Subject, at *member) (servers, []string, error) {
+	found, names := servers{}, []string{}
 	for _, m := range s.members() {
-		if m.Region != region {
+		if m.Region != at.Region {
 			continue
 		}
 		pods, err := m.Servers(ctx, s.Workload)
 		if err != nil {
-			return m.failed(err, "pods of "+s.Workload.Service)
+			return nil, nil, m.failed(err, "pods of "+s.Workload.Service)
 		}
-		found[m.Name] = []string{}
 		for _, p := range pods {
 			found[m.Name] = append(found[m.Name], p.Name)
-			objects = append(objects, p.Name)
+			names = append(names, p.Name)
 		}
 	}
-	if len(objects) == 0 {
-		return fmt.Errorf("nothing of %s runs in region %s", s.Workload.Service, region)
+	if len(names) == 0 {
+		return nil, nil, fmt.Errorf("nothing of %s runs in region %s", s.Workload.Service, at.Region)
 	}
-	return r.remember(found, objects...)
+	return found, names, nil
 }
 
-func (s *Subject) eachServer(r *Record, f func(*member, mesh.Pod) error) error {
-	all, err := former[servers](r)
-	if err != nil {
-		return err
-	}
+func (s *Subject) eachServer(all servers, f func(*member, mesh.Pod) error) error {
 	for _, m := range s.members() {
 		for _, name := range all[m.Name] {
-			if err := f(m, mesh.Pod{Namespace: r.Namespace, Name: name}); err != nil {
+			if err := f(m, mesh.Pod{Namespace: s.Workload.Namespace, Name: name}); err != nil {
 				return err
 			}
 		}
@@ -65,31 +59,30 @@ func (s *Subject) eachServer(r *Record, f func(*member, mesh.Pod) error) error {
 }
 
 // deleteServers deletes the pods; grace is in seconds, nil for the pods' own.
-func (s *Subject) deleteServers(ctx context.Context, r *Record, grace *int64) error {
-	return s.eachServer(r, func(m *member, pod mesh.Pod) error {
-		return m.failed(m.DeletePod(ctx, pod, grace), "pod "+pod.Name)
-	})
+func deleteServers(grace *int64) step[servers] {
+	return func(ctx context.Context, s *Subject, _ *member, all servers) error {
+		return s.eachServer(all, func(m *member, pod mesh.Pod) error {
+			return m.failed(m.DeletePod(ctx, pod, grace), "pod "+pod.Name)
+		})
+	}
 }
 
 // awaitServers waits until as many new pods are ready as there were before.
-func (s *Subject) awaitServers(ctx context.Context, r *Record) error {
-	old, err := former[servers](r)
-	if err != nil {
-		return err
-	}
-	err = wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, mesh.RemoveWithin, true, func(ctx context.Context) (bool, error) {
+func awaitServers(ctx context.Context, s *Subject, _ *member, old servers) error {
+	err := wait.PollUntilContextTimeout(ctx, 100*time.Millisecond, mesh.RemoveWithin, true, func(ctx context.Context) (bool, error) {
 		missing := 0
-		for _, m := range s.members() {
-			if len(old[m.Name]) == 0 {
-				continue
+		for cluster, names := range old {
+			m := s.member(cluster)
+			if m == nil {
+				return false, fmt.Errorf("cluster %s is not among the clusters", cluster)
 			}
 			pods, err := m.Servers(ctx, s.Workload)
 			if err != nil {
 				return false, nil //nolint:nilerr // the deadline decides
 			}
-			missing += len(old[m.Name])
+			missing += len(names)
 			for _, p := range pods {
-				if !slices.Contains(old[m.Name], p.Name) && mesh.Ready(&p) {
+				if !slices.Contains(names, p.Name) && mesh.Ready(&p) {
 					missing--
 				}
 			}

@@ -23,53 +23,45 @@ var remoteSecretLoopback = Fault{
 	Title: "a remote secret points at 127.0.0.1",
 	Needs: []Need{TwoPrimaries},
 	at:    (*Subject).witness,
-	plan: func(ctx context.Context, s *Subject, r *Record) error {
-		w := s.witness()
-		secret, err := w.Kubernetes.CoreV1().Secrets(system).Get(ctx, "istio-remote-secret-"+s.victim().Name, metav1.GetOptions{})
-		if err != nil {
-			return w.failed(err, "remote secret")
-		}
-		return r.remember(corev1.Secret{
-			ObjectMeta: metav1.ObjectMeta{Name: secret.Name, Namespace: system, Labels: secret.Labels, Annotations: secret.Annotations},
-			Type:       secret.Type, Data: secret.Data,
-		}, "secret "+system+"/"+secret.Name)
-	},
-	inject: func(ctx context.Context, s *Subject, r *Record) error {
-		secret, err := former[*corev1.Secret](r)
-		if err != nil {
-			return err
-		}
-		for cluster, text := range secret.Data {
-			kubeconfig, err := clientcmd.Load(text)
+	steps: remembering[*corev1.Secret]{
+		Was: func(ctx context.Context, s *Subject, at *member) (*corev1.Secret, []string, error) {
+			secret, err := at.Kubernetes.CoreV1().Secrets(system).Get(ctx, "istio-remote-secret-"+s.victim().Name, metav1.GetOptions{})
 			if err != nil {
-				return fmt.Errorf("%s: secret %s: %w", r.Cluster, secret.Name, err)
+				return nil, nil, at.failed(err, "remote secret")
 			}
-			for _, c := range kubeconfig.Clusters {
-				c.Server = "https://127.0.0.1:6443"
+			return &corev1.Secret{
+				ObjectMeta: metav1.ObjectMeta{Name: secret.Name, Namespace: system, Labels: secret.Labels, Annotations: secret.Annotations},
+				Type:       secret.Type, Data: secret.Data,
+			}, []string{"secret " + system + "/" + secret.Name}, nil
+		},
+		Inject: func(ctx context.Context, _ *Subject, at *member, secret *corev1.Secret) error {
+			for cluster, text := range secret.Data {
+				kubeconfig, err := clientcmd.Load(text)
+				if err != nil {
+					return at.failed(err, "secret "+secret.Name)
+				}
+				for _, c := range kubeconfig.Clusters {
+					c.Server = "https://127.0.0.1:6443"
+				}
+				if secret.Data[cluster], err = clientcmd.Write(*kubeconfig); err != nil {
+					return err
+				}
 			}
-			if secret.Data[cluster], err = clientcmd.Write(*kubeconfig); err != nil {
+			return at.recreateRemoteSecret(ctx, secret)
+		},
+		Restore: func(ctx context.Context, _ *Subject, at *member, secret *corev1.Secret) error {
+			if err := at.recreateRemoteSecret(ctx, secret); err != nil {
 				return err
 			}
-		}
-		return s.member(r.Cluster).recreateRemoteSecret(ctx, secret)
-	},
-	restore: func(ctx context.Context, s *Subject, r *Record) error {
-		secret, err := former[*corev1.Secret](r)
-		if err != nil {
-			return err
-		}
-		w := s.member(r.Cluster)
-		if err := w.recreateRemoteSecret(ctx, secret); err != nil {
-			return err
-		}
-		// Sometimes istiod does not recover from a remote that it never reached
-		// (istio/istio#58047); the remedy is to restart it.
-		soon, cancel := context.WithTimeout(ctx, reconnectWithin)
-		defer cancel()
-		if err := w.knows(soon, secret, "synced"); err == nil || ctx.Err() != nil {
-			return ctx.Err()
-		}
-		return w.renew(ctx, system, istiodLabel)
+			// Sometimes istiod does not recover from a remote that it never reached
+			// (istio/istio#58047); the remedy is to restart it.
+			soon, cancel := context.WithTimeout(ctx, reconnectWithin)
+			defer cancel()
+			if err := at.knows(soon, secret, "synced"); err == nil || ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return at.renew(ctx, system, istiodLabel)
+		},
 	},
 }
 

@@ -18,18 +18,16 @@ var wrongNetworkLabel = Fault{
 	Title: "a workload's pods are labelled with another cluster's network",
 	Needs: []Need{TwoPrimaries, TwoNetworks},
 	at:    (*Subject).victim,
-	plan: func(ctx context.Context, s *Subject, r *Record) error {
-		return r.remember(s.victim().Network, "pods of service "+s.Workload.Namespace+"/"+s.Workload.Service)
-	},
-	inject: func(ctx context.Context, s *Subject, _ *Record) error {
-		return s.victim().labelServers(ctx, s, s.witness().Network)
-	},
-	restore: func(ctx context.Context, s *Subject, r *Record) error {
-		network, err := former[string](r)
-		if err != nil {
-			return err
-		}
-		return s.member(r.Cluster).labelServers(ctx, s, network)
+	steps: remembering[string]{
+		Was: func(_ context.Context, s *Subject, at *member) (string, []string, error) {
+			return at.Network, []string{"pods of service " + s.Workload.Namespace + "/" + s.Workload.Service}, nil
+		},
+		Inject: func(ctx context.Context, s *Subject, at *member, _ string) error {
+			return at.labelServers(ctx, s, s.witness().Network)
+		},
+		Restore: func(ctx context.Context, s *Subject, at *member, network string) error {
+			return at.labelServers(ctx, s, network)
+		},
 	},
 }
 
