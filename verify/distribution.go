@@ -1,10 +1,6 @@
 package verify
 
 import (
-	"github.com/meshwright/meshwright/mesh"
-	"github.com/meshwright/meshwright/mesh/topology"
-	"github.com/meshwright/meshwright/report"
-
 	"context"
 	"fmt"
 	"maps"
@@ -15,6 +11,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/meshwright/meshwright/load"
+	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
+	"github.com/meshwright/meshwright/report"
 )
 
 var distribution = Check{

@@ -1,8 +1,6 @@
 package verify
 
 import (
-	"github.com/meshwright/meshwright/mesh/topology"
-
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -32,6 +30,7 @@ import (
 	"github.com/meshwright/meshwright/load"
 	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 // fakeMesh is two clusters on two networks in good health, each with istiod,

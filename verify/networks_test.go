@@ -1,17 +1,15 @@
 package verify
 
 import (
-	"github.com/meshwright/meshwright/mesh/topology"
-
 	"os"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/google/go-cmp/cmp"
-
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 // TestNetworks breaks what only check "networks" looks at.

@@ -1,12 +1,12 @@
 package verify
 
 import (
-	"github.com/meshwright/meshwright/mesh"
-	"github.com/meshwright/meshwright/mesh/topology"
-
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 func TestPower(t *testing.T) {

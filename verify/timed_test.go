@@ -1,9 +1,6 @@
 package verify
 
 import (
-	"github.com/meshwright/meshwright/mesh/topology"
-	"github.com/meshwright/meshwright/report"
-
 	"context"
 	"errors"
 	"fmt"
@@ -19,6 +16,8 @@ import (
 
 	"github.com/meshwright/meshwright/load"
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
+	"github.com/meshwright/meshwright/report"
 )
 
 // fakeGenerator makes up records.

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"github.com/meshwright/meshwright/mesh/topology"
-	"github.com/meshwright/meshwright/report"
-
 	"bytes"
 	"context"
 	"errors"
@@ -17,6 +14,7 @@ import (
 	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/drill"
 	"github.com/meshwright/meshwright/internal/ui"
+	"github.com/meshwright/meshwright/mesh/topology"
 	"github.com/meshwright/meshwright/report"
 	"github.com/meshwright/meshwright/verify"
 )
@@ -150,11 +148,11 @@ func (a *App) drain(ctx context.Context, f *labFlags, d drain, output string) er
 			step.Done("")
 		}
 	}
-	err = withRemedy(err, lab.Flags())
+	err = withRemedy(err, labFlagsOf(lab))
 	if report == nil {
 		return err
 	}
-	return errors.Join(err, a.showDrill(report, d.svg, output, lab.Flags()))
+	return errors.Join(err, a.showDrill(report, d.svg, output, labFlagsOf(lab)))
 }
 
 // showDrill shows what was measured, also when a drill ended early.

@@ -69,7 +69,7 @@ func (a *App) verify(ctx context.Context, f *labFlags, only []string, full bool,
 	if report == nil {
 		return err
 	}
-	if err := errors.Join(err, a.render(report, output, remedies(lab.Flags()))); err != nil {
+	if err := errors.Join(err, a.render(report, output, remedies(labFlagsOf(lab)))); err != nil {
 		return err
 	}
 	return verifyExit(report)

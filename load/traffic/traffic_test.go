@@ -1,8 +1,6 @@
 package traffic
 
 import (
-	"github.com/meshwright/meshwright/mesh/topology"
-
 	"bytes"
 	"errors"
 	"net/http"
@@ -18,6 +16,7 @@ import (
 
 	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 func options() Options {

@@ -12,10 +12,9 @@ import (
 	"strings"
 	"time"
 
+	kindcluster "sigs.k8s.io/kind/pkg/cluster"
 	kinderrors "sigs.k8s.io/kind/pkg/errors"
 	"sigs.k8s.io/kind/pkg/exec"
-
-	kindcluster "sigs.k8s.io/kind/pkg/cluster"
 	kindlog "sigs.k8s.io/kind/pkg/log"
 
 	"github.com/meshwright/meshwright/internal/process"
