@@ -1,6 +1,8 @@
 package automation
 
 import (
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"context"
 	"encoding/json"
 	"fmt"
@@ -16,7 +18,6 @@ import (
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/mesh"
 	evidence "github.com/meshwright/meshwright/mesh/collect"
-	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 // CollectOptions say where a lab's evidence goes.

@@ -1,11 +1,12 @@
 package automation
 
 import (
+	"github.com/meshwright/meshwright/mesh/topology"
+
 	"context"
 	"fmt"
 
 	"github.com/meshwright/meshwright/mesh"
-	"github.com/meshwright/meshwright/mesh/topology"
 	"github.com/meshwright/meshwright/stacks/plan"
 	"github.com/meshwright/meshwright/verify"
 )
