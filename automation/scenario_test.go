@@ -1,8 +1,6 @@
 package automation
 
 import (
-	"github.com/meshwright/meshwright/mesh/topology"
-
 	"context"
 	"errors"
 	"io/fs"
@@ -19,6 +17,7 @@ import (
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/testkit/tree"
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
 	"github.com/meshwright/meshwright/stacks"
 )
 
