@@ -15,7 +15,7 @@ import (
 	"github.com/meshwright/meshwright/automation/internal/engine"
 	"github.com/meshwright/meshwright/automation/internal/lock"
 	"github.com/meshwright/meshwright/automation/internal/recovery"
-	"github.com/meshwright/meshwright/automation/internal/remedy"
+	"github.com/meshwright/meshwright/report"
 )
 
 var opDestroy = operation{name: "destroy", needsLab: true, removes: true, recovers: sweepPending}
@@ -55,7 +55,7 @@ func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResul
 	}
 	if !o.force {
 		if _, err := l.record(); err != nil { // it would name the state's backend
-			return nil, remedy.With(err, Remedy{Text: "to remove the lab without its state", Operation: opDestroy.name, Force: true})
+			return nil, report.WithRemedies(err, report.Remedy{Text: "to remove the lab without its state", Operation: report.OperationForce})
 		}
 		if err := backend.RefuseHeld(ctx, l.state(), l.mark()); err != nil && ctx.Err() == nil { // an interruption is reported below
 			return nil, err

@@ -24,5 +24,5 @@
 // Cancelling ctx stops an operation within five seconds and leaves a state
 // that the next Up or Destroy picks up.
 //
-// The text of an error says what is wrong. What helps is data: Remedies.
+// The text of an error says what is wrong. What helps is data: report.Remedies.
 package automation

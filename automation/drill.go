@@ -35,7 +35,7 @@ type DrillRule struct {
 }
 
 // Drill runs a drill on the lab, on a workload of its own, and reports what was
-// measured, also when it ended early, with an error. A *report.RemedyError says what
+// measured, also when it ended early, with an error. report.Remedies says what
 // to do about the error.
 func (l *Lab) Drill(ctx context.Context, d drill.Drill, o DrillOptions) (*drill.Report, error) {
 	outputs, err := l.Outputs(ctx)
@@ -71,9 +71,9 @@ func withDrillRemedy(err error) error {
 	var need *fault.NeedError
 	switch {
 	case errors.As(err, &stopped) && len(stopped.Left) > 0:
-		return &report.RemedyError{Err: err, Remedy: verify.RemedyOf(verify.ReasonNotRemoved)}
+		return report.WithRemedies(err, verify.RemedyOf(verify.ReasonNotRemoved))
 	case errors.As(err, &need):
-		return &report.RemedyError{Err: err, Remedy: verify.Capability(strings.ToLower(need.Need)).Missing().Remedy}
+		return report.WithRemedies(err, verify.Capability(strings.ToLower(need.Need)).Missing().Remedy)
 	}
 	return err
 }

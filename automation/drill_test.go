@@ -21,10 +21,9 @@ func TestDrillRemedies(t *testing.T) {
 	} {
 		for _, err := range errs {
 			var got report.Operation
-			known := &report.RemedyError{}
 			wrapped := withDrillRemedy(err)
-			if errors.As(wrapped, &known) {
-				got = known.Remedy.Operation
+			if known := report.Remedies(wrapped); len(known) > 0 {
+				got = known[0].Operation
 			}
 			if got != want || !errors.Is(wrapped, err) {
 				t.Errorf("%v: operation %q, want %q", wrapped, got, want)

@@ -9,8 +9,8 @@ import (
 	"github.com/meshwright/meshwright/automation/internal/backend"
 	"github.com/meshwright/meshwright/automation/internal/lock"
 	"github.com/meshwright/meshwright/automation/internal/passphrase"
-	"github.com/meshwright/meshwright/automation/internal/remedy"
 	"github.com/meshwright/meshwright/automation/internal/workspace"
+	"github.com/meshwright/meshwright/report"
 )
 
 // Errors and what is in them. Their fields are documented where they are declared.
@@ -25,18 +25,10 @@ type (
 	HeldError = backend.HeldError
 	// UnknownStackError says that Stack has no settings in Dir, where Known have some.
 	UnknownStackError = workspace.UnknownStackError
-	// Remedy is one thing that helps against an error: Text says what it is good for,
-	// Operation which operation to run, with Force or not, on the lab that the error is
-	// about, or Option which field of Options to set to Value.
-	Remedy = remedy.Remedy
 )
 
 // ErrPassphraseLost says that state exists which nothing can decrypt any more.
 var ErrPassphraseLost = passphrase.ErrLost
-
-// Remedies are what helps against an error of this package, the most useful first; none
-// where nothing is known. An error's text does not repeat them.
-func Remedies(err error) []Remedy { return remedy.Of(err) }
 
 // OperationError says why an operation did not end well, resource by resource.
 type OperationError struct {
@@ -90,8 +82,8 @@ func (e *ChangesError) Error() string {
 }
 
 // Remedies are a look at all changes.
-func (e *ChangesError) Remedies() []Remedy {
-	return []Remedy{{Text: "to see all", Operation: opPreview.name}}
+func (e *ChangesError) Remedies() []report.Remedy {
+	return []report.Remedy{{Text: "to see all", Operation: report.OperationPreview}}
 }
 
 // ConfigError says that the program refused its settings. Nothing was created.
@@ -126,10 +118,10 @@ func (e *InterruptedError) Error() string {
 }
 
 // Remedies are to go on and to remove what exists.
-func (e *InterruptedError) Remedies() []Remedy {
-	remedies := []Remedy{{Text: "to go on", Operation: e.Operation}}
+func (e *InterruptedError) Remedies() []report.Remedy {
+	remedies := []report.Remedy{{Text: "to go on", Operation: report.Operation(e.Operation)}}
 	if e.Resources > 0 && !e.Removes {
-		remedies = append(remedies, Remedy{Text: "to remove them", Operation: opDestroy.name})
+		remedies = append(remedies, report.Remedy{Text: "to remove them", Operation: report.OperationDestroy})
 	}
 	return remedies
 }
@@ -144,6 +136,6 @@ func (l *Lab) notUp() error { return &NotUpError{Lab: l.o.Name} }
 func (e *NotUpError) Error() string { return fmt.Sprintf("lab %s is not up", e.Lab) }
 
 // Remedies are to bring the lab up.
-func (e *NotUpError) Remedies() []Remedy {
-	return []Remedy{{Text: "bring it up", Operation: opUp.name}}
+func (e *NotUpError) Remedies() []report.Remedy {
+	return []report.Remedy{{Text: "bring it up", Operation: report.OperationUp}}
 }

@@ -14,13 +14,13 @@ import (
 	"github.com/meshwright/meshwright/automation/internal/engine"
 	"github.com/meshwright/meshwright/automation/internal/passphrase"
 	"github.com/meshwright/meshwright/automation/internal/recovery"
-	"github.com/meshwright/meshwright/automation/internal/remedy"
 	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/artifacts/imagelock"
 	"github.com/meshwright/meshwright/internal/provider"
 	"github.com/meshwright/meshwright/internal/provider/kind"
 	"github.com/meshwright/meshwright/internal/provider/plugins"
+	"github.com/meshwright/meshwright/report"
 	"github.com/meshwright/meshwright/stacks"
 )
 
@@ -108,8 +108,8 @@ func (l *Lab) rememberBackend() error {
 	asked := l.o.Backend
 	l.o.Backend = r.Backend
 	if asked != "" && asked != l.backendURL() {
-		return remedy.With(fmt.Errorf("lab %s keeps its state in %s", l.o.Name, l.state().Backend),
-			Remedy{Text: "to use that, leave out", Option: "Backend"}, Remedy{Text: "or remove the lab first", Operation: opDestroy.name})
+		return report.WithRemedies(fmt.Errorf("lab %s keeps its state in %s", l.o.Name, l.state().Backend),
+			report.Remedy{Text: "to use that, leave out", Option: "Backend"}, report.Remedy{Text: "or remove the lab first", Operation: report.OperationDestroy})
 	}
 	return nil
 }

@@ -32,6 +32,7 @@ import (
 	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/internal/testkit/clitest"
 	"github.com/meshwright/meshwright/internal/testkit/tree"
+	"github.com/meshwright/meshwright/report"
 )
 
 var machineKit = paths.Kit()
@@ -130,7 +131,7 @@ func TestLifeOfALab(t *testing.T) {
 	var refused *ChangesError
 	if _, err := lab.Up(ctx, ExpectNoChanges()); !errors.As(err, &refused) || len(refused.Changes) != 1 || refused.Changes[0].Op != "update" {
 		t.Errorf("up that expects no changes where there is one: %v", err)
-	} else if got := Remedies(err); len(got) != 1 || got[0].Operation != "preview" {
+	} else if got := report.Remedies(err); len(got) != 1 || got[0].Operation != "preview" {
 		t.Errorf("remedies: %+v", got)
 	}
 	lab.program = things("ok")
@@ -360,7 +361,7 @@ func TestTheBackendIsRemembered(t *testing.T) {
 		t.Helper()
 		o := lab.o
 		o.Backend = other
-		if _, err := New(t.Context(), o); err == nil || !strings.HasSuffix(err.Error(), keeps) || len(Remedies(err)) != 2 {
+		if _, err := New(t.Context(), o); err == nil || !strings.HasSuffix(err.Error(), keeps) || len(report.Remedies(err)) != 2 {
 			t.Errorf("%s instead of %s: %v", other, keeps, err)
 		}
 		o.Backend = lab.backendURL()
@@ -378,7 +379,7 @@ func TestTheBackendIsRemembered(t *testing.T) {
 	if err := os.WriteFile(lab.recordFile(), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := testLab(t, "dev", state, w, "ok").Destroy(t.Context()); len(Remedies(err)) != 1 || !Remedies(err)[0].Force || !isDir(lab.Dir()) {
+	if _, err := testLab(t, "dev", state, w, "ok").Destroy(t.Context()); len(report.Remedies(err)) != 1 || report.Remedies(err)[0].Operation != report.OperationForce || !isDir(lab.Dir()) {
 		t.Errorf("destroy with an unreadable record: %v", err)
 	}
 	if err := os.WriteFile(lab.recordFile(), record, 0o600); err != nil {

@@ -7,9 +7,9 @@ import (
 	"os"
 	"path/filepath"
 
-	"github.com/meshwright/meshwright/automation/internal/remedy"
 	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/internal/paths"
+	"github.com/meshwright/meshwright/report"
 )
 
 // InProcess as Options.Executable starts no child.
@@ -88,7 +88,7 @@ func (o Options) withDefaults(ctx context.Context) (Options, error) {
 		o.Name = o.Stack
 	}
 	if !workspace.ValidName(o.Name) {
-		return o, remedy.With(fmt.Errorf("lab name %q: use %s", o.Name, workspace.NameRule), Remedy{Text: "choose another", Option: "Name"})
+		return o, report.WithRemedies(fmt.Errorf("lab name %q: use %s", o.Name, workspace.NameRule), report.Remedy{Text: "choose another", Option: "Name"})
 	}
 	for _, source := range []string{o.Artifacts, o.DefaultArtifacts} {
 		switch source {

@@ -12,9 +12,9 @@ import (
 
 	"github.com/meshwright/meshwright/automation/internal/engine"
 	"github.com/meshwright/meshwright/automation/internal/passphrase"
-	"github.com/meshwright/meshwright/automation/internal/remedy"
 	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/mesh/topology"
+	"github.com/meshwright/meshwright/report"
 	"github.com/meshwright/meshwright/stacks"
 )
 
@@ -118,17 +118,17 @@ func (l *Lab) decodeOutputs(values auto.OutputMap) (*Outputs, error) {
 	for k, v := range values {
 		raw[k] = v.Value
 	}
-	again := Remedy{Text: "to write them again", Operation: opUp.name}
+	again := report.Remedy{Text: "to write them again", Operation: report.OperationUp}
 	o, err := stacks.DecodeOutputs(raw)
 	if err != nil {
-		return nil, remedy.With(fmt.Errorf("lab %s: %w", l.o.Name, err), again)
+		return nil, report.WithRemedies(fmt.Errorf("lab %s: %w", l.o.Name, err), again)
 	}
 	out := &Outputs{Lab: o.Lab, MeshID: o.MeshID, Sample: o.Sample, Traffic: o.Traffic}
 	for _, c := range o.Clusters {
 		out.Clusters = append(out.Clusters, Cluster{c})
 	}
 	if len(out.Clusters) == 0 {
-		return nil, remedy.With(fmt.Errorf("lab %s: the stack's outputs name no cluster", l.o.Name), again)
+		return nil, report.WithRemedies(fmt.Errorf("lab %s: the stack's outputs name no cluster", l.o.Name), again)
 	}
 	return out, nil
 }

@@ -12,10 +12,10 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/automation/internal/engine"
-	"github.com/meshwright/meshwright/automation/internal/remedy"
 	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/internal/provider"
+	"github.com/meshwright/meshwright/report"
 )
 
 // Where the resource providers come from. Meshwright's own, for kind, is always
@@ -26,9 +26,9 @@ const (
 )
 
 var (
-	useEmbedded  = Remedy{Text: "or use the embedded ones", Option: "Providers", Value: ProvidersEmbedded}
-	errKitCharts = remedy.With(errors.New("the official providers do not find the kit's charts"),
-		Remedy{Text: "use registries with them", Option: "Artifacts", Value: ArtifactsRegistry}, useEmbedded)
+	useEmbedded  = report.Remedy{Text: "or use the embedded ones", Option: "Providers", Value: ProvidersEmbedded}
+	errKitCharts = report.WithRemedies(errors.New("the official providers do not find the kit's charts"),
+		report.Remedy{Text: "use registries with them", Option: "Artifacts", Value: ArtifactsRegistry}, useEmbedded)
 )
 
 // officialVersions are the plugins with official releases, at the versions that
@@ -82,7 +82,7 @@ func (l *Lab) readyProviders(ctx context.Context, eng *engine.Engine, c provider
 	switch {
 	case err == nil:
 	case c.asked || ctx.Err() != nil:
-		return nil, c, remedy.With(err, useEmbedded)
+		return nil, c, report.WithRemedies(err, useEmbedded)
 	default:
 		c.source, c.why = ProvidersEmbedded, fmt.Sprintf("the official ones cannot be had: %v", err)
 		l.o.Events(Event{Time: time.Now(), Kind: EventLog, Severity: "info", Message: "the providers that this program carries serve, since " + c.why})

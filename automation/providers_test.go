@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/meshwright/meshwright/report"
 )
 
 func TestChooseProviders(t *testing.T) {
@@ -85,7 +87,7 @@ func TestOfficialProviders(t *testing.T) {
 	lost := *lab
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1") // nothing is downloaded by a test
-	if _, err := lost.Up(t.Context()); !slices.Contains(Remedies(err), useEmbedded) {
+	if _, err := lost.Up(t.Context()); !slices.Contains(report.Remedies(err), useEmbedded) {
 		t.Errorf("up without the plugins: %v", err)
 	}
 	// With the flag it is changed, and stays so.

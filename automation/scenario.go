@@ -15,10 +15,10 @@ import (
 
 	"github.com/meshwright/meshwright/automation/internal/lock"
 	"github.com/meshwright/meshwright/automation/internal/recovery"
-	"github.com/meshwright/meshwright/automation/internal/remedy"
 	"github.com/meshwright/meshwright/components/sample"
 	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/mesh/topology"
+	"github.com/meshwright/meshwright/report"
 	"github.com/meshwright/meshwright/stacks"
 )
 
@@ -163,8 +163,8 @@ func (s *Scenarios) takeDown(ctx context.Context, name string) error {
 		return destroyErr
 	}
 	if _, err := l.deleteNamespaces(ctx, s.outputs, map[string]string{scenarioLab: l.o.Name, scenarioLabel: name}); err != nil {
-		return remedy.With(fmt.Errorf("scenario %s of lab %s: %w", name, l.o.Name, errors.Join(destroyErr, err)),
-			Remedy{Text: "to try again", Operation: opCleanup})
+		return report.WithRemedies(fmt.Errorf("scenario %s of lab %s: %w", name, l.o.Name, errors.Join(destroyErr, err)),
+			report.Remedy{Text: "to try again", Operation: report.OperationCleanup})
 	}
 	if destroyErr != nil {
 		l.o.Log.Warn("a scenario's namespaces were deleted, since its stack would not go", "lab", l.o.Name, "scenario", name, "err", destroyErr)

@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -53,9 +52,9 @@ func TestRemedyNamesTheOperation(t *testing.T) {
 	if got := f.run(t, o).Check(CheckConnectivity).Remedy; got.Operation != report.OperationUp {
 		t.Errorf("remedy: %+v", got)
 	}
-	var remedy *report.RemedyError
 	o.Targets = nil
-	if err := validate(o); !errors.As(err, &remedy) || remedy.Remedy.Operation != report.OperationUp || strings.Contains(err.Error(), "meshwright ") {
+	err := validate(o)
+	if got := report.Remedies(err); len(got) != 1 || got[0].Operation != report.OperationUp || strings.Contains(err.Error(), "meshwright ") {
 		t.Errorf("error %v", err)
 	}
 	if got := RemedyOf(ReasonNotRemoved); got.Operation != report.OperationCleanup {
@@ -68,10 +67,10 @@ func operation(r report.Remedy) string { return string(r.Operation) }
 
 func TestRemedyInWords(t *testing.T) {
 	for want, r := range map[string]report.Remedy{
-		"":                                       {},
-		"restart the pod":                        {Text: "restart the pod"},
-		"no address; run `kubectl get svc`":      {Text: "no address", Command: "kubectl get svc"},
-		"look at the rule; compare; run `do up`": {Text: "compare", Object: "the rule", Operation: report.OperationUp},
+		"":                                  {},
+		"restart the pod":                   {Text: "restart the pod"},
+		"no address; run `kubectl get svc`": {Text: "no address", Command: "kubectl get svc"},
+		"look at the rule; compare: do up":  {Text: "compare", Object: "the rule", Operation: report.OperationUp},
 	} {
 		if got := r.With(map[report.Operation]string{report.OperationUp: "do up"}[r.Operation]); got != want {
 			t.Errorf("got %q, want %q", got, want)

@@ -91,10 +91,8 @@ const (
 // *UnknownCheckError.
 func validate(o Options) error {
 	if len(o.Targets) == 0 {
-		return &report.RemedyError{
-			Err:    errors.New("nothing to verify: no clusters"),
-			Remedy: report.Remedy{Operation: report.OperationUp, Text: "bring a lab up"},
-		}
+		return report.WithRemedies(errors.New("nothing to verify: no clusters"),
+			report.Remedy{Operation: report.OperationUp, Text: "bring a lab up"})
 	}
 	names := map[string]bool{}
 	for _, t := range o.Targets {

@@ -45,10 +45,7 @@ func stopped(ctx context.Context, what string, findings []Finding) error {
 	cause := context.Cause(ctx)
 	for _, f := range findings {
 		if f.Reason == ReasonNotRemoved {
-			return &report.RemedyError{
-				Err:    fmt.Errorf("%s stopped: %w\nleft in the mesh: %s", what, cause, f),
-				Remedy: notRemoved.Remedy,
-			}
+			return report.WithRemedies(fmt.Errorf("%s stopped: %w\nleft in the mesh: %s", what, cause, f), notRemoved.Remedy)
 		}
 	}
 	return fmt.Errorf("%s stopped: %w\nnothing of it is left in the mesh", what, cause)

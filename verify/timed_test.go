@@ -328,9 +328,8 @@ func TestStopped(t *testing.T) {
 			if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), " --") {
 				t.Errorf("error %v", err)
 			}
-			var remedy *report.RemedyError
-			if errors.As(err, &remedy) != (residue != nil) || residue != nil && remedy.Remedy.Operation != report.OperationCleanup {
-				t.Errorf("remedy of %v: %+v", err, remedy)
+			if got := report.Remedies(err); len(got) > 0 != (residue != nil) || residue != nil && got[0].Operation != report.OperationCleanup {
+				t.Errorf("remedies of %v: %+v", err, got)
 			}
 			if result == nil || result.Verdict != "partial" || len(d.removed) != 1 {
 				t.Fatalf("report %+v, removed %v", result, d.removed)

@@ -19,10 +19,10 @@ import (
 
 	"github.com/meshwright/meshwright/automation/changes"
 	"github.com/meshwright/meshwright/automation/internal/engine"
-	"github.com/meshwright/meshwright/automation/internal/remedy"
 	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/internal/revision"
+	"github.com/meshwright/meshwright/report"
 )
 
 // Options choose what to compare. The zero value compares the working tree
@@ -142,8 +142,8 @@ func (o Options) withDefaults() (Options, error) {
 			return o, fmt.Errorf("find the project: %w", err)
 		}
 		if o.ProjectDir = workspace.FindProject(wd); o.ProjectDir == "" {
-			return o, remedy.With(errors.New("no Meshwright project here: run this inside the repository of one"),
-				remedy.Remedy{Text: "or name its directory", Option: "ProjectDir"})
+			return o, report.WithRemedies(errors.New("no Meshwright project here: run this inside the repository of one"),
+				report.Remedy{Text: "or name its directory", Option: "ProjectDir"})
 		}
 	}
 	dir, err := filepath.Abs(o.ProjectDir)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -134,7 +135,7 @@ func (d *diagnosis) system(m *setup.Examination) {
 		d.failure(docker, m.DockerErr)
 		return
 	}
-	docker.Found = fmt.Sprintf("%s at %s", m.Docker.Docker.Engine, or(m.Docker.Client.Host(), "the docker command's own choice"))
+	docker.Found = fmt.Sprintf("%s at %s", m.Docker.Docker.Engine, cmp.Or(m.Docker.Client.Host(), "the docker command's own choice"))
 	switch {
 	case m.Docker.Ours:
 		docker.Why = "`meshwright setup` started it"
@@ -224,7 +225,7 @@ func (d *diagnosis) room(m *setup.Examination) {
 }
 
 func (d *diagnosis) state() {
-	f := finding{ID: "state", Title: "labs are kept in", Found: paths.Labs(), Why: "labs: " + or(strings.Join(d.Labs, ", "), "none")}
+	f := finding{ID: "state", Title: "labs are kept in", Found: paths.Labs(), Why: "labs: " + cmp.Or(strings.Join(d.Labs, ", "), "none")}
 	if err := setup.StateWritable(paths.Labs()); err != nil {
 		f.Status, f.Remedy = findingFail, fmt.Sprintf("%v: give this user the directory, or set XDG_STATE_HOME to another", err)
 	}
@@ -259,7 +260,7 @@ func (d *diagnosis) addresses(ctx context.Context, lab *automation.Lab) {
 func (d *diagnosis) table(w io.Writer) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, f := range d.Findings {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", f.Status, f.Title, or(f.Found, "-"), f.Why)
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\n", f.Status, f.Title, cmp.Or(f.Found, "-"), f.Why)
 	}
 	if err := t.Flush(); err != nil {
 		return err

@@ -148,7 +148,6 @@ func (a *App) drain(ctx context.Context, f *labFlags, d drain, output string) er
 			step.Done("")
 		}
 	}
-	err = withRemedy(err, labFlagsOf(lab))
 	if report == nil {
 		return err
 	}

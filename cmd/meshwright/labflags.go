@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,7 +68,7 @@ func (a *App) lab(ctx context.Context, f *labFlags, events func(automation.Event
 		}
 		config[k] = v
 	}
-	a.sameLab = func() string { return flagsOf(f.stack, or(f.name, f.stack), projectDir(f.project), "") }
+	a.sameLab = func() string { return flagsOf(f.stack, cmp.Or(f.name, f.stack), projectDir(f.project), "") }
 	lab, err := automation.New(ctx, automation.Options{
 		Stack: f.stack, Name: f.name, ProjectDir: f.project,
 		Config: config, Artifacts: f.artifacts, Providers: f.providers, Backend: f.backend,

@@ -1,37 +1,58 @@
 package main
 
 import (
-	"errors"
-	"fmt"
+	"strings"
 
 	"github.com/meshwright/meshwright/report"
 )
 
 // operations are the commands of the operations that remedies name.
 var operations = map[report.Operation]string{
-	report.OperationUp:      "meshwright up",
-	report.OperationRefresh: "meshwright up --refresh",
-	report.OperationStatus:  "meshwright status",
-	report.OperationCollect: "meshwright collect",
-	report.OperationCleanup: "meshwright verify --cleanup",
+	report.OperationUp:       "meshwright up",
+	report.OperationRefresh:  "meshwright up --refresh",
+	report.OperationPreview:  "meshwright preview",
+	report.OperationPrepare:  "meshwright env --init",
+	report.OperationDestroy:  "meshwright destroy",
+	report.OperationForce:    "meshwright destroy --force",
+	report.OperationStatus:   "meshwright status",
+	report.OperationCollect:  "meshwright collect",
+	report.OperationCleanup:  "meshwright verify --cleanup",
+	report.OperationBuildKit: "meshwright airgap build",
 }
 
-// remedies returns the function that shows a remedy for the lab that flags choose.
+// remedies returns the function that words a remedy for the lab that flags choose.
 func remedies(flags string) func(report.Remedy) string {
 	return func(r report.Remedy) string {
-		command := operations[r.Operation]
-		if command != "" {
-			command += flags
+		if r.Option != "" {
+			flag := strings.ToLower(r.Option)
+			if r.Option == "ProjectDir" {
+				flag = "project"
+			}
+			return r.With(strings.TrimSpace("--" + flag + " " + r.Value))
 		}
-		return r.With(command)
+		line := operations[r.Operation]
+		if line != "" && r.Operation != report.OperationBuildKit {
+			line += flags
+		}
+		return r.With(line)
 	}
 }
 
-// withRemedy adds to an error what to do about it.
-func withRemedy(err error, flags string) error {
-	var known *report.RemedyError
-	if !errors.As(err, &known) {
-		return err
+// errorText is an error as a person reads it: its own text, then its remedies for the
+// lab that flags choose.
+func errorText(err error, flags string) string {
+	text := err.Error()
+	var parts []string
+	for _, r := range report.Remedies(err) {
+		parts = append(parts, remedies(flags)(r))
 	}
-	return fmt.Errorf("%w; %s", err, remedies(flags)(known.Remedy))
+	switch {
+	case len(parts) == 0:
+		return text
+	case strings.Contains(text, "\n"):
+		text += "\n"
+	default:
+		text += "; "
+	}
+	return text + strings.Join(parts, "; ")
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -129,7 +130,7 @@ func statusTable(w io.Writer, o *automation.Outputs, live []liveState) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CLUSTER\tNODES\tISTIOD\tNETWORK\tLOCALITY\tINGRESS\tEAST-WEST")
 	for i, c := range o.Clusters {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Name, live[i].nodes(), live[i].istiod(c), c.Network, locality(c), or(c.IngressAddress, "-"), or(c.EastWestAddress, "-"))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", c.Name, live[i].nodes(), live[i].istiod(c), c.Network, locality(c), cmp.Or(c.IngressAddress, "-"), cmp.Or(c.EastWestAddress, "-"))
 	}
 	fmt.Fprintln(t)
 	return t.Flush()

@@ -71,7 +71,7 @@ func (a *App) traffic(ctx context.Context, f *labFlags, o traffic.Options, outpu
 	sum, err := traffic.Run(ctx, o)
 	show.end(err)
 	if errors.Is(err, traffic.ErrNoClient) {
-		return fmt.Errorf("%w; %s", err, remedies(labFlagsOf(lab))(report.Remedy{Operation: report.OperationUp, Text: "bring the lab up"}))
+		return report.WithRemedies(err, report.Remedy{Operation: report.OperationUp, Text: "bring the lab up"})
 	}
 	if err != nil {
 		return err

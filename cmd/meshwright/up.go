@@ -164,7 +164,7 @@ func clusterTable(w io.Writer, o *automation.Outputs) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CLUSTER\tNETWORK\tCONTROL PLANE\tLOCALITY\tINGRESS\tEAST-WEST")
 	for _, c := range o.Clusters {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", c.Name, c.Network, c.ControlPlane, locality(c), or(c.IngressAddress, "-"), or(c.EastWestAddress, "-"))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", c.Name, c.Network, c.ControlPlane, locality(c), cmp.Or(c.IngressAddress, "-"), cmp.Or(c.EastWestAddress, "-"))
 	}
 	return t.Flush()
 }
@@ -203,10 +203,8 @@ func locality(c automation.Cluster) string {
 			s += "/" + part
 		}
 	}
-	return or(s, "-")
+	return cmp.Or(s, "-")
 }
-
-func or(s, other string) string { return cmp.Or(s, other) }
 
 func writeJSON(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)

@@ -65,7 +65,6 @@ func (a *App) verify(ctx context.Context, f *labFlags, only []string, full bool,
 	}
 	p := &checkProgress{ui: a.UI, steps: map[string]*ui.Step{}}
 	report, err := lab.Verify(ctx, verify.Options{Only: only, Full: full, Log: a.Log, Progress: p.event})
-	err = withRemedy(err, labFlagsOf(lab))
 	if report == nil {
 		return err
 	}

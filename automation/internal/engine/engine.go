@@ -23,9 +23,9 @@ import (
 
 	"github.com/blang/semver"
 
-	"github.com/meshwright/meshwright/automation/internal/remedy"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/process"
+	"github.com/meshwright/meshwright/report"
 )
 
 // Parallel is how many resources the engine works on at a time. Most of them
@@ -76,12 +76,12 @@ func Find(ctx context.Context, kitDir string, log *slog.Logger) (*Engine, error)
 			}
 		}
 	}
-	buildKit := remedy.Remedy{Text: "or build the kit", Operation: "build-kit"}
+	buildKit := report.Remedy{Text: "or build the kit", Operation: report.OperationBuildKit}
 	path := filepath.Join(kitDir, "bin", "pulumi")
 	if !Executable(path) {
 		var err error
 		if path, err = exec.LookPath("pulumi"); err != nil {
-			return nil, remedy.With(errors.New("no pulumi command: install Pulumi and put it on PATH"), buildKit)
+			return nil, report.WithRemedies(errors.New("no pulumi command: install Pulumi and put it on PATH"), buildKit)
 		}
 	}
 	cmd := exec.CommandContext(ctx, path, "version") //nolint:gosec // the engine is chosen above
@@ -95,7 +95,7 @@ func Find(ctx context.Context, kitDir string, log *slog.Logger) (*Engine, error)
 		return nil, fmt.Errorf("%s version: %w", path, err)
 	}
 	if v.LT(minimum) {
-		return nil, remedy.With(fmt.Errorf("%s is version %s; at least %s is needed: update Pulumi", path, v, minimum), buildKit)
+		return nil, report.WithRemedies(fmt.Errorf("%s is version %s; at least %s is needed: update Pulumi", path, v, minimum), buildKit)
 	}
 	return &Engine{path: path, version: v, Log: log}, nil
 }

@@ -10,8 +10,8 @@ import (
 	"io/fs"
 	"os"
 
-	"github.com/meshwright/meshwright/automation/internal/remedy"
 	"github.com/meshwright/meshwright/automation/internal/workspace"
+	"github.com/meshwright/meshwright/report"
 )
 
 // ErrLost says that there is a state that cannot be decrypted without its passphrase.
@@ -30,8 +30,8 @@ func Ensure(file string, stateExists bool) error {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("passphrase: %w", err)
 	case stateExists:
-		return remedy.With(fmt.Errorf("%w: put it back at %s", ErrLost, file),
-			remedy.Remedy{Text: "or remove the lab without its state", Operation: "destroy", Force: true})
+		return report.WithRemedies(fmt.Errorf("%w: put it back at %s", ErrLost, file),
+			report.Remedy{Text: "or remove the lab without its state", Operation: report.OperationForce})
 	}
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails (crypto/rand)

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 
-	"github.com/meshwright/meshwright/automation/internal/remedy"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/docker/mark"
+	"github.com/meshwright/meshwright/report"
 )
 
 // Swept names what a sweep removed.
@@ -52,8 +52,8 @@ func Sweep(ctx context.Context, lab Mark) (*Swept, error) {
 	}
 	for _, n := range networks {
 		if len(n.Containers) > 0 {
-			return nil, remedy.With(fmt.Errorf("network %s has containers that are not the lab's; disconnect them (docker network disconnect)", n.Name),
-				remedy.Remedy{Text: "then remove the lab", Operation: "destroy"})
+			return nil, report.WithRemedies(fmt.Errorf("network %s has containers that are not the lab's; disconnect them (docker network disconnect)", n.Name),
+				report.Remedy{Text: "then remove the lab", Operation: report.OperationDestroy})
 		}
 		if err := client.RemoveNetwork(ctx, n.ID); err != nil {
 			return nil, err

@@ -13,7 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 
-	"github.com/meshwright/meshwright/automation/internal/remedy"
+	"github.com/meshwright/meshwright/report"
 )
 
 // builtin are copies of the project's own stack settings, for programs that
@@ -62,11 +62,11 @@ func (e *UnknownStackError) Error() string {
 }
 
 // Remedies are another choice of stack.
-func (e *UnknownStackError) Remedies() []remedy.Remedy {
+func (e *UnknownStackError) Remedies() []report.Remedy {
 	if len(e.Known) == 0 {
 		return nil
 	}
-	return []remedy.Remedy{{Text: "choose one", Option: "Stack"}}
+	return []report.Remedy{{Text: "choose one", Option: "Stack"}}
 }
 
 // Load returns the settings of a stack of the project in dir, built-in ones with dir
@@ -91,8 +91,8 @@ func Load(dir, stack string) (*Settings, error) {
 		return nil, err
 	}
 	if s.Config.HasSecureValue() {
-		return nil, remedy.With(fmt.Errorf("%s holds encrypted settings, which belong to another passphrase", name),
-			remedy.Remedy{Text: "give them instead with", Option: "Config"})
+		return nil, report.WithRemedies(fmt.Errorf("%s holds encrypted settings, which belong to another passphrase", name),
+			report.Remedy{Text: "give them instead with", Option: "Config"})
 	}
 	ForgetEncryption(s)
 	return s, nil
