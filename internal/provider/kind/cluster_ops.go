@@ -235,10 +235,7 @@ func (t *twin) updateCluster(ctx context.Context, req plugin.UpdateRequest) (plu
 
 func (t *twin) deleteCluster(ctx context.Context, req plugin.DeleteRequest) (res plugin.DeleteResponse, err error) {
 	var in cluster
-	if _, err := provider.Decode(req.Inputs, &in); err != nil {
-		return res, err
-	}
-	d, err := t.docker(ctx)
+	d, err := t.begin(ctx, req.Inputs, &in)
 	if err != nil {
 		return res, err
 	}
