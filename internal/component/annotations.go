@@ -2,11 +2,11 @@ package component
 
 import "github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
-// PodAnnotations are those of pods with a proxy.
+// PodAnnotations are the annotations of pods with a proxy.
 //
-// Pods are made anew when injected changes, which names what Istio injects into
-// them: a pod keeps the proxy, and the network, that it was born with. It is empty for
-// pods that do not live long enough.
+// injected identifies what Istio injects. Pods are recreated when it changes, since a
+// pod keeps the proxy and the network with which it was created. It is empty for
+// short-lived pods.
 //
 // With countRetries the proxy counts the requests that it repeats. Istio's proxies
 // leave that out, and the load of a drill is judged by it.

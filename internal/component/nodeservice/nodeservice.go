@@ -25,18 +25,18 @@ type Args struct {
 	Script string
 	// Files are what else it needs: text by absolute path in the node.
 	Files map[string]string
-	// Undo is for sh -eu. It runs in the node when the service has been removed, and
-	// takes back what that did besides its files; it must accept that nothing was done.
+	// Undo is for sh -eu. It runs in the node after the service has been removed and
+	// reverts its other effects. It must succeed when there are none.
 	Undo string
-	// Triggers have the service installed anew when one of them changes. The cluster's
-	// ID belongs to them: a node that was made anew knows nothing.
+	// Triggers reinstall the service when one of them changes. The cluster's ID must be
+	// one of them: a recreated node has no service.
 	Triggers pulumi.ArrayInput
 }
 
-// New registers the service. opts must bring the command provider, whose environment
-// must let the docker command find the daemon, and may say with what the node goes
-// (pulumi.DeletedWith), which then needs no removal. A node that is not there or does
-// not run needs none either.
+// New registers the service. opts must have the command provider, whose environment
+// must let the docker command find the daemon. They may have pulumi.DeletedWith: the
+// service is then not removed by itself. A node that does not exist or does not run is
+// skipped.
 func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOption) (*local.Command, error) {
 	return local.NewCommand(ctx, name, &local.CommandArgs{
 		Create:   pulumi.String(findDaemon + "exec docker exec -i " + args.Node + " sh -eu"),
@@ -48,8 +48,7 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	}, append(opts, pulumi.DeleteBeforeReplace(true))...)
 }
 
-// findDaemon helps where setup has started the daemon: it is not at the place where
-// docker looks by itself.
+// findDaemon finds a daemon that setup has started, which docker does not by itself.
 const findDaemon = `if [ -z "${DOCKER_HOST:-}" ] && [ -S /run/meshwright/docker.sock ] && ! docker version >/dev/null 2>&1; then
   export DOCKER_HOST=unix:///run/meshwright/docker.sock
 fi
@@ -59,8 +58,8 @@ func (a *Args) script() string { return "/usr/local/bin/" + a.Service }
 
 func (a *Args) unit() string { return "/etc/systemd/system/" + a.Service + ".service" }
 
-// install is a script for the node that installs and starts the service, or has it
-// take up what has changed.
+// install is a script for the node that installs and starts the service, or restarts
+// it with what has changed.
 func (a *Args) install() string {
 	var b strings.Builder
 	write := func(file, text string) { fmt.Fprintf(&b, "cat > %s <<'END'\n%sEND\n", file, text) }

@@ -93,7 +93,7 @@ func ownNodes(ctx context.Context, d daemon, o *owner, in cluster) ([]docker.Con
 }
 
 // clusterContainers returns every container with the cluster's label or with
-// the name of one of its nodes, whoever made it.
+// the name of one of its nodes, this lab's or not.
 func clusterContainers(ctx context.Context, d daemon, in cluster) ([]docker.Container, error) {
 	nodes, err := d.Containers(ctx, docker.Filter{Labels: map[string]string{clusterLabel: in.Name}})
 	if err != nil {
@@ -119,16 +119,16 @@ func union(containers, others []docker.Container) []docker.Container {
 
 // describe fills in the outputs that the running cluster knows.
 func (t *twin) describe(ctx context.Context, d daemon, nodes []docker.Container, in cluster, outputs resource.PropertyMap) error {
-	plane, ok := byName(nodes)[in.controlPlane()]
+	control, ok := byName(nodes)[in.controlPlane()]
 	if !ok {
 		return fmt.Errorf("kind cluster %s has no node %s", in.Name, in.controlPlane())
 	}
-	config, err := kubeconfig(ctx, d, plane, in.Context)
+	config, err := kubeconfig(ctx, d, control, in.Context)
 	if err != nil {
 		return err
 	}
 	outputs["kubeconfig"] = resource.MakeSecret(resource.NewStringProperty(config))
-	outputs["clusterID"] = resource.NewStringProperty(plane.ID)
+	outputs["clusterID"] = resource.NewStringProperty(control.ID)
 	outputs["context"] = resource.NewStringProperty(in.Context)
 	outputs["server"] = resource.NewStringProperty(in.server())
 	outputs["nodeNames"] = stringArray(in.nodeNames())
@@ -253,11 +253,11 @@ func (t *twin) deleteCluster(ctx context.Context, req plugin.DeleteRequest) (res
 	return res, removeNodes(ctx, d, nodes)
 }
 
-// isAnother says that the cluster is not the one of the outputs but one that was
-// made under its name since: the one of the outputs is gone.
+// isAnother says whether the cluster is not that of the outputs but one created later
+// under the same name.
 func isAnother(outputs resource.PropertyMap, nodes []docker.Container, in cluster) bool {
-	id, plane := outputs["clusterID"], byName(nodes)[in.controlPlane()]
-	return id.IsString() && plane.ID != "" && plane.ID != id.StringValue()
+	id, control := outputs["clusterID"], byName(nodes)[in.controlPlane()]
+	return id.IsString() && control.ID != "" && control.ID != id.StringValue()
 }
 
 func timeout(seconds float64, fallback time.Duration) time.Duration {

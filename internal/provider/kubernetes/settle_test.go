@@ -19,7 +19,7 @@ import (
 
 var webhooks = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingwebhookconfigurations"}
 
-// A webhook that is registered before it serves holds an apply up and no more.
+// A webhook that is registered before it serves delays an apply but does not fail it.
 func TestWebhookNotServing(t *testing.T) {
 	ctx := context.Background()
 	e := newEngine(t, apiServer(t), nil)
@@ -57,7 +57,7 @@ func TestWebhookNotServing(t *testing.T) {
 	e.mustUp("create", configMapType, "cm", in)
 }
 
-// The last attempt of many fails for want of time, which is not what is wrong.
+// When the last attempt fails because the time is over, the error before it is reported.
 func TestWhatIsRepeatedIsNamed(t *testing.T) {
 	busy := apierrors.NewServiceUnavailable("still starting")
 	own := errors.New("no such field")
@@ -65,10 +65,10 @@ func TestWhatIsRepeatedIsNamed(t *testing.T) {
 		atTheEnd error
 		want     []string
 	}{
-		"the deadline in the midst": {context.DeadlineExceeded, []string{"still starting", "gave up after"}},
-		"refused by the client":     {errors.New("rate: Wait(n=1) would exceed context deadline"), []string{"still starting", "gave up after"}},
-		"refused by the server":     {apierrors.NewBadRequest("no such field"), []string{"no such field"}},
-		"waited for":                {&waitError{state: "0 of 1 ready"}, []string{"0 of 1 ready"}},
+		"the deadline during it": {context.DeadlineExceeded, []string{"still starting", "gave up after"}},
+		"refused by the client":  {errors.New("rate: Wait(n=1) would exceed context deadline"), []string{"still starting", "gave up after"}},
+		"refused by the server":  {apierrors.NewBadRequest("no such field"), []string{"no such field"}},
+		"waited for":             {&waitError{state: "0 of 1 ready"}, []string{"0 of 1 ready"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // it waits
