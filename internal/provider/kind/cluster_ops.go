@@ -11,6 +11,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/provider"
@@ -142,22 +143,17 @@ func (t *twin) awaitReady(ctx context.Context, d daemon, in cluster, urn resourc
 		return nil
 	}
 	t.Status(ctx, urn, "waiting for the nodes to be Ready")
-	deadline := time.Now().Add(time.Duration(in.Wait) * time.Second)
-	for {
-		// kubectl gives up at once when the API server does not answer, as after a
-		// restart of the node.
+	limit := time.Duration(in.Wait) * time.Second
+	deadline := time.Now().Add(limit)
+	// kubectl gives up at once when the API server does not answer, as after a restart
+	// of the node.
+	err := wait.PollUntilContextTimeout(ctx, retryPause, limit, true, func(context.Context) (bool, error) {
 		left := max(1, int(time.Until(deadline)/time.Second))
 		_, err := kubectl(ctx, d, in.controlPlane(), "wait", "--for=condition=Ready", "nodes", "--all", fmt.Sprintf("--timeout=%ds", left))
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if time.Now().Add(retryPause).After(deadline) {
-			break
-		}
-		time.Sleep(retryPause)
+		return err == nil, nil
+	})
+	if err == nil || ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	const last = `jsonpath={range .items[*]}{.metadata.name}: {range .status.conditions[?(@.type=="Ready")]}{.status} {.message}{end}{"\n"}{end}`
 	state, stateErr := kubectl(ctx, d, in.controlPlane(), "--request-timeout=10s", "get", "nodes", "-o", last)

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	corev1 "k8s.io/api/core/v1"
 )
 
 // kubectl is the node's own, so that neither the host's nor its kubeconfig matters.
@@ -20,20 +22,13 @@ func nodeLabels(ctx context.Context, d daemon, control string) (map[string]map[s
 	if err != nil {
 		return nil, err
 	}
-	var list struct {
-		Items []struct {
-			Metadata struct {
-				Name   string
-				Labels map[string]string
-			}
-		}
-	}
+	var list corev1.NodeList
 	if err := json.Unmarshal(raw, &list); err != nil {
 		return nil, fmt.Errorf("nodes of the cluster: %w", err)
 	}
 	out := map[string]map[string]string{}
 	for _, n := range list.Items {
-		out[n.Metadata.Name] = n.Metadata.Labels
+		out[n.Name] = n.Labels
 	}
 	return out, nil
 }

@@ -142,10 +142,7 @@ func (c *cluster) mayCreate(ctx context.Context, obj *unstructured.Unstructured,
 
 // relinquish gives up the fields that manager owns and leaves the object.
 func (c *cluster) relinquish(ctx context.Context, obj *unstructured.Unstructured, manager string) error {
-	empty := &unstructured.Unstructured{Object: map[string]any{}}
-	empty.SetGroupVersionKind(obj.GroupVersionKind())
-	empty.SetName(obj.GetName())
-	empty.SetNamespace(obj.GetNamespace())
+	empty := identity(obj.GroupVersionKind(), obj.GetNamespace(), obj.GetName())
 	_, err := c.patch(ctx, empty, patchOptions{manager: manager, namespace: obj.GetNamespace(), force: true})
 	if apierrors.IsInvalid(err) {
 		return fmt.Errorf("%s %q needs a field that this resource manages, so it cannot be given up; "+

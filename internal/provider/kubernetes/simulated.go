@@ -90,10 +90,7 @@ func (s simulated) Read(_ context.Context, req plugin.ReadRequest) (plugin.ReadR
 	if err != nil {
 		return plugin.ReadResponse{}, err
 	}
-	obj := &unstructured.Unstructured{Object: map[string]any{}}
-	obj.SetGroupVersionKind(gvk)
-	obj.SetName(name)
-	obj.SetNamespace(namespace)
+	obj := identity(gvk, namespace, name)
 	inputs := toProperties(obj.Object)
 	state := checkpoint(obj, obj, inputs, obj.GetAPIVersion(), fieldManager(obj, "", req.URN))
 	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: inputs, Outputs: state}}, nil
