@@ -24,15 +24,8 @@ const token = "kubernetes:helm.sh/v3:Release"
 type Release struct {
 	pulumi.CustomResourceState
 
-	Name      pulumi.StringPtrOutput `pulumi:"name"`
-	Namespace pulumi.StringPtrOutput `pulumi:"namespace"`
-	Chart     pulumi.StringOutput    `pulumi:"chart"`
-	Version   pulumi.StringPtrOutput `pulumi:"version"`
-	Values    pulumi.MapOutput       `pulumi:"values"`
 	// Status holds name, namespace, revision, status, chart, version, appVersion.
 	Status pulumi.MapOutput `pulumi:"status"`
-	// ResourceNames lists what the chart created, by "kind/version".
-	ResourceNames pulumi.StringArrayMapOutput `pulumi:"resourceNames"`
 }
 
 // Args describes a release. All but Values shapes the graph and is plain.

@@ -21,6 +21,7 @@ var webhooks = schema.GroupVersionResource{Group: "admissionregistration.k8s.io"
 
 // A webhook that is registered before it serves delays an apply but does not fail it.
 func TestWebhookNotServing(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
@@ -105,6 +106,7 @@ func TestWhatIsRepeatedIsNamed(t *testing.T) {
 }
 
 func TestNamespaceMissing(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace() + "-later"
 	time.AfterFunc(300*time.Millisecond, func() {
@@ -118,6 +120,7 @@ func TestNamespaceMissing(t *testing.T) {
 // An API server that goes away in the middle of waiting comes back to a wait
 // that still stands.
 func TestAPIServerRestart(t *testing.T) {
+	t.Parallel()
 	testenv.Need(t)
 	ctx := context.Background()
 	server, err := testenv.Start(ctx)
@@ -152,6 +155,7 @@ func TestAPIServerRestart(t *testing.T) {
 }
 
 func TestDeleteHeldByFinalizer(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
 	in := configMapTree(ns, "cm", tree{"a": "1"})
@@ -173,6 +177,7 @@ func TestDeleteHeldByFinalizer(t *testing.T) {
 }
 
 func TestReplaceUnready(t *testing.T) {
+	t.Parallel()
 	const jobType = "kubernetes:batch/v1:Job"
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
@@ -200,6 +205,7 @@ func TestReplaceUnready(t *testing.T) {
 
 // In a preview nothing is written, and what the API server would fill in is known.
 func TestPreview(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	e := newEngine(t, apiServer(t), map[string]any{"enableConfigMapMutable": true})
 	ns := e.namespace()
@@ -251,6 +257,7 @@ func TestPreview(t *testing.T) {
 }
 
 func TestIgnoreChanges(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), map[string]any{"enableConfigMapMutable": true})
 	ns := e.namespace()
 	e.mustUp("create", configMapType, "cm", configMapTree(ns, "cm", tree{"a": "1"}))
@@ -278,6 +285,7 @@ func TestIgnoreChanges(t *testing.T) {
 
 // The definition of an object in a release can be gone before the release.
 func TestUninstallWithoutDefinition(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
