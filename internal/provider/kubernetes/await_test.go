@@ -122,6 +122,7 @@ func TestCancellation(t *testing.T) {
 		for e.get(deployments, ns, "web") == nil {
 			time.Sleep(10 * time.Millisecond)
 		}
+		time.Sleep(200 * time.Millisecond) // until the provider has the answer and waits
 		_ = e.p.SignalCancellation(context.Background())
 	}()
 	start := time.Now()
