@@ -27,8 +27,7 @@ const closeGrace = 20 * time.Second
 // Option changes how providers are served.
 type Option func(*Attachment)
 
-// WithLogger sends what is not an operation's own error to log: stacks of
-// panics and refused peers. Without it they are dropped.
+// WithLogger logs stacks of panics and refused peers. Without it they are dropped.
 func WithLogger(log *slog.Logger) Option { return func(a *Attachment) { a.log = log } }
 
 // Attachment is a set of providers that this process serves.

@@ -5,10 +5,10 @@
 //     of its own, as if the engine had started a plugin for it.
 //   - [Main] serves one of them as a plugin process that the engine starts.
 //
-// Both sit on the Pulumi SDK's own [plugin.Provider] and its server, and mend
-// what that server leaves out: the flag that says a diff is detailed, Attach,
-// plugin information without a version, and panics, which would otherwise end
-// the whole process. [Base] holds what every twin answers alike.
+// Both use the Pulumi SDK's [plugin.Provider] and its server, and add what that
+// server lacks: the flag of a detailed diff, Attach, plugin information without
+// a version, and recovery from panics, which would otherwise end the whole
+// process. [Base] holds what all twins have in common.
 //
 // The providers run commands and hold credentials, so the listeners take only
 // peers of the process's own user. Which user holds the other end of a loopback

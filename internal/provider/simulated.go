@@ -6,9 +6,9 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 )
 
-// Simulated returns p with nothing behind it. It checks, diffs and previews as p does;
-// a creation is its preview with what made fills in; it reads what the state holds,
-// and an update or a deletion of what is not there does nothing.
+// Simulated returns p without effects. It checks, diffs and previews as p does. Create
+// returns the preview, completed by made; Read returns the state; Update returns the
+// preview; Delete does nothing.
 func Simulated(p plugin.Provider, made func(plugin.CreateRequest, *plugin.CreateResponse) error) plugin.Provider {
 	return simulated{p, made}
 }

@@ -7,10 +7,10 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 )
 
-// Watch returns a factory whose providers show saw every property map that
-// reaches them or leaves them, secrets included: the engine's events are without
-// these, and whoever prints events has to know what else must not be printed.
-// saw is called from several goroutines.
+// Watch returns a factory whose providers pass every property map that they get
+// or return to saw, secrets included. The engine's events lack secrets, but a
+// printer of events must know them to hide them. saw is called from several
+// goroutines.
 func Watch(f Factory, saw func(resource.PropertyMap)) Factory {
 	return func() plugin.Provider { return watched{f(), saw} }
 }

@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -150,19 +151,15 @@ func prune(cache string) {
 	if err != nil {
 		return // a full cache is no failure
 	}
-	type used struct {
-		path string
-		at   time.Time
-	}
-	var all []used
+	var all []fs.FileInfo
 	for _, e := range entries {
 		if info, err := e.Info(); err == nil {
-			all = append(all, used{filepath.Join(cache, e.Name()), info.ModTime()})
+			all = append(all, info)
 		}
 	}
-	slices.SortFunc(all, func(a, b used) int { return b.at.Compare(a.at) })
-	for i := keep; i < len(all); i++ {
-		_ = os.Remove(all[i].path)
+	slices.SortFunc(all, func(a, b fs.FileInfo) int { return b.ModTime().Compare(a.ModTime()) })
+	for _, old := range all[min(keep, len(all)):] {
+		_ = os.Remove(filepath.Join(cache, old.Name()))
 	}
 }
 

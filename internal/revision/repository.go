@@ -135,7 +135,7 @@ func (r *Repository) defaultBranch(ctx context.Context) (string, error) {
 // workingTree writes the files as they are into objects of its own and returns
 // their tree.
 func (r *Repository) workingTree(ctx context.Context) (Revision, error) {
-	objects, err := r.gitPath(ctx, "objects")
+	env, err := r.ownObjects(ctx)
 	if err != nil {
 		return Revision{}, err
 	}
@@ -153,22 +153,22 @@ func (r *Repository) workingTree(ctx context.Context) (Revision, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return Revision{}, err
 	}
-	env := append(r.ownObjects(), "GIT_INDEX_FILE="+own, "GIT_ALTERNATE_OBJECT_DIRECTORIES="+objects)
-	if err := os.MkdirAll(filepath.Join(r.scratch, "objects"), 0o700); err != nil {
-		return Revision{}, err
+	env = append(env, "GIT_INDEX_FILE="+own)
+	tree := ""
+	if _, err = r.git(ctx, env, "add", "--all", "--", ":/"); err == nil {
+		tree, err = r.git(ctx, env, "write-tree")
 	}
-	if _, err := r.git(ctx, env, "add", "--all", "--", ":/"); err != nil {
-		return Revision{}, fmt.Errorf("read the working tree: %w", err)
-	}
-	tree, err := r.git(ctx, env, "write-tree")
 	if err != nil {
 		return Revision{}, fmt.Errorf("read the working tree: %w", err)
 	}
 	return Revision{Label: WorkingTree, tree: tree}, nil
 }
 
-func (r *Repository) ownObjects() []string {
-	return []string{"GIT_OBJECT_DIRECTORY=" + filepath.Join(r.scratch, "objects")}
+// ownObjects has git write objects into scratch and read those of the repository too.
+func (r *Repository) ownObjects(ctx context.Context) ([]string, error) {
+	objects, err := r.gitPath(ctx, "objects")
+	own := filepath.Join(r.scratch, "objects")
+	return []string{"GIT_OBJECT_DIRECTORY=" + own, "GIT_ALTERNATE_OBJECT_DIRECTORIES=" + objects}, errors.Join(err, os.MkdirAll(own, 0o700))
 }
 
 // Checkout lays the revision's files out in dir, which is made. Submodules stay
@@ -177,20 +177,21 @@ func (r *Repository) Checkout(ctx context.Context, rev Revision, dir string) err
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	objects, err := r.gitPath(ctx, "objects")
-	if err != nil {
-		return err
-	}
 	env := []string{"GIT_INDEX_FILE=" + dir + ".index"}
 	if rev.Label == WorkingTree {
-		env = append(append(env, r.ownObjects()...), "GIT_ALTERNATE_OBJECT_DIRECTORIES="+objects)
+		objects, err := r.ownObjects(ctx)
+		if err != nil {
+			return err
+		}
+		env = append(env, objects...)
 	}
 	defer os.Remove(dir + ".index")
-	if _, err := r.git(ctx, env, "read-tree", rev.tree); err != nil {
-		return fmt.Errorf("check %s out: %w", rev.Label, err)
-	}
-	if _, err := r.git(ctx, env, "checkout-index", "--all", "--force", "--quiet", "--prefix="+dir+string(filepath.Separator)); err != nil {
-		return fmt.Errorf("check %s out: %w", rev.Label, err)
+	for _, args := range [][]string{
+		{"read-tree", rev.tree}, {"checkout-index", "--all", "--force", "--quiet", "--prefix=" + dir + string(filepath.Separator)},
+	} {
+		if _, err := r.git(ctx, env, args...); err != nil {
+			return fmt.Errorf("check %s out: %w", rev.Label, err)
+		}
 	}
 	return nil
 }
@@ -209,12 +210,8 @@ func (r *Repository) git(ctx context.Context, env []string, args ...string) (str
 	cmd.Dir = r.root
 	// Git sets variables of its own for hooks, which name the user's index.
 	cmd.Env = slices.DeleteFunc(os.Environ(), func(kv string) bool {
-		for _, name := range []string{"GIT_DIR=", "GIT_WORK_TREE=", "GIT_INDEX_FILE=", "GIT_OBJECT_DIRECTORY=", "GIT_PREFIX="} {
-			if strings.HasPrefix(kv, name) {
-				return true
-			}
-		}
-		return false
+		name, _, _ := strings.Cut(kv, "=")
+		return slices.Contains([]string{"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX"}, name)
 	})
 	cmd.Env = append(append(cmd.Env, "LC_ALL=C", "GIT_OPTIONAL_LOCKS=0", "GIT_TERMINAL_PROMPT=0"), env...)
 	var stdout, stderr bytes.Buffer

@@ -18,7 +18,6 @@ type Client struct {
 	API        string // base URL, such as https://api.github.com
 	Repository string // owner/name
 	Token      string
-	HTTP       *http.Client // nil: one with a timeout
 }
 
 // maxAnswer bounds an answer of the API in bytes.
@@ -85,28 +84,22 @@ func (c *Client) call(ctx context.Context, method, path string, in, out any) err
 }
 
 func (c *Client) raw(ctx context.Context, method, path string, in any, limit int64) ([]byte, error) {
-	var body io.Reader
+	var body []byte
 	if in != nil {
-		data, err := json.Marshal(in)
-		if err != nil {
+		var err error
+		if body, err = json.Marshal(in); err != nil {
 			return nil, err
 		}
-		body = bytes.NewReader(data)
 	}
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.API, "/")+path, body)
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimSuffix(c.API, "/")+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("Accept", "application/vnd.github+json")
 	req.Header.Set("X-GitHub-Api-Version", "2022-11-28")
-	// A redirect to another host, such as to where artifacts lie, goes without it:
-	// net/http sees to that.
+	// net/http drops it in a redirect to another host, such as that of the artifacts.
 	req.Header.Set("Authorization", "Bearer "+c.Token)
-	client := c.HTTP
-	if client == nil {
-		client = &http.Client{Timeout: time.Minute}
-	}
-	res, err := client.Do(req)
+	res, err := (&http.Client{Timeout: time.Minute}).Do(req)
 	if err != nil {
 		return nil, fmt.Errorf("%s %s: %w", method, path, err)
 	}
@@ -116,20 +109,11 @@ func (c *Client) raw(ctx context.Context, method, path string, in any, limit int
 	case err != nil:
 		return nil, fmt.Errorf("%s %s: %w", method, path, err)
 	case res.StatusCode >= 300:
-		return nil, &statusError{method: method, path: path, status: res.Status, code: res.StatusCode, text: string(data[:min(len(data), 300)])}
+		return nil, fmt.Errorf("%s %s: %s: %s", method, path, res.Status, bytes.TrimSpace(data[:min(len(data), 300)]))
 	case int64(len(data)) > limit:
 		return nil, fmt.Errorf("%s %s: %w", method, path, errTooLarge)
 	}
 	return data, nil
-}
-
-type statusError struct {
-	method, path, status, text string
-	code                       int
-}
-
-func (e *statusError) Error() string {
-	return fmt.Sprintf("%s %s: %s: %s", e.method, e.path, e.status, strings.TrimSpace(e.text))
 }
 
 // repo is a path below the repository's.

@@ -8,8 +8,8 @@
 package helmrelease
 
 import (
+	"cmp"
 	"errors"
-	"reflect"
 
 	"github.com/pulumi/pulumi-kubernetes/sdk/v4/go/kubernetes/utilities"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
@@ -24,15 +24,8 @@ const token = "kubernetes:helm.sh/v3:Release"
 type Release struct {
 	pulumi.CustomResourceState
 
-	Name      pulumi.StringPtrOutput `pulumi:"name"`
-	Namespace pulumi.StringPtrOutput `pulumi:"namespace"`
-	Chart     pulumi.StringOutput    `pulumi:"chart"`
-	Version   pulumi.StringPtrOutput `pulumi:"version"`
-	Values    pulumi.MapOutput       `pulumi:"values"`
 	// Status holds name, namespace, revision, status, chart, version, appVersion.
 	Status pulumi.MapOutput `pulumi:"status"`
-	// ResourceNames lists what the chart created, by "kind/version".
-	ResourceNames pulumi.StringArrayMapOutput `pulumi:"resourceNames"`
 }
 
 // Args describes a release. All but Values shapes the graph and is plain.
@@ -63,55 +56,26 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 	return &r, nil
 }
 
-func (a *Args) inputs() *releaseInputs {
-	in := &releaseInputs{
-		Compat: pulumi.String("true"), Name: pulumi.String(a.Name), Namespace: pulumi.String(a.Namespace),
-		Chart: pulumi.String(a.Chart.Name), Values: a.Values, Timeout: pulumi.Int(DefaultTimeout),
+// inputs are named as in the official schema.
+func (a *Args) inputs() pulumi.Map {
+	in := pulumi.Map{
+		"compat": pulumi.String("true"), "name": pulumi.String(a.Name), "namespace": pulumi.String(a.Namespace),
+		"chart": pulumi.String(a.Chart.Name), "timeout": pulumi.Int(cmp.Or(a.Timeout, DefaultTimeout)),
 		// The charts are pinned, and the API server judges what it is given. Helm
 		// would first make every cluster publish its whole schema, again for each
 		// release, while it is busy defining kinds.
-		DisableOpenapiValidation: pulumi.Bool(true),
+		"disableOpenapiValidation": pulumi.Bool(true),
 	}
-	if a.Timeout > 0 {
-		in.Timeout = pulumi.Int(a.Timeout)
+	if a.Values != nil {
+		in["values"] = a.Values
 	}
 	switch {
 	case a.Chart.Path != "":
 		// Relative to the kit: no path of this machine enters the state.
-		in.Chart = pulumi.String(a.Chart.Path)
+		in["chart"] = pulumi.String(a.Chart.Path)
 	case a.Chart.Repo != "":
-		in.Version = pulumi.String(a.Chart.Version)
-		in.RepositoryOpts = pulumi.StringMap{"repo": pulumi.String(a.Chart.Repo)}
+		in["version"] = pulumi.String(a.Chart.Version)
+		in["repositoryOpts"] = pulumi.StringMap{"repo": pulumi.String(a.Chart.Repo)}
 	}
 	return in
 }
-
-// releaseInputs are the inputs in use, named as in the official schema.
-type releaseInputs struct {
-	Compat         pulumi.StringInput
-	Name           pulumi.StringInput
-	Namespace      pulumi.StringInput
-	Chart          pulumi.StringInput
-	Version        pulumi.StringInput
-	RepositoryOpts pulumi.StringMapInput
-	Values         pulumi.MapInput
-	Timeout        pulumi.IntInput
-
-	DisableOpenapiValidation pulumi.BoolInput
-}
-
-type releaseArgs struct {
-	Compat         string            `pulumi:"compat"`
-	Name           string            `pulumi:"name"`
-	Namespace      string            `pulumi:"namespace"`
-	Chart          string            `pulumi:"chart"`
-	Version        *string           `pulumi:"version"`
-	RepositoryOpts map[string]string `pulumi:"repositoryOpts"`
-	Values         map[string]any    `pulumi:"values"`
-	Timeout        int               `pulumi:"timeout"`
-
-	DisableOpenapiValidation bool `pulumi:"disableOpenapiValidation"`
-}
-
-// ElementType tells the SDK which fields are which properties.
-func (releaseInputs) ElementType() reflect.Type { return reflect.TypeFor[releaseArgs]() }

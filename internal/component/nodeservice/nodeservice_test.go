@@ -106,7 +106,7 @@ func TestRemovalWithoutNode(t *testing.T) {
 	}
 }
 
-// TestReplacement: a cluster that is made anew has nodes of the same names.
+// TestReplacement: a recreated cluster has nodes of the same names.
 func TestReplacement(t *testing.T) {
 	one := register(t, keeper())
 	if !one.DeleteBeforeReplace {

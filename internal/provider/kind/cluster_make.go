@@ -18,8 +18,8 @@ import (
 	"github.com/meshwright/meshwright/internal/provider"
 )
 
-// prepare refuses what is not ours and removes what an earlier run left half-made;
-// what another state made is no leftover.
+// prepare refuses what is not this lab's and removes a cluster that an interrupted run
+// left incomplete. A cluster of another state is refused.
 func (t *twin) prepare(ctx context.Context, d daemon, o *owner, s State, in cluster) error {
 	n, err := findNetwork(ctx, d, in.Network)
 	if err != nil {
@@ -53,9 +53,9 @@ func builtHere(image string) bool {
 	return strings.HasPrefix(image, "meshwright/") || strings.HasPrefix(image, "meshwright.local/")
 }
 
-// passing are words of failures that pass by themselves. kind chooses a free port
-// and then asks Docker for it, and two that do so at once may choose the same. A
-// node may come from a run that was killed, whose request Docker went on with.
+// passing are texts of failures that a retry resolves. kind chooses a free port
+// and then asks Docker for it, and two at once may choose the same. A node may
+// come from a killed run, whose request Docker completed.
 var passing = []string{
 	"port is already allocated",
 	"node(s) already exist for a cluster with the name",
@@ -124,10 +124,9 @@ func (t *twin) evidence(ctx context.Context, d daemon, in cluster, urn resource.
 	}
 }
 
-// cleanUp removes what there is of the cluster, in a bounded time of its own. A
-// docker command that was killed may have handed its request to the daemon, which
-// then makes the container all the same and lists it when it is made: with await
-// it waits for that.
+// cleanUp removes the cluster's nodes within cleanupTimeout. The daemon may still
+// complete the request of a docker command that was killed, and lists the container
+// only then. With await it waits for that.
 func (t *twin) cleanUp(ctx context.Context, d daemon, o *owner, in cluster, await bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
@@ -149,8 +148,7 @@ func (t *twin) cleanUp(ctx context.Context, d daemon, o *owner, in cluster, awai
 	}
 }
 
-// anyTaken says whether the daemon holds the name of a node. Where it does not
-// say, no.
+// anyTaken says whether the daemon holds the name of a node; an error counts as no.
 func anyTaken(ctx context.Context, d daemon, in cluster) bool {
 	return slices.ContainsFunc(in.nodeNames(), func(name string) bool {
 		taken, err := d.NameTaken(ctx, name, in.Image)
@@ -158,8 +156,8 @@ func anyTaken(ctx context.Context, d daemon, in cluster) bool {
 	})
 }
 
-// cgroupV1 asks the daemon, on whose machine the nodes run. When it does not
-// say, the patch is left out: kubelet then names the field itself.
+// cgroupV1 asks the daemon, on whose machine the nodes run. On an error the patch is
+// left out; the kubelet's own error names the field then.
 func cgroupV1(ctx context.Context, d daemon) bool {
 	version, err := d.Run(ctx, "info", "--format", "{{.CgroupVersion}}")
 	return err == nil && strings.TrimSpace(string(version)) == "1"

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/provider"
@@ -93,7 +94,7 @@ func ownNodes(ctx context.Context, d daemon, o *owner, in cluster) ([]docker.Con
 }
 
 // clusterContainers returns every container with the cluster's label or with
-// the name of one of its nodes, whoever made it.
+// the name of one of its nodes, this lab's or not.
 func clusterContainers(ctx context.Context, d daemon, in cluster) ([]docker.Container, error) {
 	nodes, err := d.Containers(ctx, docker.Filter{Labels: map[string]string{clusterLabel: in.Name}})
 	if err != nil {
@@ -119,16 +120,16 @@ func union(containers, others []docker.Container) []docker.Container {
 
 // describe fills in the outputs that the running cluster knows.
 func (t *twin) describe(ctx context.Context, d daemon, nodes []docker.Container, in cluster, outputs resource.PropertyMap) error {
-	plane, ok := byName(nodes)[in.controlPlane()]
+	control, ok := byName(nodes)[in.controlPlane()]
 	if !ok {
 		return fmt.Errorf("kind cluster %s has no node %s", in.Name, in.controlPlane())
 	}
-	config, err := kubeconfig(ctx, d, plane, in.Context)
+	config, err := kubeconfig(ctx, d, control, in.Context)
 	if err != nil {
 		return err
 	}
 	outputs["kubeconfig"] = resource.MakeSecret(resource.NewStringProperty(config))
-	outputs["clusterID"] = resource.NewStringProperty(plane.ID)
+	outputs["clusterID"] = resource.NewStringProperty(control.ID)
 	outputs["context"] = resource.NewStringProperty(in.Context)
 	outputs["server"] = resource.NewStringProperty(in.server())
 	outputs["nodeNames"] = stringArray(in.nodeNames())
@@ -142,22 +143,17 @@ func (t *twin) awaitReady(ctx context.Context, d daemon, in cluster, urn resourc
 		return nil
 	}
 	t.Status(ctx, urn, "waiting for the nodes to be Ready")
-	deadline := time.Now().Add(time.Duration(in.Wait) * time.Second)
-	for {
-		// kubectl gives up at once when the API server does not answer, as after a
-		// restart of the node.
+	limit := time.Duration(in.Wait) * time.Second
+	deadline := time.Now().Add(limit)
+	// kubectl gives up at once when the API server does not answer, as after a restart
+	// of the node.
+	err := wait.PollUntilContextTimeout(ctx, retryPause, limit, true, func(context.Context) (bool, error) {
 		left := max(1, int(time.Until(deadline)/time.Second))
 		_, err := kubectl(ctx, d, in.controlPlane(), "wait", "--for=condition=Ready", "nodes", "--all", fmt.Sprintf("--timeout=%ds", left))
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if time.Now().Add(retryPause).After(deadline) {
-			break
-		}
-		time.Sleep(retryPause)
+		return err == nil, nil
+	})
+	if err == nil || ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	const last = `jsonpath={range .items[*]}{.metadata.name}: {range .status.conditions[?(@.type=="Ready")]}{.status} {.message}{end}{"\n"}{end}`
 	state, stateErr := kubectl(ctx, d, in.controlPlane(), "--request-timeout=10s", "get", "nodes", "-o", last)
@@ -235,10 +231,7 @@ func (t *twin) updateCluster(ctx context.Context, req plugin.UpdateRequest) (plu
 
 func (t *twin) deleteCluster(ctx context.Context, req plugin.DeleteRequest) (res plugin.DeleteResponse, err error) {
 	var in cluster
-	if _, err := provider.Decode(req.Inputs, &in); err != nil {
-		return res, err
-	}
-	d, err := t.docker(ctx)
+	d, err := t.begin(ctx, req.Inputs, &in)
 	if err != nil {
 		return res, err
 	}
@@ -256,11 +249,11 @@ func (t *twin) deleteCluster(ctx context.Context, req plugin.DeleteRequest) (res
 	return res, removeNodes(ctx, d, nodes)
 }
 
-// isAnother says that the cluster is not the one of the outputs but one that was
-// made under its name since: the one of the outputs is gone.
+// isAnother says whether the cluster is not that of the outputs but one created later
+// under the same name.
 func isAnother(outputs resource.PropertyMap, nodes []docker.Container, in cluster) bool {
-	id, plane := outputs["clusterID"], byName(nodes)[in.controlPlane()]
-	return id.IsString() && plane.ID != "" && plane.ID != id.StringValue()
+	id, control := outputs["clusterID"], byName(nodes)[in.controlPlane()]
+	return id.IsString() && control.ID != "" && control.ID != id.StringValue()
 }
 
 func timeout(seconds float64, fallback time.Duration) time.Duration {

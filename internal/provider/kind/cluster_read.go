@@ -44,12 +44,12 @@ func (t *twin) readCluster(ctx context.Context, req plugin.ReadRequest) (plugin.
 		}
 	}
 	found := byName(own)
-	plane, ok := found[in.controlPlane()]
+	control, ok := found[in.controlPlane()]
 	if !ok || isAnother(req.State, own, in) {
 		return plugin.ReadResponse{}, nil // gone
 	}
 	inputs, outputs := req.Inputs.Copy(), req.State.Copy()
-	nodesNow := t.liveNodes(ctx, d, req.URN, in, plane, found)
+	nodesNow := t.liveNodes(ctx, d, req.URN, in, control, found)
 	encoded, err := provider.Encode(cluster{Nodes: nodesNow})
 	if err != nil {
 		return plugin.ReadResponse{}, err
@@ -58,12 +58,12 @@ func (t *twin) readCluster(ctx context.Context, req plugin.ReadRequest) (plugin.
 		func(resource.PropertyKey) bool { return false }).Changes == plugin.DiffSome && len(in.Nodes) > 0 {
 		inputs["nodes"], outputs["nodes"] = encoded["nodes"], encoded["nodes"]
 	}
-	if plane.State.Running {
+	if control.State.Running {
 		if err := t.describe(ctx, d, own, in.withDefaults(), outputs); err != nil {
 			return plugin.ReadResponse{}, err
 		}
 	} else {
-		t.Log(ctx, provider.Warning, req.URN, fmt.Sprintf("node %s is %s; start it: docker start %s", plane.Name, plane.State.Status, plane.Name))
+		t.Log(ctx, provider.Warning, req.URN, fmt.Sprintf("node %s is %s; start it: docker start %s", control.Name, control.State.Status, control.Name))
 	}
 	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: inputs, Outputs: outputs}}, nil
 }
@@ -71,13 +71,13 @@ func (t *twin) readCluster(ctx context.Context, req plugin.ReadRequest) (plugin.
 // liveNodes returns the nodes of the inputs as they are: without those whose
 // container is gone, and with the labels that their node objects carry, as far
 // as the inputs name them. Labels of a cluster that is down are taken as set.
-func (t *twin) liveNodes(ctx context.Context, d daemon, urn resource.URN, in cluster, plane docker.Container, found map[string]docker.Container) []node {
+func (t *twin) liveNodes(ctx context.Context, d daemon, urn resource.URN, in cluster, control docker.Container, found map[string]docker.Container) []node {
 	var live map[string]map[string]string
-	if plane.State.Running {
+	if control.State.Running {
 		bounded, cancel := context.WithTimeout(ctx, labelTimeout)
 		defer cancel()
 		var err error
-		if live, err = nodeLabels(bounded, d, plane.ID); err != nil {
+		if live, err = nodeLabels(bounded, d, control.ID); err != nil {
 			t.Log(ctx, provider.Warning, urn, fmt.Sprintf("the labels of the nodes cannot be read: %v", err))
 		}
 	}

@@ -111,15 +111,7 @@ func TestClusterLife(t *testing.T) {
 		t.Errorf("diff after a node vanished = %v", diff)
 	}
 
-	if err := b.client.Delete(t.Context(), r); err != nil {
-		t.Fatal(err)
-	}
-	if gone, err := b.client.Read(r); gone != nil || err != nil {
-		t.Errorf("Read of a deleted cluster = %v, %v", gone, err)
-	}
-	if err := b.client.Delete(t.Context(), r); err != nil {
-		t.Errorf("Delete of what is gone: %v", err)
-	}
+	b.client.ExpectGone(t, r)
 }
 
 func TestClusterReplacement(t *testing.T) {
@@ -178,11 +170,7 @@ func TestClusterPreview(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			inputs := clusterInputs()
-			for k, v := range tt.change {
-				inputs[k] = v
-			}
-			got := b.client.Preview(clusterURN, inputs)
+			got := b.client.Preview(clusterURN, pt.With(clusterInputs(), tt.change))
 			for k, v := range tt.want {
 				if !got[k].DeepEquals(v) {
 					t.Errorf("%s = %v, want %v", k, got[k], v)
@@ -220,15 +208,7 @@ func TestClusterCheck(t *testing.T) {
 	b := newBench(t)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			inputs := clusterInputs()
-			for k, v := range tt.change {
-				inputs[k] = v
-			}
-			_, failures := b.client.Check(clusterURN, nil, inputs)
-			got := strings.Join(failures, "\n")
-			if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
-				t.Errorf("failures = %q, want %q", got, tt.want)
-			}
+			b.client.ExpectFailure(t, clusterURN, pt.With(clusterInputs(), tt.change), tt.want)
 		})
 	}
 }

@@ -17,12 +17,12 @@ const adminConfig = "/etc/kubernetes/admin.conf"
 
 // kubeconfig returns the administrator's kubeconfig with the API server's port
 // on this machine, everything in it named name. It is a secret.
-func kubeconfig(ctx context.Context, d daemon, plane docker.Container, name string) (string, error) {
-	raw, err := d.Output(ctx, plane.ID, "cat", adminConfig)
+func kubeconfig(ctx context.Context, d daemon, control docker.Container, name string) (string, error) {
+	raw, err := d.Output(ctx, control.ID, "cat", adminConfig)
 	if err != nil {
-		return "", fmt.Errorf("read the kubeconfig of %s: %w", plane.Name, err)
+		return "", fmt.Errorf("read the kubeconfig of %s: %w", control.Name, err)
 	}
-	server, err := serverOnHost(plane)
+	server, err := serverOnHost(control)
 	if err != nil {
 		return "", err
 	}
@@ -30,13 +30,13 @@ func kubeconfig(ctx context.Context, d daemon, plane docker.Container, name stri
 }
 
 // serverOnHost returns "https://127.0.0.1:PORT".
-func serverOnHost(plane docker.Container) (string, error) {
-	for _, p := range plane.Ports["6443/tcp"] {
+func serverOnHost(control docker.Container) (string, error) {
+	for _, p := range control.Ports["6443/tcp"] {
 		if p.HostPort != "" {
 			return "https://" + net.JoinHostPort(p.HostIP, p.HostPort), nil
 		}
 	}
-	return "", fmt.Errorf("the node %s publishes no port of its API server; it is %s", plane.Name, plane.State.Status)
+	return "", fmt.Errorf("the node %s publishes no port of its API server; it is %s", control.Name, control.State.Status)
 }
 
 func rewriteKubeconfig(raw []byte, server, name string) (string, error) {

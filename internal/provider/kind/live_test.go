@@ -152,7 +152,7 @@ func TestLiveCluster(t *testing.T) {
 	}
 	check()
 	if l.nodes(t)[0].ID != id {
-		t.Error("the node was made anew")
+		t.Error("the node was recreated")
 	}
 	if err := errors.Join(l.docker.Stop(t.Context(), id, 10*time.Second), l.docker.Start(t.Context(), id)); err != nil {
 		t.Fatal(err)
@@ -330,8 +330,8 @@ func TestLiveCancelLeavesNothing(t *testing.T) {
 	l.noneSince(t, volumes)
 }
 
-// TestLiveKilledCreate kills the process that serves the provider in the midst
-// of a create. Nothing must run on, and the next create must succeed.
+// TestLiveKilledCreate kills the process that serves the provider during
+// a create. Nothing must run on, and the next create must succeed.
 func TestLiveKilledCreate(t *testing.T) {
 	t.Parallel()
 	l := live(t)

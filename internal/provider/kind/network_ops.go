@@ -139,10 +139,7 @@ func (t *twin) readNetwork(ctx context.Context, req plugin.ReadRequest) (plugin.
 
 func (t *twin) deleteNetwork(ctx context.Context, req plugin.DeleteRequest) (res plugin.DeleteResponse, err error) {
 	var n network
-	if _, err := provider.Decode(req.Inputs, &n); err != nil {
-		return res, err
-	}
-	d, err := t.docker(ctx)
+	d, err := t.begin(ctx, req.Inputs, &n)
 	if err != nil {
 		return res, err
 	}

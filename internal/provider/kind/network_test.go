@@ -39,15 +39,7 @@ func TestNetworkLife(t *testing.T) {
 	if diff := b.client.Diff(r, news); len(diff.GetReplaces()) != 1 || !diff.GetDeleteBeforeReplace() {
 		t.Errorf("diff of another subnet = %v", diff)
 	}
-	if err := b.client.Delete(t.Context(), r); err != nil {
-		t.Fatal(err)
-	}
-	if gone, err := b.client.Read(r); gone != nil || err != nil {
-		t.Errorf("Read of a removed network = %v, %v", gone, err)
-	}
-	if err := b.client.Delete(t.Context(), r); err != nil {
-		t.Errorf("Delete of what is gone: %v", err)
-	}
+	b.client.ExpectGone(t, r)
 }
 
 func TestNetworkOfAnInterruptedRunIsTakenOver(t *testing.T) {
@@ -62,7 +54,7 @@ func TestNetworkOfAnInterruptedRunIsTakenOver(t *testing.T) {
 	news["subnet"], news["ipRange"] = resource.NewStringProperty("10.193.0.0/20"), resource.NewNullProperty()
 	other := b.client.MustCreate(networkURN, news)
 	if other.ID == first.ID || len(b.networks) != 1 {
-		t.Errorf("one with other addresses was not made anew: %v", b.networks)
+		t.Errorf("one with other addresses was not recreated: %v", b.networks)
 	}
 }
 
@@ -149,15 +141,7 @@ func TestNetworkCheck(t *testing.T) {
 	b := newBench(t)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			inputs := networkInputs()
-			for k, v := range tt.change {
-				inputs[k] = v
-			}
-			_, failures := b.client.Check(networkURN, nil, inputs)
-			got := strings.Join(failures, "\n")
-			if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
-				t.Errorf("failures = %q, want %q", got, tt.want)
-			}
+			b.client.ExpectFailure(t, networkURN, pt.With(networkInputs(), tt.change), tt.want)
 		})
 	}
 }

@@ -26,10 +26,10 @@ type owner struct {
 	dir string // on the host; mounted at mark.OwnerMount
 }
 
-// errNoOwner says that a lab has no owner file, so that nothing can be its.
+// errNoOwner says that a lab has no owner file, so that it owns nothing.
 var errNoOwner = errors.New("this lab has no owner file")
 
-// errGone says that a container was removed while it was looked at.
+// errGone says that a container was removed while it was inspected.
 var errGone = errors.New("the container is gone")
 
 // readOwner returns the owner in a lab's directory, or errNoOwner.
@@ -156,8 +156,8 @@ func (o *owner) hasMount(c docker.Container) bool {
 	})
 }
 
-// matchesContent compares the owner file as the container sees it: a directory
-// that was recreated is another one under the same path.
+// matchesContent compares the owner file as the container sees it, since a recreated
+// directory has the same path.
 func (o *owner) matchesContent(ctx context.Context, d daemon, c docker.Container) (reason, err error) {
 	dir, err := os.MkdirTemp("", "meshwright-owner-")
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"github.com/blang/semver"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 
@@ -92,6 +93,14 @@ func (t *twin) docker(ctx context.Context) (daemon, error) {
 		t.found = d
 	}
 	return t.found, nil
+}
+
+// begin decodes the inputs of a resource and finds the daemon.
+func (t *twin) begin(ctx context.Context, inputs resource.PropertyMap, into any) (daemon, error) {
+	if _, err := provider.Decode(inputs, into); err != nil {
+		return nil, err
+	}
+	return t.docker(ctx)
 }
 
 // labDir is the lab's directory, 0700.

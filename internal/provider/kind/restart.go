@@ -7,12 +7,11 @@ import (
 	"github.com/meshwright/meshwright/internal/docker"
 )
 
-// forgetNetwork has a node forget its pod network whenever it starts again, so that
-// it comes back in the order in which it first came up: with the file of the last
-// time in place the kubelet starts every pod at once, before kube-proxy has put the
-// services' rules back, and what a pod then sends to a service is lost without an
-// answer for half a minute. Without the file, pods wait until kindnet, which needs no
-// service, has written it anew.
+// forgetNetwork removes a node's CNI configuration whenever the node starts, so that
+// pods start in the same order as the first time. With the file of the last start in
+// place the kubelet starts every pod at once, before kube-proxy has restored the rules
+// of Services, and requests to a Service time out for half a minute. Without the file,
+// pods wait until kindnet, which needs no Service, has written it again.
 const forgetNetwork = `cat > /etc/systemd/system/forget-network.service <<'END'
 [Unit]
 Description=Forget the pod network of the last start
@@ -25,7 +24,7 @@ WantedBy=multi-user.target
 END
 systemctl enable --quiet forget-network.service`
 
-// easeRestarts prepares nodes that were just made for being started again.
+// easeRestarts prepares new nodes for restarts.
 func easeRestarts(ctx context.Context, d daemon, nodes []docker.Container) error {
 	for _, n := range nodes {
 		if _, err := d.Output(ctx, n.ID, "sh", "-euc", forgetNetwork); err != nil {

@@ -14,8 +14,8 @@ import (
 	"github.com/meshwright/meshwright/internal/provider"
 )
 
-// NewSimulated returns a provider for one connection that has no Docker: what it
-// creates has what was planned. The same inputs give the same resources, to the byte.
+// NewSimulated returns a provider for one connection that has no Docker. What it
+// creates is as planned: the same inputs give the same outputs, to the byte.
 func NewSimulated() plugin.Provider {
 	return provider.Simulated(&twin{
 		Base: provider.Base{Package: "meshwright", Version: semver.MustParse(Version)},

@@ -118,7 +118,7 @@ func TestASecondStateTakesNothingOver(t *testing.T) {
 	second.MustCreate(clusterURN, clusterInputs())
 }
 
-// TestAClusterOfTheSameNameMadeSince: once another has made the lab anew, a state
+// TestAClusterOfTheSameNameMadeSince: once another state has recreated the lab, a state
 // that still knows the old one finds it gone and leaves the new one alone.
 func TestAClusterOfTheSameNameMadeSince(t *testing.T) {
 	b, _ := lab(t)

@@ -66,8 +66,8 @@ func (c *cluster) patch(ctx context.Context, obj *unstructured.Unstructured, o p
 	return live, nil
 }
 
-// settle repeats do while it fails for a reason that passes by itself. ctx
-// bounds it, and settleTimeout what may well never pass.
+// settle repeats do while it fails for a reason that passes by itself: until ctx
+// ends, or for settleTimeout where the reason may not pass.
 func (p *Provider) settle(ctx context.Context, urn resource.URN, do func() error) error {
 	start, pause := time.Now(), 100*time.Millisecond
 	var last error // that was to pass
@@ -101,13 +101,13 @@ func (p *Provider) settle(ctx context.Context, urn resource.URN, do func() error
 	}
 }
 
-// cutShort says of a failed attempt that it failed for want of time: it says nothing of
-// what it was repeated for. The client refuses to begin at the very end.
+// cutShort says whether an attempt failed because the time was over, so that its error
+// does not say why it was repeated. Near the deadline the client refuses to begin.
 func cutShort(ctx context.Context, err error) bool {
 	var waited *waitError
 	var answer apierrors.APIStatus
 	if errors.As(err, &waited) || errors.As(err, &answer) {
-		return false // of that they do say something
+		return false // they do say why
 	}
 	deadline, ok := ctx.Deadline()
 	return ctx.Err() != nil || ok && time.Until(deadline) < 100*time.Millisecond
@@ -142,10 +142,7 @@ func (c *cluster) mayCreate(ctx context.Context, obj *unstructured.Unstructured,
 
 // relinquish gives up the fields that manager owns and leaves the object.
 func (c *cluster) relinquish(ctx context.Context, obj *unstructured.Unstructured, manager string) error {
-	empty := &unstructured.Unstructured{Object: map[string]any{}}
-	empty.SetGroupVersionKind(obj.GroupVersionKind())
-	empty.SetName(obj.GetName())
-	empty.SetNamespace(obj.GetNamespace())
+	empty := identity(obj.GroupVersionKind(), obj.GetNamespace(), obj.GetName())
 	_, err := c.patch(ctx, empty, patchOptions{manager: manager, namespace: obj.GetNamespace(), force: true})
 	if apierrors.IsInvalid(err) {
 		return fmt.Errorf("%s %q needs a field that this resource manages, so it cannot be given up; "+

@@ -215,11 +215,8 @@ func (c *cluster) explain(live *unstructured.Unstructured, err error) error {
 // awaitGone waits until the object has been deleted.
 func (c *cluster) awaitGone(ctx context.Context, obj *unstructured.Unstructured) error {
 	client, err := c.client(ctx, obj, obj.GetNamespace())
-	if isGone(err) {
-		return nil
-	}
 	if err != nil {
-		return err
+		return unlessGone(err)
 	}
 	var last *unstructured.Unstructured
 	err = follow(ctx, client, single(obj.GetName()), func(items map[string]*unstructured.Unstructured) bool {

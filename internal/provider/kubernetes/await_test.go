@@ -10,6 +10,7 @@ import (
 )
 
 func TestNotReady(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
 	in := deploymentTree(ns, "web", "nowhere/web:1")
@@ -49,6 +50,7 @@ func TestNotReady(t *testing.T) {
 }
 
 func TestServiceAwait(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
 	service := func(name, kind string, selector tree) tree {
@@ -85,6 +87,7 @@ func TestServiceAwait(t *testing.T) {
 }
 
 func TestTokenSecret(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
 	go func() { // the token controller's part
@@ -111,6 +114,7 @@ func TestTokenSecret(t *testing.T) {
 }
 
 func TestCancellation(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
 	in := props(deploymentTree(ns, "web", "web:1"))
@@ -118,6 +122,7 @@ func TestCancellation(t *testing.T) {
 		for e.get(deployments, ns, "web") == nil {
 			time.Sleep(10 * time.Millisecond)
 		}
+		time.Sleep(200 * time.Millisecond) // until the provider has the answer and waits
 		_ = e.p.SignalCancellation(context.Background())
 	}()
 	start := time.Now()

@@ -95,7 +95,7 @@ func (p *Provider) DiffConfig(_ context.Context, req plugin.DiffConfigRequest) (
 	if diff.Updated(id) {
 		res.ReplaceKeys = append(res.ReplaceKeys, id)
 	}
-	// An identifier that stayed the same vouches for the cluster, whatever else changed.
+	// The same identifier means the same cluster, whatever else changed.
 	if news.HasValue(id) && diff.Same(id) {
 		return res, nil
 	}

@@ -42,17 +42,11 @@ func (p *Provider) Delete(ctx context.Context, req plugin.DeleteRequest) (plugin
 	ctx, cancel := context.WithTimeout(ctx, timeoutOf(req.Timeout, inputs))
 	defer cancel()
 	client, err := c.client(ctx, live, conf.namespace)
-	if isGone(err) {
-		return plugin.DeleteResponse{}, nil
-	}
 	if err != nil {
-		return plugin.DeleteResponse{}, err
+		return plugin.DeleteResponse{}, unlessGone(err)
 	}
 	if isPatch(req.Type, live.GetKind()) {
-		if err := c.relinquish(ctx, live, fieldManager(inputs, manager, req.URN)); err != nil && !isGone(err) {
-			return plugin.DeleteResponse{}, err
-		}
-		return plugin.DeleteResponse{}, nil
+		return plugin.DeleteResponse{}, unlessGone(c.relinquish(ctx, live, fieldManager(inputs, manager, req.URN)))
 	}
 	policy := propagation(inputs)
 	err = p.settle(ctx, req.URN, func() error {

@@ -42,17 +42,7 @@ func (p *Provider) Diff(ctx context.Context, req plugin.DiffRequest) (plugin.Dif
 	alignIdentity(ctx, conf, c, before, after, live)
 
 	patch := isPatch(req.Type, after.GetKind())
-	var changes []change
-	fields := forceNew(conf, after, patch)
-	for _, ch := range compare(nil, before.Object, after.Object) {
-		if ignored(ch, req.IgnoreChanges) {
-			continue
-		}
-		if slices.ContainsFunc(fields, ch.under) {
-			ch.kind = ch.kind.AsReplace()
-		}
-		changes = append(changes, ch)
-	}
+	changes := differences(before.Object, after.Object, req.IgnoreChanges, forceNew(conf, after, patch))
 	if len(changes) > 0 && !slices.ContainsFunc(changes, change.isReplace) && !patch && !hasUnknown(after.Object) {
 		p.markImmutable(ctx, conf, c, after, fieldManager(after, manager, req.URN), changes)
 	}

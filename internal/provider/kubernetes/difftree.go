@@ -86,14 +86,21 @@ func asFloat(v any) (float64, bool) {
 	return 0, false
 }
 
-// ignored says whether one of the ignoreChanges paths covers the change.
-func ignored(c change, ignore []string) bool {
-	for _, pattern := range ignore {
-		if path, err := resource.ParsePropertyPath(pattern); err == nil && path.Contains(c.path) {
-			return true
+// differences is compare without what the ignoreChanges paths cover. Changes of the
+// replacing fields replace.
+func differences(before, after map[string]any, ignore, replacing []string) []change {
+	changes := slices.DeleteFunc(compare(nil, before, after), func(c change) bool {
+		return slices.ContainsFunc(ignore, func(pattern string) bool {
+			path, err := resource.ParsePropertyPath(pattern)
+			return err == nil && path.Contains(c.path)
+		})
+	})
+	for i, c := range changes {
+		if slices.ContainsFunc(replacing, c.under) {
+			changes[i].kind = c.kind.AsReplace()
 		}
 	}
-	return false
+	return changes
 }
 
 // under says whether the change is at or below field, or takes it away with a

@@ -79,3 +79,10 @@ func isTerminatingNamespace(err error) bool {
 
 // isGone says whether an object, or the kind of it, does not exist.
 func isGone(err error) bool { return apierrors.IsNotFound(err) || meta.IsNoMatchError(err) }
+
+func unlessGone(err error) error {
+	if isGone(err) {
+		return nil
+	}
+	return err
+}

@@ -103,7 +103,7 @@ func tune(cfg *rest.Config, settings resource.PropertyMap) {
 	}
 }
 
-// activeCluster names what the kubeconfig's active cluster is, to compare.
+// activeCluster identifies the kubeconfig's active cluster, to compare.
 func activeCluster(in resource.PropertyMap) (string, error) {
 	cc, err := clientConfig(in)
 	if err != nil {

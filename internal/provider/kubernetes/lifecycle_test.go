@@ -35,6 +35,7 @@ func kinds(diff plugin.DiffResponse) map[string]string {
 }
 
 func TestCreateUpdateDelete(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), map[string]any{"enableConfigMapMutable": true})
 	ns := e.namespace()
 
@@ -67,6 +68,7 @@ func TestCreateUpdateDelete(t *testing.T) {
 }
 
 func TestDiffPaths(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
 	e.makeReady(ns)
@@ -103,6 +105,7 @@ func TestDiffPaths(t *testing.T) {
 }
 
 func TestDrift(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), map[string]any{"enableConfigMapMutable": true})
 	ns := e.namespace()
 	in := configMapTree(ns, "cm", tree{"a": "1", "b": "2"})
@@ -140,6 +143,7 @@ func TestDrift(t *testing.T) {
 }
 
 func TestExistingObject(t *testing.T) {
+	t.Parallel()
 	server := apiServer(t)
 	e := newEngine(t, server, nil)
 	ns := e.namespace()
@@ -162,6 +166,7 @@ func TestExistingObject(t *testing.T) {
 }
 
 func TestTwoClusters(t *testing.T) {
+	t.Parallel()
 	first := apiServer(t)
 	second, err := testenv.Start(context.Background())
 	if err != nil {
@@ -197,6 +202,7 @@ func TestTwoClusters(t *testing.T) {
 }
 
 func TestCustomResource(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
 	group := ns + ".example.com"
@@ -242,6 +248,7 @@ func TestCustomResource(t *testing.T) {
 }
 
 func TestImport(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), map[string]any{"enableConfigMapMutable": true})
 	ns := e.namespace()
 	foreign := &unstructured.Unstructured{Object: configMapTree(ns, "cm", tree{"a": "1"})}
@@ -259,6 +266,7 @@ func TestImport(t *testing.T) {
 }
 
 func TestPatchResource(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
 	const patchType = "kubernetes:core/v1:NamespacePatch"

@@ -34,8 +34,7 @@ func autoname(urn resource.URN, seed []byte, opts *plugin.AutonamingOptions) (st
 	return resource.NewUniqueName(seed, urn.Name()+"-", 0, 0, nil)
 }
 
-// assignName names an object that has no name: as before if it was named here
-// before, otherwise anew.
+// assignName names an object that has no name. An earlier automatic name stays.
 func assignName(obj, old *unstructured.Unstructured, req plugin.CheckRequest) error {
 	metadata := ensureMap(obj.Object, "metadata")
 	if metadata == nil || !isEmpty(metadata["name"]) {

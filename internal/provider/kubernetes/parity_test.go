@@ -14,7 +14,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
+	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/component/helmrelease"
 	pt "github.com/meshwright/meshwright/internal/provider/providertest"
 )
 
@@ -164,10 +167,26 @@ func TestReleaseFields(t *testing.T) {
 	if d := cmp.Diff(sdk.Properties("RepositoryOpts"), pt.Decoded(reflect.TypeFor[repositoryOpts]())); d != "" {
 		t.Errorf("repositoryOpts: %s", d)
 	}
-	// The program registers releases through structs of its own, of the same names.
-	own := pt.ReadSource(t, "github.com/meshwright/meshwright/internal/component/helmrelease")
-	for _, structName := range []string{"releaseArgs", "Release"} {
-		for _, property := range own.Properties(structName) {
+	// The program registers releases with inputs and a struct of its own, of the same names.
+	own := map[string][]string{"Release": pt.ReadSource(t, "github.com/meshwright/meshwright/internal/component/helmrelease").Properties("Release")}
+	for _, chart := range []artifacts.Chart{{Name: "c", Path: "p"}, {Name: "c", Version: "1", Repo: "r"}} {
+		err := pulumi.RunErr(func(ctx *pulumi.Context) error {
+			_, err := helmrelease.New(ctx, "r", &helmrelease.Args{Name: "n", Namespace: "ns", Chart: chart, Values: pulumi.Map{}, Timeout: 1})
+			return err
+		}, pulumi.WithMocks("project", "stack", mocks(func(in resource.PropertyMap) {
+			for key := range in {
+				own["releaseArgs"] = append(own["releaseArgs"], string(key))
+			}
+		})))
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(own["releaseArgs"]) < 16 {
+		t.Errorf("the program gives %v", own["releaseArgs"])
+	}
+	for structName, properties := range own {
+		for _, property := range properties {
 			if !slices.Contains(sdk.Properties(structName), property) {
 				t.Errorf("the SDK's %s has no %s", structName, property)
 			}
@@ -259,4 +278,14 @@ func TestReleaseTakenOver(t *testing.T) {
 			}
 		})
 	}
+}
+
+// mocks sees the inputs of what a program registers.
+type mocks func(resource.PropertyMap)
+
+func (m mocks) Call(pulumi.MockCallArgs) (resource.PropertyMap, error) { return nil, nil }
+
+func (m mocks) NewResource(args pulumi.MockResourceArgs) (string, resource.PropertyMap, error) {
+	m(args.Inputs)
+	return args.Name, args.Inputs, nil
 }

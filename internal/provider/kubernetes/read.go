@@ -1,6 +1,7 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -41,18 +42,9 @@ func (p *Provider) Read(ctx context.Context, req plugin.ReadRequest) (plugin.Rea
 	}
 	importing := len(inputs.Object) == 0
 
-	target := &unstructured.Unstructured{Object: map[string]any{}}
-	target.SetGroupVersionKind(gvk)
-	if v := inputs.GetAPIVersion(); v != "" {
-		target.SetAPIVersion(v)
-	} else if v := oldLive.GetAPIVersion(); v != "" {
-		target.SetAPIVersion(v)
-	}
-	if k := inputs.GetKind(); k != "" {
-		target.SetKind(k)
-	}
-	target.SetName(name)
-	target.SetNamespace(namespace)
+	target := identity(gvk, namespace, name)
+	target.SetAPIVersion(cmp.Or(inputs.GetAPIVersion(), oldLive.GetAPIVersion(), target.GetAPIVersion()))
+	target.SetKind(cmp.Or(inputs.GetKind(), gvk.Kind))
 	live, err := c.get(ctx, target, conf.namespace)
 	switch {
 	case isGone(err):

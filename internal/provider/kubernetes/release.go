@@ -264,17 +264,7 @@ func (p *Provider) diffRelease(req plugin.DiffRequest) (plugin.DiffResponse, err
 			delete(after, rendered)
 		}
 	}
-	var changes []change
-	for _, ch := range compare(nil, before, after) {
-		if ignored(ch, req.IgnoreChanges) {
-			continue
-		}
-		if ch.under("name") || ch.under("namespace") {
-			ch.kind = ch.kind.AsReplace()
-		}
-		changes = append(changes, ch)
-	}
-	res := answer(changes)
+	res := answer(differences(before, after, req.IgnoreChanges, []string{"name", "namespace"}))
 	for path, d := range res.DetailedDiff {
 		d.InputDiff = true
 		res.DetailedDiff[path] = d

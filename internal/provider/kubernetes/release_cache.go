@@ -24,8 +24,8 @@ type renders struct {
 // maxRenders is how many files the cache keeps before it starts afresh.
 const maxRenders = 1000
 
-// errNoKey is of a chart whose rendering cannot be told from the last one: a
-// directory, whose files may have changed, or one that a command rewrites.
+// errNoKey is the error for a chart that no key identifies: a directory, whose files
+// may have changed, or one that a command rewrites.
 var errNoKey = errors.New("the chart cannot be cached")
 
 // renderKey identifies a rendering: by the chart's contents, the inputs, and

@@ -146,10 +146,7 @@ func (k *helmKube) WaitForDelete(resources kube.ResourceList, timeout time.Durat
 // orEmpty returns obj, or what is known of it without reading it.
 func orEmpty(obj *unstructured.Unstructured, info *resource.Info) *unstructured.Unstructured {
 	if obj == nil {
-		obj = &unstructured.Unstructured{Object: map[string]any{}}
-		obj.SetGroupVersionKind(info.Mapping.GroupVersionKind)
-		obj.SetName(info.Name)
-		obj.SetNamespace(info.Namespace)
+		return identity(info.Mapping.GroupVersionKind, info.Namespace, info.Name)
 	}
 	return obj
 }

@@ -36,6 +36,7 @@ func (e *engine) helm(namespace string) *action.Configuration {
 }
 
 func TestReleaseLifecycle(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
 	e.makeReady(ns)
@@ -84,6 +85,7 @@ func TestReleaseLifecycle(t *testing.T) {
 }
 
 func TestReleaseDrift(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
 	e.makeReady(ns)
@@ -110,6 +112,7 @@ func TestReleaseDrift(t *testing.T) {
 }
 
 func TestReleaseNotReady(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
 	in := releaseTree(ns, tree{"greeting": "hi"})
@@ -134,6 +137,7 @@ func TestReleaseNotReady(t *testing.T) {
 }
 
 func TestReleaseRefused(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
 	e.makeReady(ns)
@@ -147,6 +151,7 @@ func TestReleaseRefused(t *testing.T) {
 }
 
 func TestReleaseOfSomebodyElse(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
 	e.makeReady(ns)
@@ -182,6 +187,7 @@ func TestReleaseOfSomebodyElse(t *testing.T) {
 // A process that is killed leaves a release in the middle of something and
 // nothing, or the state before, in the stack.
 func TestReleaseRecovery(t *testing.T) {
+	t.Parallel()
 	tests := map[string]struct {
 		status  release.Status
 		inState bool
@@ -197,6 +203,7 @@ func TestReleaseRecovery(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			e := newEngine(t, apiServer(t), nil)
 			ns := e.namespace()
 			e.makeReady(ns)
@@ -230,6 +237,7 @@ func TestReleaseRecovery(t *testing.T) {
 }
 
 func TestReleaseCancellation(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
 	go func() {
@@ -253,6 +261,7 @@ func TestReleaseCancellation(t *testing.T) {
 }
 
 func TestReleaseHook(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
 	e.makeReady(ns)
@@ -282,6 +291,7 @@ func TestReleaseHook(t *testing.T) {
 }
 
 func TestReleaseSecretValues(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
 	e.makeReady(ns)

@@ -10,8 +10,10 @@ import (
 )
 
 func TestReplace(t *testing.T) {
+	t.Parallel()
 	server := apiServer(t)
 	t.Run("immutable by the provider's table", func(t *testing.T) {
+		t.Parallel()
 		e := newEngine(t, server, nil)
 		ns := e.namespace()
 		e.mustUp("create", configMapType, "cm", configMapTree(ns, "cm", tree{"a": "1"}))
@@ -22,6 +24,7 @@ func TestReplace(t *testing.T) {
 		}
 	})
 	t.Run("immutable by the API server's dry run", func(t *testing.T) {
+		t.Parallel()
 		e := newEngine(t, server, map[string]any{"enableConfigMapMutable": true})
 		ns := e.namespace()
 		service := func(ip string) tree {
@@ -59,6 +62,7 @@ func TestReplace(t *testing.T) {
 		}
 	})
 	t.Run("autonamed is created before it is deleted", func(t *testing.T) {
+		t.Parallel()
 		e := newEngine(t, server, nil)
 		ns := e.namespace()
 		in := configMapTree(ns, "", tree{"a": "1"})
@@ -85,6 +89,7 @@ func TestReplace(t *testing.T) {
 		}
 	})
 	t.Run("renamed", func(t *testing.T) {
+		t.Parallel()
 		e := newEngine(t, server, nil)
 		ns := e.namespace()
 		e.mustUp("create", configMapType, "cm", configMapTree(ns, "one", tree{"a": "1"}))

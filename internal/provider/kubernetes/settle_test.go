@@ -19,8 +19,9 @@ import (
 
 var webhooks = schema.GroupVersionResource{Group: "admissionregistration.k8s.io", Version: "v1", Resource: "validatingwebhookconfigurations"}
 
-// A webhook that is registered before it serves holds an apply up and no more.
+// A webhook that is registered before it serves delays an apply but does not fail it.
 func TestWebhookNotServing(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
@@ -57,7 +58,7 @@ func TestWebhookNotServing(t *testing.T) {
 	e.mustUp("create", configMapType, "cm", in)
 }
 
-// The last attempt of many fails for want of time, which is not what is wrong.
+// When the last attempt fails because the time is over, the error before it is reported.
 func TestWhatIsRepeatedIsNamed(t *testing.T) {
 	busy := apierrors.NewServiceUnavailable("still starting")
 	own := errors.New("no such field")
@@ -65,10 +66,10 @@ func TestWhatIsRepeatedIsNamed(t *testing.T) {
 		atTheEnd error
 		want     []string
 	}{
-		"the deadline in the midst": {context.DeadlineExceeded, []string{"still starting", "gave up after"}},
-		"refused by the client":     {errors.New("rate: Wait(n=1) would exceed context deadline"), []string{"still starting", "gave up after"}},
-		"refused by the server":     {apierrors.NewBadRequest("no such field"), []string{"no such field"}},
-		"waited for":                {&waitError{state: "0 of 1 ready"}, []string{"0 of 1 ready"}},
+		"the deadline during it": {context.DeadlineExceeded, []string{"still starting", "gave up after"}},
+		"refused by the client":  {errors.New("rate: Wait(n=1) would exceed context deadline"), []string{"still starting", "gave up after"}},
+		"refused by the server":  {apierrors.NewBadRequest("no such field"), []string{"no such field"}},
+		"waited for":             {&waitError{state: "0 of 1 ready"}, []string{"0 of 1 ready"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // it waits
@@ -105,6 +106,7 @@ func TestWhatIsRepeatedIsNamed(t *testing.T) {
 }
 
 func TestNamespaceMissing(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace() + "-later"
 	time.AfterFunc(300*time.Millisecond, func() {
@@ -118,6 +120,7 @@ func TestNamespaceMissing(t *testing.T) {
 // An API server that goes away in the middle of waiting comes back to a wait
 // that still stands.
 func TestAPIServerRestart(t *testing.T) {
+	t.Parallel()
 	testenv.Need(t)
 	ctx := context.Background()
 	server, err := testenv.Start(ctx)
@@ -152,6 +155,7 @@ func TestAPIServerRestart(t *testing.T) {
 }
 
 func TestDeleteHeldByFinalizer(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
 	in := configMapTree(ns, "cm", tree{"a": "1"})
@@ -173,6 +177,7 @@ func TestDeleteHeldByFinalizer(t *testing.T) {
 }
 
 func TestReplaceUnready(t *testing.T) {
+	t.Parallel()
 	const jobType = "kubernetes:batch/v1:Job"
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()
@@ -200,6 +205,7 @@ func TestReplaceUnready(t *testing.T) {
 
 // In a preview nothing is written, and what the API server would fill in is known.
 func TestPreview(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	e := newEngine(t, apiServer(t), map[string]any{"enableConfigMapMutable": true})
 	ns := e.namespace()
@@ -251,6 +257,7 @@ func TestPreview(t *testing.T) {
 }
 
 func TestIgnoreChanges(t *testing.T) {
+	t.Parallel()
 	e := newEngine(t, apiServer(t), map[string]any{"enableConfigMapMutable": true})
 	ns := e.namespace()
 	e.mustUp("create", configMapType, "cm", configMapTree(ns, "cm", tree{"a": "1"}))
@@ -278,6 +285,7 @@ func TestIgnoreChanges(t *testing.T) {
 
 // The definition of an object in a release can be gone before the release.
 func TestUninstallWithoutDefinition(t *testing.T) {
+	t.Parallel()
 	ctx := context.Background()
 	e := newEngine(t, apiServer(t), nil)
 	ns := e.namespace()

@@ -19,13 +19,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// simulated is a provider of clusters that are not there: checks, diffs and
-// previews are the provider's own, as for a cluster that does not answer, and
-// what is created has what follows from its inputs. The same inputs give the same
-// resources, to the byte. It opens no connection and starts nothing.
+// simulated is a provider without clusters. Checks, diffs and previews are the
+// provider's own, as for a cluster that does not answer, and the state of a created
+// object follows from its inputs: the same inputs give the same state, to the byte. It
+// opens no connection and starts nothing.
 //
-// What only an API server knows it does not: defaults, admission, and fields
-// that are immutable beyond the provider's own table.
+// It does not know what only an API server knows: defaults, admission, and immutable
+// fields that are not in the provider's own table.
 type simulated struct{ *Provider }
 
 // Simulated returns a function that makes providers without clusters. Of the
@@ -49,7 +49,7 @@ func (s simulated) Configure(ctx context.Context, req plugin.ConfigureRequest) (
 	return s.Provider.Configure(ctx, req)
 }
 
-// Check names what has no name after its URN instead of at random.
+// Check derives automatic names from the URN instead of at random.
 func (s simulated) Check(ctx context.Context, req plugin.CheckRequest) (plugin.CheckResponse, error) {
 	seed := sha256.Sum256([]byte(req.URN))
 	req.RandomSeed = seed[:]
@@ -76,7 +76,7 @@ func (s simulated) Create(ctx context.Context, req plugin.CreateRequest) (plugin
 	return plugin.CreateResponse{ID: resource.ID(idOf(live.GetNamespace(), live.GetName())), Properties: state}, nil
 }
 
-// Read finds whatever is asked for, with nothing in it but its identity.
+// Read finds any object, with nothing in it but its identity.
 func (s simulated) Read(_ context.Context, req plugin.ReadRequest) (plugin.ReadResponse, error) {
 	if len(req.State) > 0 {
 		return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: req.Inputs, Outputs: req.State}}, nil
@@ -90,16 +90,13 @@ func (s simulated) Read(_ context.Context, req plugin.ReadRequest) (plugin.ReadR
 	if err != nil {
 		return plugin.ReadResponse{}, err
 	}
-	obj := &unstructured.Unstructured{Object: map[string]any{}}
-	obj.SetGroupVersionKind(gvk)
-	obj.SetName(name)
-	obj.SetNamespace(namespace)
+	obj := identity(gvk, namespace, name)
 	inputs := toProperties(obj.Object)
 	state := checkpoint(obj, obj, inputs, obj.GetAPIVersion(), fieldManager(obj, "", req.URN))
 	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: inputs, Outputs: state}}, nil
 }
 
-// fillIn adds what programs read of objects that a cluster has made.
+// fillIn adds what a cluster sets and programs read.
 func fillIn(obj *unstructured.Unstructured, urn resource.URN) {
 	obj.SetUID(uidOf(urn))
 	if kind, _ := obj.Object["type"].(string); isSecret(obj) && kind == "kubernetes.io/service-account-token" {
@@ -120,9 +117,8 @@ func fillIn(obj *unstructured.Unstructured, urn resource.URN) {
 // version and values then.
 var errNoRendering = errors.New("the chart is not rendered")
 
-// chartContents identifies a chart that lies under root by its files. Others
-// are not looked for: they are named by version, and fetching them would take a
-// network.
+// chartContents identifies a chart under root by its files. Other charts are
+// identified by their version: fetching them would need a network.
 func chartContents(root string) func(context.Context, *releaseInputs) (rendering, error) {
 	return func(_ context.Context, rel *releaseInputs) (rendering, error) {
 		if root == "" || rel.RepositoryOpts.Repo != "" || !filepath.IsLocal(rel.Chart) {

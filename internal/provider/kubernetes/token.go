@@ -59,6 +59,15 @@ func idOf(namespace, name string) string {
 	return namespace + "/" + name
 }
 
+// identity is an object of which only its identity is known.
+func identity(gvk schema.GroupVersionKind, namespace, name string) *unstructured.Unstructured {
+	obj := &unstructured.Unstructured{Object: map[string]any{}}
+	obj.SetGroupVersionKind(gvk)
+	obj.SetNamespace(namespace)
+	obj.SetName(name)
+	return obj
+}
+
 func parseID(id string) (namespace, name string) {
 	if ns, n, ok := strings.Cut(id, "/"); ok {
 		return ns, n

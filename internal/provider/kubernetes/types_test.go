@@ -67,6 +67,7 @@ func typesInUse(t *testing.T) map[string][]string {
 // last field of its nested types: each is passed through checks and into the state,
 // or refused; and a change is a replacement where the official provider's is.
 func TestTypes(t *testing.T) {
+	t.Parallel()
 	types := typesInUse(t)
 	if len(types) < 3 {
 		t.Fatalf("the program uses %v", types)
@@ -83,6 +84,7 @@ func TestTypes(t *testing.T) {
 				continue // see TestOptions
 			}
 			t.Run(name, func(t *testing.T) {
+				t.Parallel()
 				fields, ok := replacing[name]
 				if !ok {
 					t.Fatal("the program uses a type whose replacements are not listed here")
@@ -252,6 +254,7 @@ func altered(v any, path resource.PropertyPath) any {
 
 // TestImmutableFields: what the table of replacements names, the SDK has.
 func TestImmutableFields(t *testing.T) {
+	t.Parallel()
 	dirs := map[string]string{"": "core/v1", "apps": "apps/v1", "batch": "batch/v1", "rbac.authorization.k8s.io": "rbac/v1", "storage.k8s.io": "storage/v1"}
 	for kind, fields := range immutableFields {
 		file := strings.ToLower(kind.Kind[:1]) + kind.Kind[1:] + ".go"

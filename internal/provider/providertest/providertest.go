@@ -5,6 +5,8 @@ package providertest
 import (
 	"context"
 	"fmt"
+	"maps"
+	"strings"
 	"testing"
 	"time"
 
@@ -30,29 +32,30 @@ type Client struct {
 // Serve attaches the provider, connects and configures it.
 func Serve(t testing.TB, f provider.Factory) *Client {
 	t.Helper()
-	a, err := provider.Attach(context.Background(), map[string]provider.Factory{"p": f})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ctx := context.Background()
+	a := must(provider.Attach(ctx, map[string]provider.Factory{"p": f}))(t)
 	t.Cleanup(func() {
 		if err := a.Close(); err != nil {
 			t.Error(err)
 		}
 	})
-	conn, err := grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", a.Port("p")), grpc.WithTransportCredentials(insecure.NewCredentials()))
-	if err != nil {
-		t.Fatal(err)
-	}
+	conn := must(grpc.NewClient(fmt.Sprintf("127.0.0.1:%d", a.Port("p")), grpc.WithTransportCredentials(insecure.NewCredentials())))(t)
 	t.Cleanup(func() { conn.Close() })
 	c := &Client{t: t, rpc: pulumirpc.NewResourceProviderClient(conn)}
-	ctx := context.Background()
-	if _, err := c.rpc.Handshake(ctx, &pulumirpc.ProviderHandshakeRequest{ConfigureWithUrn: true}); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.rpc.Configure(ctx, &pulumirpc.ConfigureRequest{AcceptSecrets: true, AcceptResources: true}); err != nil {
-		t.Fatal(err)
-	}
+	must(c.rpc.Handshake(ctx, &pulumirpc.ProviderHandshakeRequest{ConfigureWithUrn: true}))(t)
+	must(c.rpc.Configure(ctx, &pulumirpc.ConfigureRequest{AcceptSecrets: true, AcceptResources: true}))(t)
 	return c
+}
+
+// must returns a function that returns v, or ends the test.
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
 }
 
 // Resource is a resource as a state holds it.
@@ -73,10 +76,7 @@ func (e *InitError) Error() string { return fmt.Sprint(e.Reasons) }
 // Check returns the checked inputs and what is wrong with them, "property: reason".
 func (c *Client) Check(urn resource.URN, olds, news resource.PropertyMap) (resource.PropertyMap, []string) {
 	c.t.Helper()
-	res, err := c.rpc.Check(context.Background(), &pulumirpc.CheckRequest{Urn: string(urn), Olds: c.marshal(olds), News: c.marshal(news)})
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	res := must(c.rpc.Check(context.Background(), &pulumirpc.CheckRequest{Urn: string(urn), Olds: c.marshal(olds), News: c.marshal(news)}))(c.t)
 	var failures []string
 	for _, f := range res.GetFailures() {
 		failures = append(failures, f.GetProperty()+": "+f.GetReason())
@@ -84,25 +84,51 @@ func (c *Client) Check(urn resource.URN, olds, news resource.PropertyMap) (resou
 	return c.unmarshal(res.GetInputs()), failures
 }
 
+// ExpectFailure fails the test unless the inputs are refused with the text want, or
+// accepted where it is "".
+func (c *Client) ExpectFailure(t testing.TB, urn resource.URN, inputs resource.PropertyMap, want string) {
+	t.Helper()
+	_, failures := c.Check(urn, nil, inputs)
+	got := strings.Join(failures, "\n")
+	if want == "" && got != "" || !strings.Contains(got, want) {
+		t.Errorf("failures = %q, want %q", got, want)
+	}
+}
+
+// ExpectGone deletes r and fails the test unless it is gone then, and deleting it again
+// succeeds.
+func (c *Client) ExpectGone(t testing.TB, r *Resource) {
+	t.Helper()
+	if err := c.Delete(context.Background(), r); err != nil {
+		t.Fatal(err)
+	}
+	if gone, err := c.Read(r); gone != nil || err != nil {
+		t.Errorf("Read of what was deleted = %v, %v", gone, err)
+	}
+	if err := c.Delete(context.Background(), r); err != nil {
+		t.Errorf("Delete of what is gone: %v", err)
+	}
+}
+
+// With returns the inputs with a change over them.
+func With(inputs, change resource.PropertyMap) resource.PropertyMap {
+	out := inputs.Copy()
+	maps.Copy(out, change)
+	return out
+}
+
 // Diff returns the provider's answer for going from r to the checked inputs news.
 func (c *Client) Diff(r *Resource, news resource.PropertyMap) *pulumirpc.DiffResponse {
 	c.t.Helper()
-	res, err := c.rpc.Diff(context.Background(), &pulumirpc.DiffRequest{
+	return must(c.rpc.Diff(context.Background(), &pulumirpc.DiffRequest{
 		Urn: string(r.URN), Id: string(r.ID), Olds: c.marshal(r.Outputs), OldInputs: c.marshal(r.Inputs), News: c.marshal(news),
-	})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return res
+	}))(c.t)
 }
 
 // Preview returns the outputs that a create would have.
 func (c *Client) Preview(urn resource.URN, inputs resource.PropertyMap) resource.PropertyMap {
 	c.t.Helper()
-	res, err := c.rpc.Create(context.Background(), &pulumirpc.CreateRequest{Urn: string(urn), Properties: c.marshal(inputs), Preview: true})
-	if err != nil {
-		c.t.Fatal(err)
-	}
+	res := must(c.rpc.Create(context.Background(), &pulumirpc.CreateRequest{Urn: string(urn), Properties: c.marshal(inputs), Preview: true}))(c.t)
 	return c.unmarshal(res.GetProperties())
 }
 
@@ -123,11 +149,7 @@ func (c *Client) Create(ctx context.Context, urn resource.URN, news resource.Pro
 // MustCreate is Create for a test that does not expect a failure.
 func (c *Client) MustCreate(urn resource.URN, news resource.PropertyMap) *Resource {
 	c.t.Helper()
-	r, err := c.Create(context.Background(), urn, news)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return r
+	return must(c.Create(context.Background(), urn, news))(c.t)
 }
 
 // Read refreshes r; nil means gone.
@@ -158,11 +180,7 @@ func (c *Client) Update(ctx context.Context, r *Resource, news resource.Property
 // PreviewUpdate returns the outputs that an update would have.
 func (c *Client) PreviewUpdate(r *Resource, news resource.PropertyMap) resource.PropertyMap {
 	c.t.Helper()
-	out, err := c.update(context.Background(), r, news, true)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return out.Outputs
+	return must(c.update(context.Background(), r, news, true))(c.t).Outputs
 }
 
 func (c *Client) update(ctx context.Context, r *Resource, news resource.PropertyMap, preview bool) (*Resource, error) {
@@ -194,9 +212,7 @@ func (c *Client) Cancel() {
 	c.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	if _, err := c.rpc.Cancel(ctx, &emptypb.Empty{}); err != nil {
-		c.t.Error(err)
-	}
+	must(c.rpc.Cancel(ctx, &emptypb.Empty{}))(c.t)
 }
 
 func (c *Client) failure(urn resource.URN, err error) error {
@@ -215,20 +231,12 @@ var options = plugin.MarshalOptions{KeepUnknowns: true, KeepSecrets: true, KeepR
 
 func (c *Client) marshal(m resource.PropertyMap) *structpb.Struct {
 	c.t.Helper()
-	s, err := plugin.MarshalProperties(m, options)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return s
+	return must(plugin.MarshalProperties(m, options))(c.t)
 }
 
 func (c *Client) unmarshal(s *structpb.Struct) resource.PropertyMap {
 	c.t.Helper()
-	m, err := plugin.UnmarshalProperties(s, options)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return m
+	return must(plugin.UnmarshalProperties(s, options))(c.t)
 }
 
 // Obj is an object of keys and values in turn.

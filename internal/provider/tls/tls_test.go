@@ -153,11 +153,7 @@ func TestPathLength(t *testing.T) {
 	c, _ := serve(t)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			inputs := selfSigned(t, c, true)
-			for k, v := range tt.in {
-				inputs[k] = v
-			}
-			r := c.MustCreate(pt.URN(selfType, "c"), inputs)
+			r := c.MustCreate(pt.URN(selfType, "c"), pt.With(selfSigned(t, c, true), tt.in))
 			if got := parseCert(t, r.Outputs["certPem"].StringValue()).MaxPathLen; got != tt.want {
 				t.Errorf("path length %d", got)
 			}
@@ -188,11 +184,7 @@ func TestKeyIdentifiers(t *testing.T) {
 	c, _ := serve(t)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			inputs := selfSigned(t, c, false)
-			for k, v := range tt.in {
-				inputs[k] = v
-			}
-			r, err := c.Create(t.Context(), pt.URN(selfType, "c"), inputs)
+			r, err := c.Create(t.Context(), pt.URN(selfType, "c"), pt.With(selfSigned(t, c, false), tt.in))
 			if tt.err != "" {
 				if err == nil || !strings.Contains(err.Error(), tt.err) {
 					t.Errorf("err = %v", err)
@@ -328,11 +320,7 @@ func TestCheck(t *testing.T) {
 	c, _ := serve(t)
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			_, failures := c.Check(pt.URN(tt.typ, "x"), nil, tt.in)
-			got := strings.Join(failures, "\n")
-			if tt.want == "" && got != "" || !strings.Contains(got, tt.want) {
-				t.Errorf("failures = %q, want %q", got, tt.want)
-			}
+			c.ExpectFailure(t, pt.URN(tt.typ, "x"), tt.in, tt.want)
 		})
 	}
 }

@@ -27,6 +27,7 @@ import (
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
@@ -235,28 +236,24 @@ func (s *APIServer) logs() string {
 }
 
 func poll(ctx context.Context, name string, client *http.Client, url string) error {
-	for {
+	last := ""
+	err := wait.PollUntilContextCancel(ctx, 50*time.Millisecond, true, func(ctx context.Context) (bool, error) {
 		req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 		if err != nil {
-			return err
+			return false, err
 		}
-		last := ""
 		res, err := client.Do(req)
-		if err == nil {
-			res.Body.Close()
-			if res.StatusCode == http.StatusOK {
-				return nil
-			}
-			last = res.Status
-		} else {
+		if err != nil {
 			last = err.Error()
+			return false, nil
 		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%s did not get ready: %s: %w", name, last, ctx.Err())
-		case <-time.After(50 * time.Millisecond):
-		}
+		last = res.Status
+		return res.StatusCode == http.StatusOK, res.Body.Close()
+	})
+	if err != nil {
+		return fmt.Errorf("%s did not get ready: %s: %w", name, last, err)
 	}
+	return nil
 }
 
 func freePort() (int, error) {
