@@ -10,9 +10,7 @@ import (
 )
 
 func TestNotReady(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), nil)
-	ns := e.namespace()
+	e, ns := start(t, nil)
 	in := deploymentTree(ns, "web", "nowhere/web:1")
 	in["metadata"].(tree)["annotations"] = tree{"pulumi.com/timeoutSeconds": "1"}
 	pod := &unstructured.Unstructured{Object: tree{
@@ -50,9 +48,7 @@ func TestNotReady(t *testing.T) {
 }
 
 func TestServiceAwait(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), nil)
-	ns := e.namespace()
+	e, ns := start(t, nil)
 	service := func(name, kind string, selector tree) tree {
 		spec := tree{"type": kind, "ports": []any{tree{"port": int64(80)}}}
 		if selector != nil {
@@ -87,9 +83,7 @@ func TestServiceAwait(t *testing.T) {
 }
 
 func TestTokenSecret(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), nil)
-	ns := e.namespace()
+	e, ns := start(t, nil)
 	go func() { // the token controller's part
 		for e.get(secrets, ns, "reader") == nil {
 			time.Sleep(20 * time.Millisecond)
@@ -114,9 +108,7 @@ func TestTokenSecret(t *testing.T) {
 }
 
 func TestCancellation(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), nil)
-	ns := e.namespace()
+	e, ns := start(t, nil)
 	in := props(deploymentTree(ns, "web", "web:1"))
 	go func() {
 		for e.get(deployments, ns, "web") == nil {

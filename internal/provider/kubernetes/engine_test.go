@@ -82,6 +82,15 @@ func newEngine(tb testing.TB, server *testenv.APIServer, config map[string]any) 
 	return e
 }
 
+// start makes a test parallel and returns an engine on the shared API server and a
+// namespace of the test's own.
+func start(t *testing.T, config map[string]any) (*engine, string) {
+	t.Helper()
+	t.Parallel()
+	e := newEngine(t, apiServer(t), config)
+	return e, e.namespace()
+}
+
 func configured(tb testing.TB, server *testenv.APIServer, config map[string]any) *Provider {
 	tb.Helper()
 	p := newProvider(Options{ChartRoot: "testdata"})

@@ -35,9 +35,7 @@ func kinds(diff plugin.DiffResponse) map[string]string {
 }
 
 func TestCreateUpdateDelete(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), map[string]any{"enableConfigMapMutable": true})
-	ns := e.namespace()
+	e, ns := start(t, map[string]any{"enableConfigMapMutable": true})
 
 	made := e.mustUp("create", configMapType, "settings", configMapTree(ns, "settings", tree{"a": "1", "b": "2"}))
 	if want := resource.ID(ns + "/settings"); made.id != want {
@@ -68,9 +66,7 @@ func TestCreateUpdateDelete(t *testing.T) {
 }
 
 func TestDiffPaths(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), nil)
-	ns := e.namespace()
+	e, ns := start(t, nil)
 	e.makeReady(ns)
 	before := deploymentTree(ns, "web", "web:1")
 	e.mustUp("create", deploymentType, "web", before)
@@ -105,9 +101,7 @@ func TestDiffPaths(t *testing.T) {
 }
 
 func TestDrift(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), map[string]any{"enableConfigMapMutable": true})
-	ns := e.namespace()
+	e, ns := start(t, map[string]any{"enableConfigMapMutable": true})
 	in := configMapTree(ns, "cm", tree{"a": "1", "b": "2"})
 	e.mustUp("create", configMapType, "cm", in)
 	e.refresh("cm")
@@ -202,9 +196,7 @@ func TestTwoClusters(t *testing.T) {
 }
 
 func TestCustomResource(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), nil)
-	ns := e.namespace()
+	e, ns := start(t, nil)
 	group := ns + ".example.com"
 	crd := tree{
 		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": tree{"name": "widgets." + group},
@@ -248,9 +240,7 @@ func TestCustomResource(t *testing.T) {
 }
 
 func TestImport(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), map[string]any{"enableConfigMapMutable": true})
-	ns := e.namespace()
+	e, ns := start(t, map[string]any{"enableConfigMapMutable": true})
 	foreign := &unstructured.Unstructured{Object: configMapTree(ns, "cm", tree{"a": "1"})}
 	if _, err := e.live.Resource(configMaps).Namespace(ns).Create(context.Background(), foreign, metav1.CreateOptions{}); err != nil {
 		t.Fatal(err)
@@ -266,9 +256,7 @@ func TestImport(t *testing.T) {
 }
 
 func TestPatchResource(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), nil)
-	ns := e.namespace()
+	e, ns := start(t, nil)
 	const patchType = "kubernetes:core/v1:NamespacePatch"
 	e.mustUp("create", patchType, "label", tree{"apiVersion": "v1", "kind": "Namespace", "metadata": tree{"name": ns, "labels": tree{"mine": "yes"}}})
 	if e.get(namespaces, "", ns).GetLabels()["mine"] != "yes" {

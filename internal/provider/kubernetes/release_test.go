@@ -36,9 +36,7 @@ func (e *engine) helm(namespace string) *action.Configuration {
 }
 
 func TestReleaseLifecycle(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), nil)
-	ns := e.namespace()
+	e, ns := start(t, nil)
 	e.makeReady(ns)
 
 	made := e.mustUp("create", releaseType, "tiny", releaseTree(ns, tree{"greeting": "hi"}))
@@ -85,9 +83,7 @@ func TestReleaseLifecycle(t *testing.T) {
 }
 
 func TestReleaseDrift(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), nil)
-	ns := e.namespace()
+	e, ns := start(t, nil)
 	e.makeReady(ns)
 	e.mustUp("create", releaseType, "tiny", releaseTree(ns, tree{"greeting": "hi"}))
 
@@ -112,9 +108,7 @@ func TestReleaseDrift(t *testing.T) {
 }
 
 func TestReleaseNotReady(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), nil)
-	ns := e.namespace()
+	e, ns := start(t, nil)
 	in := releaseTree(ns, tree{"greeting": "hi"})
 	in["timeout"] = int64(1)
 	start := time.Now()
@@ -137,9 +131,7 @@ func TestReleaseNotReady(t *testing.T) {
 }
 
 func TestReleaseRefused(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), nil)
-	ns := e.namespace()
+	e, ns := start(t, nil)
 	e.makeReady(ns)
 	// The API server refuses one object: Helm has recorded the release by then.
 	_, err := e.up(releaseType, "tiny", props(releaseTree(ns, tree{"broken": true})))
@@ -151,9 +143,7 @@ func TestReleaseRefused(t *testing.T) {
 }
 
 func TestReleaseOfSomebodyElse(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), nil)
-	ns := e.namespace()
+	e, ns := start(t, nil)
 	e.makeReady(ns)
 	ch, err := e.p.findChart(config{}, &releaseInputs{Chart: "tiny"})
 	if err != nil {
@@ -203,9 +193,7 @@ func TestReleaseRecovery(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			e := newEngine(t, apiServer(t), nil)
-			ns := e.namespace()
+			e, ns := start(t, nil)
 			e.makeReady(ns)
 			e.mustUp("create", releaseType, "tiny", releaseTree(ns, tree{"greeting": "before"}))
 			cfg := e.helm(ns)
@@ -237,9 +225,7 @@ func TestReleaseRecovery(t *testing.T) {
 }
 
 func TestReleaseCancellation(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), nil)
-	ns := e.namespace()
+	e, ns := start(t, nil)
 	go func() {
 		for e.get(deployments, ns, "tiny") == nil {
 			time.Sleep(10 * time.Millisecond)
@@ -261,9 +247,7 @@ func TestReleaseCancellation(t *testing.T) {
 }
 
 func TestReleaseHook(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), nil)
-	ns := e.namespace()
+	e, ns := start(t, nil)
 	e.makeReady(ns)
 	in := releaseTree(ns, tree{"hook": true})
 	in["timeout"] = int64(1)
@@ -291,9 +275,7 @@ func TestReleaseHook(t *testing.T) {
 }
 
 func TestReleaseSecretValues(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), nil)
-	ns := e.namespace()
+	e, ns := start(t, nil)
 	e.makeReady(ns)
 	in := props(releaseTree(ns, tree{"greeting": "hi"}))
 	in["values"].ObjectValue()["password"] = resource.MakeSecret(resource.NewProperty("hunter2"))

@@ -9,9 +9,7 @@ import (
 )
 
 func TestSecrets(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), map[string]any{"enableSecretMutable": true})
-	ns := e.namespace()
+	e, ns := start(t, map[string]any{"enableSecretMutable": true})
 	in := props(tree{"apiVersion": "v1", "kind": "Secret", "metadata": tree{"name": "s", "namespace": ns}, "stringData": tree{"password": "hunter2"}})
 	if _, err := e.up(secretType, "s", in); err != nil {
 		t.Fatal(err)

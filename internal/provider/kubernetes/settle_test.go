@@ -21,10 +21,8 @@ var webhooks = schema.GroupVersionResource{Group: "admissionregistration.k8s.io"
 
 // A webhook that is registered before it serves delays an apply but does not fail it.
 func TestWebhookNotServing(t *testing.T) {
-	t.Parallel()
 	ctx := context.Background()
-	e := newEngine(t, apiServer(t), nil)
-	ns := e.namespace()
+	e, ns := start(t, nil)
 	hook := &unstructured.Unstructured{Object: tree{
 		"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": tree{"name": ns},
 		"webhooks": []any{tree{
@@ -155,9 +153,7 @@ func TestAPIServerRestart(t *testing.T) {
 }
 
 func TestDeleteHeldByFinalizer(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), nil)
-	ns := e.namespace()
+	e, ns := start(t, nil)
 	in := configMapTree(ns, "cm", tree{"a": "1"})
 	in["metadata"].(tree)["annotations"] = tree{annTimeout: "1"}
 	e.mustUp("create", configMapType, "cm", in)
@@ -205,10 +201,8 @@ func TestReplaceUnready(t *testing.T) {
 
 // In a preview nothing is written, and what the API server would fill in is known.
 func TestPreview(t *testing.T) {
-	t.Parallel()
 	ctx := context.Background()
-	e := newEngine(t, apiServer(t), map[string]any{"enableConfigMapMutable": true})
-	ns := e.namespace()
+	e, ns := start(t, map[string]any{"enableConfigMapMutable": true})
 	urn := e.urn(serviceType, "s")
 	service := tree{"apiVersion": "v1", "kind": "Service", "metadata": tree{"name": "s", "namespace": ns}, "spec": tree{"ports": []any{tree{"port": int64(80)}}}}
 	checked := e.check(serviceType, "s", props(service), nil)
@@ -257,9 +251,7 @@ func TestPreview(t *testing.T) {
 }
 
 func TestIgnoreChanges(t *testing.T) {
-	t.Parallel()
-	e := newEngine(t, apiServer(t), map[string]any{"enableConfigMapMutable": true})
-	ns := e.namespace()
+	e, ns := start(t, map[string]any{"enableConfigMapMutable": true})
 	e.mustUp("create", configMapType, "cm", configMapTree(ns, "cm", tree{"a": "1"}))
 	e.edit(configMaps, ns, "cm", `{"data":{"a":"theirs"}}`)
 	old := e.state["cm"]
@@ -285,10 +277,8 @@ func TestIgnoreChanges(t *testing.T) {
 
 // The definition of an object in a release can be gone before the release.
 func TestUninstallWithoutDefinition(t *testing.T) {
-	t.Parallel()
 	ctx := context.Background()
-	e := newEngine(t, apiServer(t), nil)
-	ns := e.namespace()
+	e, ns := start(t, nil)
 	e.makeReady(ns)
 	e.mustUp("create", releaseType, "tiny", releaseTree(ns, tree{}))
 	cfg := e.helm(ns)
