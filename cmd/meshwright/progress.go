@@ -122,8 +122,12 @@ func verb(op string) string {
 func countsText(counts map[string]int) string {
 	var parts []string
 	for _, w := range [][2]string{
-		{"create", "created"}, {"update", "updated"}, {"replace", "replaced"},
-		{"create-replacement", "recreated"}, {"delete", "deleted"}, {"same", "unchanged"},
+		{"create", "created"},
+		{"update", "updated"},
+		{"replace", "replaced"},
+		{"create-replacement", "recreated"},
+		{"delete", "deleted"},
+		{"same", "unchanged"},
 	} {
 		if n := counts[w[0]]; n > 0 {
 			parts = append(parts, fmt.Sprintf("%d %s", n, w[1]))
