@@ -106,6 +106,9 @@ func (l *Lock) Release(remove bool) {
 	} else {
 		_ = l.f.Truncate(0)
 	}
+	// Closing the file alone leaves the lock to a child that another goroutine has
+	// forked and that has not yet executed its program.
+	_ = unix.Flock(int(l.f.Fd()), unix.LOCK_UN)
 	l.f.Close()
 }
 
