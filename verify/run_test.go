@@ -62,9 +62,6 @@ func TestRemedyNamesTheOperation(t *testing.T) {
 	}
 }
 
-// operation shows a remedy by its operation alone.
-func operation(r report.Remedy) string { return string(r.Operation) }
-
 func TestRemedyInWords(t *testing.T) {
 	for want, r := range map[string]report.Remedy{
 		"":                                  {},
