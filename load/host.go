@@ -55,7 +55,7 @@ func (host) Run(ctx context.Context, p Plan, on func(Record)) error {
 		select {
 		case <-ctx.Done():
 			attacker.Stop()
-			go func() { // whoever waits to hand over a result must not wait for ever
+			go func() { // a result that nobody takes must not block its sender
 				for range results { //nolint:revive // drained
 				}
 			}()

@@ -2,5 +2,5 @@
 // table, JSON, JUnit XML and HTML. Its subpackage timeline draws SVG.
 //
 // It knows neither the checks nor the clusters: what a result holds is decided by
-// whoever ran them, and commands that apply a remedy are worded by the caller.
+// the checks, and commands that apply a remedy are worded by the caller.
 package report

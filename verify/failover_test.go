@@ -65,7 +65,7 @@ func (f *fakeCluster) server() string {
 	return ""
 }
 
-// inBubble runs a subtest by a clock of its own, which stands still while anything
+// inBubble runs a subtest by a clock of its own, which stops while anything
 // is done: what a busy machine takes its time for does not enter the figures.
 func inBubble(t *testing.T, name string, f func(*testing.T)) {
 	t.Helper()

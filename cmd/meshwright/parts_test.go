@@ -222,7 +222,7 @@ func TestSecretsStayOutOfResults(t *testing.T) {
 }
 
 // TestEvidenceOfAFailedUp: a hung up that ran out of time has as much to tell as one
-// that failed. Whoever pressed Ctrl-C knows why.
+// that failed. The user who pressed Ctrl-C knows why.
 func TestEvidenceOfAFailedUp(t *testing.T) {
 	lab, err := automation.New(t.Context(), automation.Options{Name: "two", StateDir: t.TempDir()})
 	if err != nil {

@@ -20,7 +20,7 @@ type Point struct {
 	Offset  float64 // seconds since the run began
 	Latency float64 // milliseconds
 	Region  string  // that answered; "" for unknown
-	OK      bool    // false: lost, whoever answered
+	OK      bool    // false: lost, whatever answered
 }
 
 // Event is something that happened during the run.

@@ -47,17 +47,17 @@ var rules = []rule{
 	},
 	{
 		of: "/mesh", not: append([]string{"/verify", "/fault", "/load", "/drill", "/report"}, machine...),
-		why: "a running mesh is read whoever deployed it, and judged elsewhere",
+		why: "it reads a mesh, however it was deployed; verify judges",
 	},
 	{of: "/mesh/topology", not: []string{module, "k8s.io"}, why: "everything may import it"},
 	{
 		of: "/report", not: append([]string{"/mesh/collect", "/verify", "/fault", "/load", "/drill", "k8s.io"}, machine...),
-		why: "a report is shown by whoever has one",
+		why: "a report needs nothing of what made it",
 	},
-	{of: "/load", not: append([]string{"/verify", "/fault", "/drill"}, machine...), why: "it makes load, whatever for"},
-	{of: "/fault", not: append([]string{"/verify", "/drill"}, machine...), why: "it breaks things, whoever looks"},
-	{of: "/drill", not: append([]string{"/verify"}, machine...), why: "it measures, and checks nothing"},
-	{of: "/verify", not: machine, why: "a running mesh is checked whoever deployed it"},
+	{of: "/load", not: append([]string{"/verify", "/fault", "/drill"}, machine...), why: "it generates load, for checks and drills alike"},
+	{of: "/fault", not: append([]string{"/verify", "/drill"}, machine...), why: "a fault does not depend on who observes it"},
+	{of: "/drill", not: append([]string{"/verify"}, machine...), why: "a drill measures; verify checks"},
+	{of: "/verify", not: machine, why: "it checks a mesh, however it was deployed"},
 	{
 		of: "/internal/airgap", not: []string{"/stacks", "/components", "/automation"},
 		why: "the kit knows no topology",
@@ -68,7 +68,7 @@ var rules = []rule{
 	},
 	{
 		of: "/automation/changes", not: []string{"/internal", "/stacks", "/components", "github.com/pulumi", "k8s.io"},
-		why: "whoever shows a report needs nothing of what made it",
+		why: "a report needs nothing of what made it",
 	},
 	{of: "/cmd/pull-request-comment", not: []string{"github.com/pulumi", "k8s.io", "/stacks", "/components"}, why: "it compiles in seconds"},
 	{of: "/internal/revision", not: []string{"/automation", "/stacks", "/components", "github.com/pulumi", "k8s.io"}, why: "it knows Git and Go"},

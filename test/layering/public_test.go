@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// TestPublicNames: whoever imports a public package can name every type that its
+// TestPublicNames: an importer of a public package can name every type that its
 // exported functions and fields are made of.
 func TestPublicNames(t *testing.T) {
 	files := 0
