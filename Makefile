@@ -100,7 +100,7 @@ fmt: bin/tools/gofumpt ## Format the code
 
 # The cheap checks come first, so that a mistake shows before the kit is built. One lab
 # is up at a time: with two of them, the nodes of both keep two cores busy, and a fault
-# is seen too late. With more cores: test-faults+test-e2e,test-conformance,...
+# is seen too late.
 test: ## Check, then test, from nothing to a mesh and back; prints the time of each part
 	@MAKE='$(MAKE)' test/stages.sh lint build test-setup test-kit test-unit test-conformance test-e2e test-faults test-cli test-embed
 

@@ -3,8 +3,6 @@
 // destroy, beside a kind cluster of another owner, which must not change. TestFaults
 // breaks the mesh of another lab on purpose: every check turns red and green again.
 //
-// The two are independent, so that they can run at the same time.
-//
 // It runs when MESHWRIGHT_E2E=1, which `make test` sets; it needs Docker and the
 // airgap kit.
 package e2e
