@@ -7,12 +7,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/meshwright/meshwright/internal/process"
 )
 
 // LockedError says that another operation is at work on the lab.
@@ -57,34 +56,22 @@ func acquire(path, operation string) (*Lock, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	for {
-		f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
-		if err != nil {
-			return nil, err
-		}
-		l := &Lock{f: f}
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		switch {
-		case errors.Is(err, unix.EWOULDBLOCK):
-			held := &LockedError{}
-			data, _ := io.ReadAll(f) // without it the message has less detail
-			_ = json.Unmarshal(data, &held.Holder)
-			err = held
-		case err != nil:
-		case !sameFile(f, path):
-			// The holder removed the file after it was opened here. A lock counts
-			// only on the file that has the name now.
-			f.Close()
-			continue
-		default:
-			err = l.sign(operation)
-		}
-		if err != nil {
-			f.Close()
-			return nil, err
-		}
-		return l, nil
+	f, err := process.TryLock(path, 0o600)
+	if errors.Is(err, process.ErrLocked) {
+		held := &LockedError{}
+		data, _ := os.ReadFile(path) // without it the message has less detail
+		_ = json.Unmarshal(data, &held.Holder)
+		return nil, held
 	}
+	if err != nil {
+		return nil, err
+	}
+	l := &Lock{f: f}
+	if err := l.sign(operation); err != nil {
+		process.Unlock(f)
+		return nil, err
+	}
+	return l, nil
 }
 
 func (l *Lock) sign(operation string) error {
@@ -106,17 +93,5 @@ func (l *Lock) Release(remove bool) {
 	} else {
 		_ = l.f.Truncate(0)
 	}
-	// Closing the file alone leaves the lock to a child that another goroutine has
-	// forked and that has not yet executed its program.
-	_ = unix.Flock(int(l.f.Fd()), unix.LOCK_UN)
-	l.f.Close()
-}
-
-func sameFile(f *os.File, path string) bool {
-	open, err := f.Stat()
-	if err != nil {
-		return false
-	}
-	named, err := os.Stat(path)
-	return err == nil && os.SameFile(open, named)
+	process.Unlock(l.f)
 }
