@@ -22,8 +22,6 @@ type DrillOptions struct {
 	// Repeat is how often each is measured; at least once.
 	Repeat   int
 	Timeouts verify.Timeouts
-	// Flags are verify.DrillOptions.Flags.
-	Flags string
 	// Progress hears of every step; may be nil.
 	Progress func(step string)
 }

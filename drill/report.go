@@ -1,7 +1,6 @@
 package drill
 
 import (
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -127,11 +126,7 @@ func (r *Report) sum(rule string) Summary {
 }
 
 // JSON writes the report as one indented document.
-func (r *Report) JSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(r)
-}
+func (r *Report) JSON(w io.Writer) error { return report.JSON(w, r) }
 
 // Table writes the summary of every rule for a person. remedy says what to do about a
 // finding; it may be nil.

@@ -67,7 +67,7 @@ func run(ctx context.Context, m *session, o Options) (*Report, error) {
 		for _, c := range result.Checks {
 			findings = append(findings, c.Findings...)
 		}
-		return result, stopped(ctx, "verification", findings)
+		return result, stopped(ctx, findings)
 	}
 	return result, nil
 }

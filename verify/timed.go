@@ -40,15 +40,15 @@ func (m *session) inScenario(ctx context.Context, s mesh.Scenario, out *outcome,
 	}
 }
 
-// stopped is the error of a run that was stopped, with what it left in the mesh.
-func stopped(ctx context.Context, what string, findings []Finding) error {
+// stopped is the error of a verification that was stopped, with what it left in the mesh.
+func stopped(ctx context.Context, findings []Finding) error {
 	cause := context.Cause(ctx)
 	for _, f := range findings {
 		if f.Reason == ReasonNotRemoved {
-			return report.WithRemedies(fmt.Errorf("%s stopped: %w\nleft in the mesh: %s", what, cause, f), notRemoved.Remedy)
+			return report.WithRemedies(fmt.Errorf("verification stopped: %w\nleft in the mesh: %s", cause, f), notRemoved.Remedy)
 		}
 	}
-	return fmt.Errorf("%s stopped: %w\nnothing of it is left in the mesh", what, cause)
+	return fmt.Errorf("verification stopped: %w\nnothing of it is left in the mesh", cause)
 }
 
 // settle waits until discovery is complete for the workload and returns what

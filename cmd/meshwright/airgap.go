@@ -13,6 +13,7 @@ import (
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/setup"
 	"github.com/meshwright/meshwright/internal/ui"
+	"github.com/meshwright/meshwright/report"
 )
 
 // newAirgapCmd returns the commands that build, show and remove the airgap kit.
@@ -55,7 +56,7 @@ func (a *App) buildKit(ctx context.Context, output string) error {
 		return err
 	}
 	if output == "json" {
-		return writeJSON(a.Out, set)
+		return report.JSON(a.Out, set)
 	}
 	if !changed {
 		_, err := fmt.Fprintf(a.Out, "The kit in %s is up to date.\n", set.Dir())
@@ -85,7 +86,7 @@ func (a *App) kitStatus(ctx context.Context, output string) error {
 		return err
 	}
 	if output == "json" {
-		return writeJSON(a.Out, stepsDocument(steps))
+		return report.JSON(a.Out, stepsDocument(steps))
 	}
 	return airgapTable(a.Out, steps, time.Now())
 }
@@ -127,7 +128,7 @@ func (a *App) removeKit(ctx context.Context, output string) error {
 		return err
 	}
 	if output == "json" {
-		return writeJSON(a.Out, cleanedDocument(cleaned))
+		return report.JSON(a.Out, cleanedDocument(cleaned))
 	}
 	fmt.Fprintf(a.Out, "Removed %s of files and %d images.\n", ui.Bytes(cleaned.Bytes), len(cleaned.Images))
 	for _, name := range cleaned.Kept {

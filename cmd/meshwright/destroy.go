@@ -9,6 +9,7 @@ import (
 
 	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/internal/ui"
+	"github.com/meshwright/meshwright/report"
 )
 
 func newDestroyCmd(a *App) *cobra.Command {
@@ -47,7 +48,7 @@ lab does not exist.`,
 			p.end(nil, countsText(res.Counts))
 		}
 		if *output == "json" {
-			return writeJSON(a.Out, destroyDocument(res))
+			return report.JSON(a.Out, destroyDocument(res))
 		}
 		if n := len(res.Swept.Containers) + len(res.Swept.Networks); n > 0 {
 			a.UI.Info("also removed leftovers: " + strings.Join(append(res.Swept.Containers, res.Swept.Networks...), ", "))

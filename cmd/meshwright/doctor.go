@@ -15,6 +15,7 @@ import (
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/internal/setup"
+	"github.com/meshwright/meshwright/report"
 )
 
 func newDoctorCmd(a *App) *cobra.Command {
@@ -41,7 +42,7 @@ Exit code 0 means that up has what it needs; 1, that it would fail.`,
 			return err
 		}
 		if *output == "json" {
-			err = writeJSON(a.Out, d)
+			err = report.JSON(a.Out, d)
 		} else {
 			err = d.table(a.Out)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/meshwright/meshwright/automation"
+	"github.com/meshwright/meshwright/report"
 )
 
 func newEnvCmd(a *App) *cobra.Command {
@@ -54,7 +55,7 @@ empty one to the lab's file. The shell settings unset it.`,
 			return err
 		}
 		if *output == "json" {
-			return writeJSON(a.Out, envDocument(lab.Name(), env))
+			return report.JSON(a.Out, envDocument(lab.Name(), env))
 		}
 		return shellSettings(a.Out, env)
 	})

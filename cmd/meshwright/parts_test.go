@@ -20,6 +20,7 @@ import (
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/setup"
 	"github.com/meshwright/meshwright/internal/ui"
+	"github.com/meshwright/meshwright/report"
 )
 
 func TestExitCode(t *testing.T) {
@@ -209,7 +210,7 @@ func TestSecretsStayOutOfResults(t *testing.T) {
 		upDocument(&automation.UpResult{Outputs: out}),
 		statusDocument(out, []liveState{{}}),
 	} {
-		if err := writeJSON(&b, doc); err != nil {
+		if err := report.JSON(&b, doc); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/automation/changes"
 	"github.com/meshwright/meshwright/internal/ui"
+	"github.com/meshwright/meshwright/report"
 )
 
 func newPreviewCmd(a *App) *cobra.Command {
@@ -46,7 +47,7 @@ func newPreviewCmd(a *App) *cobra.Command {
 		step.Done("")
 		switch *output {
 		case "json":
-			err = writeJSON(a.Out, previewDocument(res))
+			err = report.JSON(a.Out, previewDocument(res))
 		case "markdown":
 			_, err = io.WriteString(a.Out, res.Report.Markdown(changes.MaxMarkdown))
 		default:

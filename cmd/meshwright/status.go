@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/meshwright/meshwright/automation"
+	"github.com/meshwright/meshwright/report"
 )
 
 // clusterTimeout bounds the requests to one cluster, so that one that does not answer
@@ -37,7 +38,7 @@ func newStatusCmd(a *App) *cobra.Command {
 		}
 		live := liveStates(ctx, out)
 		if *output == "json" {
-			return writeJSON(a.Out, statusDocument(out, live))
+			return report.JSON(a.Out, statusDocument(out, live))
 		}
 		if err := statusTable(a.Out, out, live); err != nil {
 			return err

@@ -3,7 +3,6 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -21,6 +20,7 @@ import (
 	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/internal/setup"
 	"github.com/meshwright/meshwright/internal/ui"
+	"github.com/meshwright/meshwright/report"
 )
 
 func newUpCmd(a *App) *cobra.Command {
@@ -79,7 +79,7 @@ func (a *App) up(ctx context.Context, f *labFlags, output string, opts []automat
 	}
 	p.end(nil, countsText(res.Counts))
 	if output == "json" {
-		return writeJSON(a.Out, upDocument(res))
+		return report.JSON(a.Out, upDocument(res))
 	}
 	return a.upTable(res, labFlagsOf(lab))
 }
@@ -204,10 +204,4 @@ func locality(c automation.Cluster) string {
 		}
 	}
 	return cmp.Or(s, "-")
-}
-
-func writeJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
 }

@@ -112,7 +112,7 @@ func (a *App) cleanup(ctx context.Context, f *labFlags, output string) error {
 	}
 	step.Done("")
 	if output == "json" {
-		return writeJSON(a.Out, cleanupDocument(lab.Name(), removed))
+		return report.JSON(a.Out, cleanupDocument(lab.Name(), removed))
 	}
 	if len(removed) == 0 {
 		_, err = fmt.Fprintln(a.Out, "nothing was left")

@@ -2,7 +2,6 @@ package traffic
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -13,6 +12,7 @@ import (
 	"github.com/meshwright/meshwright/load"
 	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/report"
 )
 
 // FormatVersion is the version of the summary's JSON.
@@ -142,8 +142,4 @@ func (s *Summary) Table(w io.Writer) error {
 }
 
 // JSON writes the summary as one indented document.
-func (s *Summary) JSON(w io.Writer) error {
-	e := json.NewEncoder(w)
-	e.SetIndent("", "  ")
-	return e.Encode(s)
-}
+func (s *Summary) JSON(w io.Writer) error { return report.JSON(w, s) }
