@@ -7,6 +7,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // eastWestGatewayGone scales the east-west gateway of another network to 0; its
@@ -25,11 +27,7 @@ var eastWestGatewayGone = Fault{
 			if err != nil {
 				return gateway{}, nil, err
 			}
-			replicas := int32(1)
-			if d.Spec.Replicas != nil {
-				replicas = *d.Spec.Replicas
-			}
-			return gateway{d.Name, replicas}, []string{"deployment " + system + "/" + d.Name}, nil
+			return gateway{d.Name, mesh.Replicas(d)}, []string{"deployment " + system + "/" + d.Name}, nil
 		},
 		Inject: func(ctx context.Context, _ *Subject, at *member, was gateway) error {
 			if err := at.scale(ctx, was.Deployment, 0); err != nil {

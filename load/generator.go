@@ -81,14 +81,12 @@ func Generators(ctx context.Context, s Sources, members []*mesh.Member, w mesh.W
 		if err != nil {
 			return nil, &GeneratorError{Cluster: m.Name, Err: err}
 		}
-		i := 0
-		for pods = mesh.Running(pods); i < len(pods) && !mesh.Ready(&pods[i]); i++ {
-		}
-		if i == len(pods) {
+		client := mesh.FirstReady(pods)
+		if client == nil {
 			return nil, &GeneratorError{Cluster: m.Name, Missing: true, Err: fmt.Errorf("no ready pod %s in namespace %s", w.LoadLabel, w.Namespace)}
 		}
-		pod := mesh.Ref(&pods[i])
-		inPod := s.FromPod(m, pod, mesh.AppContainer(&pods[i]))
+		pod := mesh.Ref(client)
+		inPod := s.FromPod(m, pod, mesh.AppContainer(client))
 		out = append(out, generator(m, w, Generator{Via: ViaMesh, URL: w.URL(), Source: inPod, Proxy: pod}))
 		if m.IngressAddress == "" {
 			continue

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/rest"
 )
@@ -61,25 +60,8 @@ func NewClient(config *rest.Config) (*Client, error) {
 	return out, nil
 }
 
-// Config returns a copy of the configuration that the cluster is reached with.
-func (c *Client) Config() *rest.Config { return rest.CopyConfig(c.config) }
-
 // Close drops the connections kept for later requests.
 func (c *Client) Close() { c.trans.CloseIdleConnections() }
-
-// Service reads one service; a missing one is an IsNotFound error.
-func (c *Client) Service(ctx context.Context, namespace, name string) (*corev1.Service, error) {
-	return c.Client.CoreV1().Services(namespace).Get(ctx, name, metav1.GetOptions{})
-}
-
-// Pods lists the pods of a namespace ("" for all) by label selector.
-func (c *Client) Pods(ctx context.Context, namespace, selector string) ([]corev1.Pod, error) {
-	list, err := c.Client.CoreV1().Pods(namespace).List(ctx, metav1.ListOptions{LabelSelector: selector})
-	if err != nil {
-		return nil, err
-	}
-	return list.Items, nil
-}
 
 // Logs returns the last lines of a container's log.
 func (c *Client) Logs(ctx context.Context, pod Pod, container string, lines int64) ([]byte, error) {

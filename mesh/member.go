@@ -171,6 +171,24 @@ func Running(pods []corev1.Pod) []corev1.Pod {
 	return out
 }
 
+// FirstReady returns the first pod that runs and is ready, or nil.
+func FirstReady(pods []corev1.Pod) *corev1.Pod {
+	for _, p := range Running(pods) {
+		if Ready(&p) {
+			return &p
+		}
+	}
+	return nil
+}
+
+// Replicas is how many pods a deployment asks for.
+func Replicas(d *appsv1.Deployment) int32 {
+	if d.Spec.Replicas == nil {
+		return 1
+	}
+	return *d.Spec.Replicas
+}
+
 // Ready reports whether a pod's condition Ready is true.
 func Ready(p *corev1.Pod) bool {
 	for _, c := range p.Status.Conditions {

@@ -245,10 +245,7 @@ func objectOf(d *appsv1.Deployment) string { return "deployment " + d.Namespace 
 // unavailable says why a deployment does not serve, or "". The condition
 // Available alone is true for a deployment that was scaled to nothing.
 func unavailable(d *appsv1.Deployment) string {
-	want := int32(1)
-	if d.Spec.Replicas != nil {
-		want = *d.Spec.Replicas
-	}
+	want := mesh.Replicas(d)
 	switch {
 	case want == 0:
 		return "scaled to 0 replicas"

@@ -58,10 +58,8 @@ func (m *session) readyPod(ctx context.Context, c *mesh.Member, selector string)
 	if err != nil {
 		return nil, new(unreachable(c, "", err))
 	}
-	for _, p := range mesh.Running(pods) {
-		if mesh.Ready(&p) {
-			return &p, nil
-		}
+	if p := mesh.FirstReady(pods); p != nil {
+		return p, nil
 	}
 	return nil, &Finding{
 		Reason: ReasonClientMissing, Cluster: c.Name,

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"k8s.io/client-go/dynamic"
 	"sigs.k8s.io/yaml"
 
 	"github.com/meshwright/meshwright/mesh"
@@ -101,12 +100,11 @@ func credentials(t mesh.Cluster) []string {
 // cluster is the work on one cluster.
 type cluster struct {
 	*archive
-	probe   *mesh.Client
-	dynamic dynamic.Interface
-	dir     string
-	lines   int64
-	limit   chan struct{} // bounds the requests in flight
-	wg      sync.WaitGroup
+	*mesh.Member
+	dir   string
+	lines int64
+	limit chan struct{} // bounds the requests in flight
+	wg    sync.WaitGroup
 }
 
 // inFlight bounds requests to one API server: a lab's is small.
@@ -116,17 +114,13 @@ func collectCluster(ctx context.Context, a *archive, t mesh.Cluster, o Options) 
 	if t.Config == nil {
 		return errors.New("no kubeconfig")
 	}
-	p, err := mesh.NewClient(t.Config)
+	members, done, err := mesh.Connect([]mesh.Cluster{t})
+	defer done()
 	if err != nil {
 		return err
 	}
-	defer p.Close()
-	dyn, err := dynamic.NewForConfig(p.Config())
-	if err != nil {
-		return err
-	}
-	c := &cluster{archive: a, probe: p, dynamic: dyn, dir: t.Name, lines: o.Lines, limit: make(chan struct{}, inFlight)}
-	version, err := p.Client.Discovery().ServerVersion()
+	c := &cluster{archive: a, Member: members[0], dir: t.Name, lines: o.Lines, limit: make(chan struct{}, inFlight)}
+	version, err := c.Kubernetes.Discovery().ServerVersion()
 	if err != nil {
 		return fmt.Errorf("its API server does not answer: %w", err) // nothing else will
 	}

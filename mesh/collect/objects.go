@@ -35,7 +35,7 @@ func custom(group string) bool {
 // objects collects the objects of every kind, one file per kind.
 func (c *cluster) objects(ctx context.Context) {
 	list := kinds
-	resources, err := c.probe.Client.Discovery().ServerPreferredResources()
+	resources, err := c.Kubernetes.Discovery().ServerPreferredResources()
 	if err != nil {
 		c.missing(c.dir+"/objects", fmt.Errorf("not all API groups answer: %w", err))
 	}
@@ -64,7 +64,7 @@ func (c *cluster) kind(ctx context.Context, kind schema.GroupVersionResource) {
 			name += "." + kind.Version
 		}
 	}
-	list, err := c.dynamic.Resource(kind).List(ctx, metav1.ListOptions{})
+	list, err := c.Dynamic.Resource(kind).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		c.missing(c.dir+"/"+name, err)
 		return
@@ -123,7 +123,7 @@ func promisesSecret(name string) bool {
 // even send the data.
 func (c *cluster) secretNames(ctx context.Context) {
 	var list metav1.PartialObjectMetadataList
-	err := c.probe.Client.CoreV1().RESTClient().Get().Resource("secrets").
+	err := c.Kubernetes.CoreV1().RESTClient().Get().Resource("secrets").
 		SetHeader("Accept", "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io").
 		Do(ctx).Into(&list)
 	if err != nil {

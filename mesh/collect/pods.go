@@ -12,7 +12,7 @@ import (
 
 // pods collects logs and proxy state of every pod.
 func (c *cluster) pods(ctx context.Context) {
-	pods, err := c.probe.Pods(ctx, "", "")
+	pods, err := c.Pods(ctx, "", "")
 	if err != nil {
 		c.missing(c.dir+"/logs", err)
 		return
@@ -71,7 +71,7 @@ func (c *cluster) log(ctx context.Context, p corev1.Pod, container string, previ
 	if previous {
 		name = strings.TrimSuffix(name, ".log") + ".previous.log"
 	}
-	text, err := c.probe.Client.CoreV1().Pods(p.Namespace).GetLogs(p.Name, &corev1.PodLogOptions{
+	text, err := c.Kubernetes.CoreV1().Pods(p.Namespace).GetLogs(p.Name, &corev1.PodLogOptions{
 		Container: container, TailLines: &c.lines, Previous: previous,
 	}).DoRaw(ctx)
 	if err != nil {
@@ -88,7 +88,7 @@ func (c *cluster) ask(ctx context.Context, p corev1.Pod, kind string, port int, 
 	c.do(func() {
 		for file, path := range files {
 			name := fmt.Sprintf("%s/%s/%s/%s/%s", c.dir, kind, p.Namespace, p.Name, file)
-			text, err := c.probe.HTTP(ctx, mesh.Ref(&p), port, path)
+			text, err := c.HTTP(ctx, mesh.Ref(&p), port, path)
 			if err != nil {
 				c.missing(name, err)
 				continue

@@ -12,6 +12,7 @@ import (
 	"github.com/meshwright/meshwright/load"
 	"github.com/meshwright/meshwright/load/call"
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/topology"
 )
 
 // The sample, as every stack deploys it.
@@ -28,7 +29,8 @@ type site struct {
 	name, network, ingress string
 	primary                bool
 	nodes                  []string
-	cluster                *mesh.Client
+	cluster                *mesh.Member
+	close                  func()
 	client                 mesh.Pod
 	servers                []string // names of its helloworld pods
 }
@@ -46,9 +48,11 @@ func (l *lab) sites(ctx context.Context, d *upDocument) ([]*site, error) {
 			return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
 		}
 		s := &site{name: c.Name, network: c.Network, ingress: c.IngressAddress, primary: c.ControlPlane == c.Name, nodes: c.Nodes}
-		if s.cluster, err = mesh.NewClient(config); err != nil {
-			return nil, fmt.Errorf("cluster %s: %w", c.Name, err)
+		members, done, err := mesh.Connect([]mesh.Cluster{{Cluster: topology.Cluster{Name: c.Name}, Config: config}})
+		if err != nil {
+			return nil, err
 		}
+		s.cluster, s.close = members[0], done
 		out = append(out, s)
 		clients, err := s.cluster.Pods(ctx, sampleNamespace, sampleClient)
 		if err != nil || len(clients) == 0 {
@@ -68,7 +72,7 @@ func (l *lab) sites(ctx context.Context, d *upDocument) ([]*site, error) {
 
 func closeSites(sites []*site) {
 	for _, s := range sites {
-		s.cluster.Close()
+		s.close()
 	}
 }
 

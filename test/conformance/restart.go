@@ -241,7 +241,7 @@ type watched struct {
 func (s *site) phases(sites []*site) []watched {
 	list := []watched{
 		{"API server answers", func(ctx context.Context) error {
-			_, err := s.cluster.Client.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
+			_, err := s.cluster.Kubernetes.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx)
 			return err
 		}},
 		{"client runs", func(ctx context.Context) error { return s.execs(ctx, "true") }},
