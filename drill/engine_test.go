@@ -129,8 +129,8 @@ func testDrill(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(report.Runs) != 4 || !slices.Equal(d.removed, []string{"drill", "drill"}) {
-		t.Errorf("%d runs, removed %v", len(report.Runs), d.removed)
+	if len(report.Runs) != 4 || !slices.Equal(d.Removed(), []string{"drill", "drill"}) {
+		t.Errorf("%d runs, removed %v", len(report.Runs), d.Removed())
 	}
 	var labels []string
 	for _, s := range report.Rules {
@@ -196,16 +196,14 @@ func testDrillStopped(t *testing.T) {
 	defer stop()
 	good := shaped(f, clean)
 	f.load = func(from mesh.Cluster, via string, p load.Plan, on func(load.Record)) error {
-		d.mu.Lock()
-		second := len(d.deployed) == 2
-		d.mu.Unlock()
+		second := len(d.Deployed()) == 2
 		if second && p.Duration != load.WarmUp {
 			stop()
 			return context.Canceled
 		}
 		return good(from, via, p, on)
 	}
-	d.residue = errors.New("namespace is stuck")
+	d.Residue = errors.New("namespace is stuck")
 	article := failoverRule
 	article.Profile = topology.Article
 	o.Rules = []topology.Rule{failoverRule, article, failoverRule}
@@ -213,8 +211,8 @@ func testDrillStopped(t *testing.T) {
 	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "left in the mesh: scenario drill: namespace is stuck") {
 		t.Errorf("error %v", err)
 	}
-	if report == nil || len(report.Rules) != 2 || report.Rules[0].Runs != 1 || report.Rules[1].Runs != 0 || len(d.deployed) != 2 {
-		t.Errorf("report %+v, deployed %v", report, d.deployed)
+	if report == nil || len(report.Rules) != 2 || report.Rules[0].Runs != 1 || report.Rules[1].Runs != 0 || len(d.Deployed()) != 2 {
+		t.Errorf("report %+v, deployed %v", report, d.Deployed())
 	}
 }
 
@@ -224,7 +222,7 @@ func TestDrillLeavesSomething(t *testing.T) { synctest.Test(t, testDrillLeavesSo
 func testDrillLeavesSomething(t *testing.T) {
 	f := newFakeMesh(t)
 	o, d := f.options()
-	f.load, d.residue = shaped(f, clean), errors.New("namespace is stuck")
+	f.load, d.Residue = shaped(f, clean), errors.New("namespace is stuck")
 	got, err := Drain.Run(t.Context(), o)
 	if err != nil || len(got.Rules) != 1 || got.Rules[0].Runs != 1 {
 		t.Fatalf("report %+v, %v", got, err)
@@ -248,7 +246,7 @@ func TestDrillIsRefused(t *testing.T) {
 		f := newFakeMesh(t)
 		o, d := f.options()
 		spoil(&o)
-		if r, err := Drain.Run(t.Context(), o); r != nil || err == nil || !strings.Contains(err.Error(), want) || len(d.deployed) > 0 {
+		if r, err := Drain.Run(t.Context(), o); r != nil || err == nil || !strings.Contains(err.Error(), want) || len(d.Deployed()) > 0 {
 			t.Errorf("report %v, error %v, want one with %q", r, err, want)
 		}
 	}
@@ -262,10 +260,10 @@ func TestDrillNotSettled(t *testing.T) {
 		return []report.Finding{{Cluster: "cluster2", Message: w.Traffic.Mode + " is unknown"}, {Cluster: "cluster1", Message: "it too"}}
 	}
 	r, err := Drain.Run(t.Context(), o)
-	if err == nil || err.Error() != "rule zero-loss: cluster1: it too" || len(r.Runs) > 0 || len(r.Rules) != 1 || len(d.removed) != 1 {
+	if err == nil || err.Error() != "rule zero-loss: cluster1: it too" || len(r.Runs) > 0 || len(r.Rules) != 1 || len(d.Removed()) != 1 {
 		t.Errorf("report %+v, %v", r, err)
 	}
-	d.fail = errors.New("no room")
+	d.Fail = errors.New("no room")
 	if _, err = Drain.Run(t.Context(), o); err == nil || err.Error() != "rule zero-loss: scenario drill: no room" {
 		t.Errorf("error %v", err)
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 
 	"github.com/meshwright/meshwright/load"
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/meshtest"
 	"github.com/meshwright/meshwright/mesh/topology"
 )
 
@@ -93,8 +93,8 @@ func (f *fakeMesh) setting() Setting {
 }
 
 // options are those of a drill with short runs.
-func (f *fakeMesh) options() (Options, *fakeDeployer) {
-	d := &fakeDeployer{workload: f.setting().Workload}
+func (f *fakeMesh) options() (Options, *meshtest.Deployer) {
+	d := &meshtest.Deployer{Workload: f.setting().Workload}
 	return Options{Setting: f.setting(), Deployer: d, Plan: Plan{Rate: 100, Requests: 100}, Rules: []topology.Rule{failoverRule}}, d
 }
 
@@ -129,33 +129,6 @@ func (fakeStreams) Exec(context.Context, mesh.Pod, string, []string) (mesh.Outpu
 }
 
 func (fakeStreams) HTTP(context.Context, mesh.Pod, int, string) ([]byte, error) { return nil, io.EOF }
-
-// fakeDeployer hands the sample out as the scenario's workload.
-type fakeDeployer struct {
-	workload mesh.Workload
-	fail     error
-	residue  error
-
-	mu                sync.Mutex
-	deployed, removed []string
-}
-
-func (d *fakeDeployer) Deploy(_ context.Context, s mesh.Scenario) (mesh.Workload, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.deployed = append(d.deployed, s.Name)
-	return d.workload, d.fail
-}
-
-func (d *fakeDeployer) Remove(ctx context.Context, name string) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	d.removed = append(d.removed, name)
-	return d.residue
-}
 
 var failoverRule = topology.Rule{Mode: "failover", Profile: topology.ZeroLoss, Failover: map[string]string{"region1": "region2", "region2": "region1"}}
 

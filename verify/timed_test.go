@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -16,6 +15,7 @@ import (
 
 	"github.com/meshwright/meshwright/load"
 	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/mesh/meshtest"
 	"github.com/meshwright/meshwright/mesh/topology"
 	"github.com/meshwright/meshwright/report"
 )
@@ -66,34 +66,6 @@ func (f *fakeCluster) replace(pod mesh.Pod) {
 	}
 }
 
-// fakeDeployer hands the sample out as the scenario's workload.
-type fakeDeployer struct {
-	mesh     *fakeMesh
-	workload mesh.Workload
-	fail     error
-	residue  error
-
-	mu                sync.Mutex
-	deployed, removed []string
-}
-
-func (d *fakeDeployer) Deploy(_ context.Context, s mesh.Scenario) (mesh.Workload, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.deployed = append(d.deployed, s.Name)
-	return d.workload, d.fail
-}
-
-func (d *fakeDeployer) Remove(ctx context.Context, name string) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	d.removed = append(d.removed, name)
-	return d.residue
-}
-
 var (
 	weights = topology.Rule{Mode: "distribute", Profile: topology.ZeroLoss, Weights: map[string]map[string]int{
 		"region1": {"region1": 80, "region2": 20}, "region2": {"region1": 20, "region2": 80},
@@ -106,13 +78,13 @@ var (
 
 // timedMesh is the fake mesh with what timed checks need: load pods, outsiders,
 // and a load that keeps to the weights.
-func timedMesh(t *testing.T) (*fakeMesh, Options, *fakeDeployer) {
+func timedMesh(t *testing.T) (*fakeMesh, Options, *meshtest.Deployer) {
 	t.Helper()
 	f := newFakeMesh(t)
 	o := f.options()
 	o.Rules = mesh.Rules{Distribute: weights, Failover: failoverRule}
-	d := &fakeDeployer{mesh: f, workload: o.Workload}
-	d.workload.LoadLabel, d.workload.ClientLabel = "app=load", "app=load"
+	d := &meshtest.Deployer{Workload: o.Workload}
+	d.Workload.LoadLabel, d.Workload.ClientLabel = "app=load", "app=load"
 	o.Timeouts.Settle = 50 * time.Millisecond
 	o.Deployer = d
 	for name, c := range f.clusters {
@@ -183,24 +155,26 @@ func weighted(own int) func(*mesh.Member, string, load.Plan, func(load.Record)) 
 
 func TestDistribution(t *testing.T) {
 	cases := map[string]struct {
-		wreck func(*fakeMesh, *Options, *fakeDeployer)
+		wreck func(*fakeMesh, *Options, *meshtest.Deployer)
 		want  Reason
 	}{
-		"as declared": {func(*fakeMesh, *Options, *fakeDeployer) {}, ""},
+		"as declared": {func(*fakeMesh, *Options, *meshtest.Deployer) {}, ""},
 		"70/30 where 80/20 is declared": {
-			func(f *fakeMesh, _ *Options, _ *fakeDeployer) { f.load = weighted(70) }, ReasonShareOutOfBounds,
+			func(f *fakeMesh, _ *Options, _ *meshtest.Deployer) { f.load = weighted(70) }, ReasonShareOutOfBounds,
 		},
 		"five points off": {
-			func(f *fakeMesh, _ *Options, _ *fakeDeployer) { f.load = weighted(75) }, ReasonShareOutOfBounds,
+			func(f *fakeMesh, _ *Options, _ *meshtest.Deployer) { f.load = weighted(75) }, ReasonShareOutOfBounds,
 		},
 		"all at home, as declared": {
-			func(f *fakeMesh, o *Options, _ *fakeDeployer) { f.load, o.Rules.Distribute = weighted(100), atHome }, "",
+			func(f *fakeMesh, o *Options, _ *meshtest.Deployer) {
+				f.load, o.Rules.Distribute = weighted(100), atHome
+			}, "",
 		},
 		"five points off where all is declared to stay at home": {
-			func(f *fakeMesh, o *Options, _ *fakeDeployer) { f.load, o.Rules.Distribute = weighted(95), atHome }, ReasonShareOutOfBounds,
+			func(f *fakeMesh, o *Options, _ *meshtest.Deployer) { f.load, o.Rules.Distribute = weighted(95), atHome }, ReasonShareOutOfBounds,
 		},
 		"a request without an answer": {
-			func(f *fakeMesh, _ *Options, _ *fakeDeployer) {
+			func(f *fakeMesh, _ *Options, _ *meshtest.Deployer) {
 				good := f.load
 				f.load = func(c *mesh.Member, via string, p load.Plan, on func(load.Record)) error {
 					return good(c, via, p, func(r load.Record) {
@@ -213,7 +187,7 @@ func TestDistribution(t *testing.T) {
 			}, ReasonRequestErrors,
 		},
 		"a record lost": {
-			func(f *fakeMesh, _ *Options, _ *fakeDeployer) {
+			func(f *fakeMesh, _ *Options, _ *meshtest.Deployer) {
 				good := f.load
 				f.load = func(c *mesh.Member, via string, p load.Plan, on func(load.Record)) error {
 					return good(c, via, p, func(r load.Record) {
@@ -225,7 +199,7 @@ func TestDistribution(t *testing.T) {
 			}, ReasonRecordsLost,
 		},
 		"endpoints without a region": {
-			func(f *fakeMesh, _ *Options, _ *fakeDeployer) {
+			func(f *fakeMesh, _ *Options, _ *meshtest.Deployer) {
 				dump := f.clusters["cluster1"].http
 				for key, text := range dump {
 					dump[key] = strings.ReplaceAll(text, `"region1"`, `""`)
@@ -233,27 +207,27 @@ func TestDistribution(t *testing.T) {
 			}, ReasonLocalityUnknown,
 		},
 		"a node without a region": {
-			func(f *fakeMesh, _ *Options, _ *fakeDeployer) { f.clusters["cluster2"].region = "" }, ReasonLocalityUnknown,
+			func(f *fakeMesh, _ *Options, _ *meshtest.Deployer) { f.clusters["cluster2"].region = "" }, ReasonLocalityUnknown,
 		},
 		"an endpoint that never comes": {
-			func(f *fakeMesh, _ *Options, _ *fakeDeployer) {
+			func(f *fakeMesh, _ *Options, _ *meshtest.Deployer) {
 				f.clusters["cluster1"].http["load-0:15000/clusters?format=json"] = clustersJSON("10.10.0.7:5000")
 			}, ReasonEndpointMissing,
 		},
 		"the workload does not come up": {
-			func(_ *fakeMesh, _ *Options, d *fakeDeployer) { d.fail = errors.New("no room") }, ReasonNotDeployed,
+			func(_ *fakeMesh, _ *Options, d *meshtest.Deployer) { d.Fail = errors.New("no room") }, ReasonNotDeployed,
 		},
 		"no load pod": {
-			func(f *fakeMesh, _ *Options, _ *fakeDeployer) { f.clusters["cluster2"].removePod("load-0") }, ReasonClientMissing,
+			func(f *fakeMesh, _ *Options, _ *meshtest.Deployer) { f.clusters["cluster2"].removePod("load-0") }, ReasonClientMissing,
 		},
 		"something is left": {
-			func(_ *fakeMesh, _ *Options, d *fakeDeployer) { d.residue = errors.New("namespace is stuck") }, ReasonNotRemoved,
+			func(_ *fakeMesh, _ *Options, d *meshtest.Deployer) { d.Residue = errors.New("namespace is stuck") }, ReasonNotRemoved,
 		},
 		"nobody may deploy": {
-			func(_ *fakeMesh, o *Options, _ *fakeDeployer) { o.Deployer = nil }, ReasonNoDeployer,
+			func(_ *fakeMesh, o *Options, _ *meshtest.Deployer) { o.Deployer = nil }, ReasonNoDeployer,
 		},
 		"one region": {
-			func(_ *fakeMesh, o *Options, _ *fakeDeployer) { o.Targets[1].Region = "region1" }, ReasonNoRegions,
+			func(_ *fakeMesh, o *Options, _ *meshtest.Deployer) { o.Targets[1].Region = "region1" }, ReasonNoRegions,
 		},
 	}
 	for name, c := range cases {
@@ -265,8 +239,8 @@ func TestDistribution(t *testing.T) {
 			if result.Reason != c.want {
 				t.Fatalf("reason %q, want %q: %s\n%+v", result.Reason, c.want, result.Summary, result.Findings)
 			}
-			if len(d.deployed) > 0 && !slices.Equal(d.removed, []string{"distribution"}) {
-				t.Errorf("removed %v", d.removed)
+			if len(d.Deployed()) > 0 && !slices.Equal(d.Removed(), []string{"distribution"}) {
+				t.Errorf("removed %v", d.Removed())
 			}
 		})
 	}
@@ -310,7 +284,7 @@ func TestStopped(t *testing.T) {
 	for name, residue := range map[string]error{"nothing of it is left": nil, "namespace is stuck": errors.New("namespace is stuck")} {
 		t.Run(name, func(t *testing.T) {
 			f, o, d := timedMesh(t)
-			o.Full, d.residue = true, residue
+			o.Full, d.Residue = true, residue
 			ctx, stop := context.WithCancel(t.Context())
 			defer stop()
 			good := f.load
@@ -331,8 +305,8 @@ func TestStopped(t *testing.T) {
 			if got := report.Remedies(err); len(got) > 0 != (residue != nil) || residue != nil && got[0].Operation != report.OperationCleanup {
 				t.Errorf("remedies of %v: %+v", err, got)
 			}
-			if result == nil || result.Verdict != "partial" || len(d.removed) != 1 {
-				t.Fatalf("report %+v, removed %v", result, d.removed)
+			if result == nil || result.Verdict != "partial" || len(d.Removed()) != 1 {
+				t.Fatalf("report %+v, removed %v", result, d.Removed())
 			}
 			for id, want := range map[string]Reason{CheckControlPlane: "", CheckDistribution: ReasonInterrupted, CheckFailover: ReasonInterrupted, CheckMTLS: ReasonInterrupted} {
 				if c := result.Check(id); c == nil || c.Reason != want {
@@ -355,8 +329,8 @@ func TestTimedChecksAreAskedFor(t *testing.T) {
 			t.Errorf("check %s ran", id)
 		}
 	}
-	if report.Verdict != "pass" || len(d.deployed) != 0 {
-		t.Errorf("verdict %s, deployed %v", report.Verdict, d.deployed)
+	if report.Verdict != "pass" || len(d.Deployed()) != 0 {
+		t.Errorf("verdict %s, deployed %v", report.Verdict, d.Deployed())
 	}
 }
 
