@@ -86,7 +86,7 @@ func (h *harness) search(t *testing.T, documents map[string][]byte) {
 func meshSecrets(t *testing.T, h *harness) map[string]string {
 	t.Helper()
 	secrets := map[string]string{}
-	path := filepath.Join(h.state, "meshwright", "labs", h.lab, "kubeconfig")
+	path := filepath.Join(h.State, "meshwright", "labs", h.lab, "kubeconfig")
 	merged, err := clientcmd.LoadFromFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +127,7 @@ func meshSecrets(t *testing.T, h *harness) map[string]string {
 			}
 		}
 	}
-	passphrase, err := os.ReadFile(filepath.Join(h.state, "meshwright", "labs", h.lab, "passphrase"))
+	passphrase, err := os.ReadFile(filepath.Join(h.State, "meshwright", "labs", h.lab, "passphrase"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,7 +216,7 @@ func needles(secret string) []string {
 func labLogs(t *testing.T, h *harness) map[string][]byte {
 	t.Helper()
 	files := map[string][]byte{}
-	root := filepath.Join(h.state, "meshwright", "labs", h.lab)
+	root := filepath.Join(h.State, "meshwright", "labs", h.lab)
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err

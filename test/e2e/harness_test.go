@@ -1,7 +1,7 @@
 // Package e2e uses the built executable on real clusters, as a user would. TestLab
 // takes a lab through its life: up is killed, interrupted and completed, and so is
-// destroy, beside a kind cluster of another owner, which must not change. TestFaults
-// breaks the mesh of another lab on purpose: every check turns red and green again.
+// destroy, beside a kind cluster of another owner, which must not change. In between
+// the mesh is broken on purpose: every check turns red and green again.
 //
 // It runs when MESHWRIGHT_E2E=1, which `make test` sets; it needs Docker and the
 // airgap kit.
@@ -31,12 +31,10 @@ import (
 // harness runs the executable with a state directory of its own and remembers
 // everything that was printed.
 type harness struct {
-	bin    string
-	root   string // of the repository
-	state  string // XDG_STATE_HOME of every command
-	lab    string
-	set    *artifacts.Set
-	docker *docker.Client
+	*executable.Executable
+	root string // of the repository
+	lab  string
+	set  *artifacts.Set
 
 	volumes []string          // dangling ones from before
 	routes  string            // of this machine, from before
@@ -46,8 +44,8 @@ type harness struct {
 	transcript bytes.Buffer
 }
 
-// newHarness is for a lab of that name.
-func newHarness(t *testing.T, lab string) *harness {
+// newHarness is for the lab "e2e".
+func newHarness(t *testing.T) *harness {
 	t.Helper()
 	if os.Getenv("MESHWRIGHT_E2E") == "" {
 		t.Skip("set MESHWRIGHT_E2E=1 to run on real clusters (make test does)")
@@ -64,17 +62,16 @@ func newHarness(t *testing.T, lab string) *harness {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &harness{
-		bin: filepath.Join(root, "bin", "meshwright"), root: root, state: t.TempDir(),
-		lab: lab, set: set, docker: client,
+	e, err := executable.New(filepath.Join(root, "bin", "meshwright"), client)
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := os.Stat(h.bin); err != nil {
-		t.Fatalf("%v: run `make build`", err)
-	}
+	h := &harness{Executable: e, root: root, lab: "e2e", set: set}
 	t.Cleanup(func() {
+		defer e.Close()
 		if t.Failed() {
-			cmd := exec.Command(h.bin, "destroy", "--name", h.lab, "--force")
-			cmd.Dir, cmd.Env = h.root, h.environment()
+			cmd := exec.Command(h.Path, "destroy", "--name", h.lab, "--force")
+			cmd.Dir, cmd.Env = h.root, h.Environment()
 			out, err := cmd.CombinedOutput()
 			t.Logf("destroy after the failure: %v\n%s", err, out)
 		}
@@ -119,9 +116,9 @@ func (h *harness) runUntil(t *testing.T, when func(context.Context) error, sig s
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, h.bin, args...)
+	cmd := exec.CommandContext(ctx, h.Path, args...)
 	cmd.Dir = h.root
-	cmd.Env = h.environment()
+	cmd.Env = h.Environment()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	// Output pipes that a stray child holds open must not hang the test.
@@ -178,7 +175,7 @@ func (h *harness) tool(t *testing.T, env []string, name string, args ...string) 
 	}
 	cmd := exec.CommandContext(t.Context(), path, args...)
 	cmd.Dir = h.root
-	cmd.Env = append(h.environment(), env...)
+	cmd.Env = append(h.Environment(), env...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -186,10 +183,6 @@ func (h *harness) tool(t *testing.T, env []string, name string, args ...string) 
 		t.Fatalf("%s %s: %v\n%s", name, strings.Join(args, " "), err, stderr.String())
 	}
 	return string(out)
-}
-
-func (h *harness) environment() []string {
-	return (&executable.Executable{State: h.state, Docker: h.docker}).Environment()
 }
 
 func (h *harness) remember(outputs ...string) {
@@ -204,7 +197,7 @@ func (h *harness) remember(outputs ...string) {
 func (h *harness) container(name string, more time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for {
-			if exec.CommandContext(ctx, "docker", append(dockerFlags(h.docker), "inspect", name)...).Run() == nil {
+			if exec.CommandContext(ctx, "docker", append(dockerFlags(h.Docker), "inspect", name)...).Run() == nil {
 				break
 			}
 			if err := sleep(ctx, 200*time.Millisecond); err != nil {
@@ -242,7 +235,7 @@ func dockerFlags(c *docker.Client) []string {
 // dockerOutput runs the docker command and returns its output; a failure ends the test.
 func (h *harness) dockerOutput(t *testing.T, args ...string) string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "docker", append(dockerFlags(h.docker), args...)...).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), "docker", append(dockerFlags(h.Docker), args...)...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("docker %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
@@ -268,7 +261,7 @@ func decode[T any](t *testing.T, document string) T {
 // cleanup removes something of the test's own after the test's context has
 // ended; that it is gone already is no failure.
 func (h *harness) cleanup(t *testing.T, args ...string) {
-	out, err := exec.Command("docker", append(dockerFlags(h.docker), args...)...).CombinedOutput()
+	out, err := exec.Command("docker", append(dockerFlags(h.Docker), args...)...).CombinedOutput()
 	if err != nil {
 		t.Logf("docker %s: %v: %s", strings.Join(args, " "), err, out)
 	}

@@ -14,7 +14,7 @@ import (
 
 // TestLab takes one lab through its life.
 func TestLab(t *testing.T) {
-	h := newHarness(t, "e2e")
+	h := newHarness(t)
 	tracked := h.trackedFiles(t)
 	stranger := newStranger(t, h)
 	untouched := stranger.fingerprint(t)
@@ -29,6 +29,11 @@ func TestLab(t *testing.T) {
 		{"nothing to do", noChanges},
 		{"what a user asks of a lab", useLab},
 		{"as many resources as a diff computes", diffCounts},
+		{"faults", faultMatrix},
+		{"timed checks and their faults", timedFaults},
+		{"killed in the midst of a timed check", killTimedCheck},
+		{"interrupted in the midst of a timed check", interruptTimedCheck},
+		{"drills", drills},
 		{"no secret in anything printed or collected", canary},
 		{"a container gone", loseContainer},
 		{"killed on the way down", killDestroy},
@@ -123,7 +128,7 @@ func up(t *testing.T, h *harness) {
 		}
 	}
 	for _, path := range []string{"workspace", "kubeconfig"} {
-		info, err := os.Stat(filepath.Join(h.state, "meshwright", "labs", h.lab, path))
+		info, err := os.Stat(filepath.Join(h.State, "meshwright", "labs", h.lab, path))
 		if err != nil {
 			t.Error(err)
 		} else if info.Mode().Perm()&0o077 != 0 {
@@ -230,7 +235,7 @@ func nothingLeft(t *testing.T, h *harness) {
 	if diff := cmp.Diff(h.routes, hostRoutes(t)); diff != "" {
 		t.Errorf("routes of this machine differ (-before +after):\n%s", diff)
 	}
-	if _, err := os.Stat(filepath.Join(h.state, "meshwright", "labs", h.lab)); !os.IsNotExist(err) {
+	if _, err := os.Stat(filepath.Join(h.State, "meshwright", "labs", h.lab)); !os.IsNotExist(err) {
 		t.Errorf("the lab's directory is still there (%v)", err)
 	}
 	h.noChildren(t)
@@ -267,7 +272,7 @@ func (h *harness) noChildren(t *testing.T) {
 		}
 		for _, path := range environs {
 			env, err := os.ReadFile(path)
-			if err != nil || !strings.Contains(string(env), "XDG_STATE_HOME="+h.state+"\x00") {
+			if err != nil || !strings.Contains(string(env), "XDG_STATE_HOME="+h.State+"\x00") {
 				continue
 			}
 			line, _ := os.ReadFile(filepath.Join(filepath.Dir(path), "cmdline"))

@@ -68,8 +68,8 @@ func mergeKubeconfig(t *testing.T, h *harness) {
 	if err := clientcmd.WriteToFile(*before, mine); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), h.bin, "kubeconfig", "--merge", "--name", h.lab)
-	cmd.Dir, cmd.Env = h.root, append(h.environment(), "KUBECONFIG="+mine)
+	cmd := exec.CommandContext(t.Context(), h.Path, "kubeconfig", "--merge", "--name", h.lab)
+	cmd.Dir, cmd.Env = h.root, append(h.Environment(), "KUBECONFIG="+mine)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("kubeconfig --merge: %v\n%s", err, out)
 	} else {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/process"
 )
 
 // script is an executable whose commands run the lines of a shell script.
@@ -65,6 +66,47 @@ while :; do sleep 0.05; done`)
 
 func TestNewSaysHowToBuild(t *testing.T) {
 	if _, err := New(filepath.Join(t.TempDir(), "meshwright"), docker.New("")); err == nil || !strings.Contains(err.Error(), "make build") {
+		t.Error(err)
+	}
+}
+
+// TestNewTakesDownWhatKilledRunsLeft: labs in a state directory whose run has ended are
+// destroyed, those of a run that lives are not touched.
+func TestNewTakesDownWhatKilledRunsLeft(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	const lines = `echo "$@" >> "$XDG_STATE_HOME/../calls"`
+	living, killed := script(t, lines), script(t, lines)
+	for _, e := range []*Executable{living, killed} {
+		if err := os.MkdirAll(e.LabDir("plain"), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	process.Unlock(killed.lock)
+	script(t, lines)
+	calls, err := os.ReadFile(filepath.Join(os.TempDir(), "calls"))
+	if err != nil || string(calls) != "destroy --name plain\n" {
+		t.Errorf("%q, %v", calls, err)
+	}
+	if _, err := os.Stat(killed.State); !os.IsNotExist(err) {
+		t.Errorf("the killed run's directory is still there: %v", err)
+	}
+	if _, err := os.Stat(living.LabDir("plain")); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestNewKeepsWhatItCannotTakeDown: a lab that is still there keeps its state.
+func TestNewKeepsWhatItCannotTakeDown(t *testing.T) {
+	t.Setenv("TMPDIR", t.TempDir())
+	killed := script(t, "exit 1")
+	if err := os.MkdirAll(killed.LabDir("plain"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	process.Unlock(killed.lock)
+	if _, err := New(killed.Path, killed.Docker); err == nil || !strings.Contains(err.Error(), killed.State) {
+		t.Errorf("%v, want one that names %s", err, killed.State)
+	}
+	if _, err := os.Stat(killed.LabDir("plain")); err != nil {
 		t.Error(err)
 	}
 }
