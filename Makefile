@@ -8,6 +8,7 @@
 
 STACK     ?= dev
 ARTIFACTS ?= auto
+STOPS     ?= 30
 # Linking the providers takes about a gigabyte each, so that few at a time is
 # faster on a small machine than many.
 JOBS      ?= 2
@@ -49,7 +50,7 @@ TESTENV = env -u DOCKER_CONTEXT -u DOCKER_TLS_VERIFY -u DOCKER_CERT_PATH \
 .NOTPARALLEL:
 .PHONY: help build up down clean test bench lint fmt \
 	fmt-check vet vet-darwin staticcheck docs docs-check test-setup test-kit test-unit test-e2e \
-	conformance test-conformance test-cli test-embed
+	conformance test-conformance test-kill test-cli test-embed
 
 help: ## Show this help
 	@echo "From a bare machine to a verified mesh, and back:"
@@ -150,7 +151,10 @@ test-unit: build
 	@for dir in examples/*/; do (cd $$dir && $(TESTENV) go test -p $(JOBS) -vet=off ./...); done
 
 test-e2e: build
-	@MESHWRIGHT_E2E=1 $(TESTENV) go test -vet=off ./test/e2e -count=1 -timeout 45m -v
+	@MESHWRIGHT_E2E=1 $(TESTENV) go test -vet=off ./test/e2e -run TestLab -count=1 -timeout 45m -v
+
+test-kill: build ## Stop every operation 30 times at a random moment (STOPS=30)
+	@MESHWRIGHT_E2E=1 MESHWRIGHT_STOPS=$(STOPS) $(TESTENV) go test -vet=off ./test/e2e -run TestStops -count=1 -timeout 3h -v
 
 test-cli: build
 	@MESHWRIGHT_E2E=1 $(TESTENV) go test -vet=off ./test/cli -count=1 -timeout 20m -v

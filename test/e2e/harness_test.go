@@ -110,9 +110,19 @@ func (h *harness) run(t *testing.T, args ...string) result {
 	return h.runUntil(t, nil, 0, args...)
 }
 
-// runUntil runs meshwright and, once when has returned, sends it sig. The command
-// gets ten minutes in all.
+// runUntil runs meshwright and, once when has returned, sends it sig, which it must
+// still live to get. The command gets ten minutes in all.
 func (h *harness) runUntil(t *testing.T, when func(context.Context) error, sig syscall.Signal, args ...string) result {
+	t.Helper()
+	r, err := h.signal(t, when, sig, args...)
+	if err != nil {
+		t.Fatalf("meshwright %s ended before it could be stopped (exit code %d): %v\n%s", strings.Join(args, " "), r.code, err, r.stderr)
+	}
+	return r
+}
+
+// signal is runUntil for a command that may end before: that is the error.
+func (h *harness) signal(t *testing.T, when func(context.Context) error, sig syscall.Signal, args ...string) (result, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
@@ -143,9 +153,7 @@ func (h *harness) runUntil(t *testing.T, when func(context.Context) error, sig s
 	err := cmd.Wait()
 	r := result{code: cmd.ProcessState.ExitCode(), stdout: stdout.String(), stderr: stderr.String()}
 	cancel()
-	if serr := <-signalled; serr != nil {
-		t.Fatalf("meshwright %s ended before it could be stopped (exit code %d): %v\n%s", strings.Join(args, " "), r.code, serr, r.stderr)
-	}
+	missed := <-signalled
 	r.took = time.Since(start)
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
@@ -153,7 +161,7 @@ func (h *harness) runUntil(t *testing.T, when func(context.Context) error, sig s
 	}
 	h.remember(r.stdout, r.stderr)
 	t.Logf("meshwright %s: exit code %d after %.1f s", strings.Join(args, " "), r.code, r.took.Seconds())
-	return r
+	return r, missed
 }
 
 // must runs meshwright and fails the test unless it succeeds.

@@ -22,7 +22,7 @@ func TestLab(t *testing.T) {
 		{"bad config is refused before anything is created", refuseBadConfig},
 		{"a network of the same name is not touched", refuseForeignNetwork},
 		{"a cluster of the same name is not touched", func(t *testing.T, h *harness) { refuseForeignCluster(t, h, stranger) }},
-		{"killed on the way up", killUp},
+		{"stopped on the way up", stopUp},
 		{"interrupted on the way up", interruptUp},
 		{"up", up},
 		{"verify", verifyAll},
@@ -34,9 +34,12 @@ func TestLab(t *testing.T) {
 		{"killed in the midst of a timed check", killTimedCheck},
 		{"interrupted in the midst of a timed check", interruptTimedCheck},
 		{"drills", drills},
+		{"stopped while it looks", stopReading},
+		{"stopped while it puts load on the mesh", stopLoad},
+		{"stopped while it prepares the machine", stopSetup},
 		{"no secret in anything printed or collected", canary},
 		{"a container gone", loseContainer},
-		{"killed on the way down", killDestroy},
+		{"stopped on the way down", stopDestroy},
 		{"interrupted on the way down", interruptDestroy},
 		{"destroy", destroy},
 		{"nothing left", nothingLeft},
@@ -93,11 +96,6 @@ func refuseForeignCluster(t *testing.T, h *harness, s *stranger) {
 	if diff := cmp.Diff(before, s.fingerprint(t)); diff != "" {
 		t.Errorf("the stranger's cluster changed (-before +after):\n%s", diff)
 	}
-}
-
-func killUp(t *testing.T, h *harness) {
-	h.runUntil(t, h.container(h.lab+"-cluster1-control-plane", 4*time.Second), syscall.SIGKILL, "up", "--name", h.lab)
-	h.noChildren(t)
 }
 
 func interruptUp(t *testing.T, h *harness) {
@@ -182,11 +180,6 @@ func diffCounts(t *testing.T, h *harness) {
 	if strings.Contains(r.stdout, "[unknown]") {
 		t.Error("something in a new stack is unknown")
 	}
-}
-
-func killDestroy(t *testing.T, h *harness) {
-	h.runUntil(t, after(1500*time.Millisecond), syscall.SIGKILL, "destroy", "--name", h.lab)
-	h.noChildren(t)
 }
 
 func interruptDestroy(t *testing.T, h *harness) {
