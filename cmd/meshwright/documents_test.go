@@ -34,6 +34,7 @@ func TestEveryDocumentIsVersioned(t *testing.T) {
 		"env":              envDocument("dev", map[string]string{"PATH": "/bin"}),
 		"destroy":          destroyDocument(&automation.DestroyResult{}),
 		"airgap build":     &artifacts.Set{Version: artifacts.FormatVersion},
+		"artifacts check":  artifactsDocument(nil),
 		"airgap status":    stepsDocument(nil),
 		"airgap clean":     cleanedDocument(&airgap.Cleaned{}),
 		"doctor":           &diagnosis{Version: 1},

@@ -24,6 +24,7 @@ func commands(a *App) []*cobra.Command {
 		newCollectCmd(a),
 		newDestroyCmd(a),
 		newAirgapCmd(a),
+		newArtifactsCmd(a),
 		newSetupCmd(a),
 		newDoctorCmd(a),
 		newCleanCmd(a),

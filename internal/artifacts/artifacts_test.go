@@ -128,6 +128,36 @@ func TestRegistryIsComplete(t *testing.T) {
 	}
 }
 
+// TestRegistryNamesKnownPublishers: no image and no chart comes from a place whose source
+// nobody has read.
+func TestRegistryNamesKnownPublishers(t *testing.T) {
+	s := Registry()
+	addresses := []string{s.NodeImage.Name}
+	for _, i := range s.Images {
+		addresses = append(addresses, i.Name)
+	}
+	for _, c := range s.Charts {
+		addresses = append(addresses, c.Repo)
+	}
+	used := map[string]bool{}
+	for _, address := range addresses {
+		known := false
+		for _, p := range Publishers() {
+			if strings.HasPrefix(address, p.Publishes) {
+				known, used[p.Publishes] = true, true
+			}
+		}
+		if !known {
+			t.Errorf("%s: its publisher is not in Publishers", address)
+		}
+	}
+	for _, p := range Publishers() {
+		if !used[p.Publishes] || p.Source == "" {
+			t.Errorf("%+v: nothing of the set comes from it, or it has no source", p)
+		}
+	}
+}
+
 func remove(t *testing.T, dir, name string) {
 	t.Helper()
 	if err := os.Remove(filepath.Join(dir, name)); err != nil {

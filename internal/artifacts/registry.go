@@ -6,22 +6,48 @@ import (
 	kindimage "sigs.k8s.io/kind/pkg/apis/config/defaults"
 )
 
-// Versions of what a lab is made of when it comes from the official registries.
-// They follow the airgap kit's, except that nodes are what kind's library was
-// released with, by version and digest.
+// Versions of what a lab is made of when it comes from the official registries. Nodes
+// are what kind's library was released with, by version and digest. Istio is the latest
+// patch release of 1.31, for its security fixes; the airgap kit is built from Go modules,
+// which are not published by release, and has 1.31.0.
 const (
-	istioVersion   = "1.31.0"
+	istioVersion   = "1.31.1"
 	metalLBVersion = "v0.15.2"
 )
 
-// istioHub is where Istio publishes since 1.30, as the charts' own source says.
-const istioHub = "registry.istio.io/release"
+// istioHub and istioCharts are where Istio publishes since 1.31; see Publishers.
+const (
+	istioHub    = "docker.io/istio"
+	istioCharts = "https://blob.istio.io/istio-release/charts"
+)
+
+// Publisher is a host from which a lab with official artifacts is fetched.
+type Publisher struct {
+	Host      string // of a registry, as in a reference, or of a chart repository
+	Publishes string // the beginning of what is fetched from it, as Registry names it
+	Source    string // where it was read that this is the place, and when
+}
+
+// Publishers lists every place that Registry names.
+func Publishers() []Publisher {
+	return []Publisher{
+		{"docker.io", istioHub + "/", istioNotes},
+		{"blob.istio.io", istioCharts, istioNotes},
+		{"docker.io", "kindest/node:", "constant Image of sigs.k8s.io/kind/pkg/apis/config/defaults, 2026-11-29"},
+		{"quay.io", "quay.io/metallb/", "values of MetalLB's chart v0.15.2, 2026-11-29"},
+		{"metallb.github.io", "https://metallb.github.io/metallb", "https://metallb.io/installation/, 2026-11-22"},
+		{"docker.io", "docker.io/curlimages/curl:", "https://hub.docker.com/r/curlimages/curl, 2026-11-22"},
+		{"docker.io", "docker.io/peterevans/vegeta:", "https://hub.docker.com/r/peterevans/vegeta, 2026-11-22"},
+	}
+}
+
+// istioNotes say that nothing of 1.31 is published on Google's hosts, which close.
+const istioNotes = "https://istio.io/latest/news/releases/1.31.x/announcing-1.31/upgrade-notes/, 2026-11-29"
 
 // Registry is the set of official images and charts by exact version. Digests,
 // but the node image's, are left empty: package imagelock resolves them at the
 // images' first use.
 func Registry() *Set {
-	const istioCharts = "https://istio-release.storage.googleapis.com/charts"
 	node, digest, _ := strings.Cut(kindimage.Image, "@")
 	return &Set{
 		Version:    FormatVersion,

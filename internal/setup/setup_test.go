@@ -3,8 +3,6 @@ package setup
 import (
 	"context"
 	"errors"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"slices"
 	"strings"
@@ -12,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/docker"
 )
 
@@ -227,55 +224,6 @@ func TestChooseArtifacts(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			if got := (Options{Artifacts: tc.asked}).chooseArtifacts(t.Context(), tc.probe); got != tc.want {
 				t.Errorf("chose %s, want %s", got, tc.want)
-			}
-		})
-	}
-}
-
-func TestRegistryURLs(t *testing.T) {
-	set := &artifacts.Set{
-		NodeImage: artifacts.Image{Name: "kindest/node:v1"},
-		Images: map[string]artifacts.Image{
-			"a": {Name: "quay.io/metallb/speaker:v1"}, "b": {Name: "docker.io/istio/pilot:1"},
-			"c": {Name: "localhost/x:1"}, "d": {Name: "registry.local:5000/x:1"}, "e": {Name: "busybox"},
-		},
-		Charts: map[string]artifacts.Chart{"x": {Repo: "https://charts.example.org/x/"}, "y": {Path: "charts/y.tgz"}},
-	}
-	want := []string{
-		"https://charts.example.org/x/index.yaml", "https://localhost/v2/", "https://quay.io/v2/",
-		"https://registry-1.docker.io/v2/", "https://registry.local:5000/v2/",
-	}
-	got, err := registryURLs(set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("places (-want +got):\n%s", diff)
-	}
-}
-
-func TestAnswer(t *testing.T) {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/token/v2/":
-			w.WriteHeader(http.StatusUnauthorized)
-		case "/blocked/v2/":
-			w.WriteHeader(http.StatusForbidden)
-		}
-	}))
-	defer server.Close()
-	for name, tc := range map[string]struct {
-		urls []string
-		want string
-	}{
-		"all":              {[]string{server.URL + "/v2/", server.URL + "/token/v2/"}, ""},
-		"one is forbidden": {[]string{server.URL + "/v2/", server.URL + "/blocked/v2/"}, "403"},
-		"one is not there": {[]string{server.URL + "/v2/", "http://127.0.0.1:1/v2/"}, "127.0.0.1:1 does not answer"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			err := answer(t.Context(), server.Client(), tc.urls)
-			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
-				t.Errorf("error %v, want %q", err, tc.want)
 			}
 		})
 	}
