@@ -273,9 +273,16 @@ func TestEveryCauseIsSeen(t *testing.T) {
 		},
 		"configuration rejected": {
 			func(_ *testing.T, f *fakeMesh) {
-				f.clusters["cluster1"].http["istiod-0:15014/metrics"] = "pilot_total_xds_rejects{type=\"cds\"} 2\npilot_total_xds_rejects{type=\"lds\"} 1\n"
+				f.clusters["cluster1"].http["istiod-0:8080/debug/syncz"] = strings.Replace(f.clusters["cluster1"].http["istiod-0:8080/debug/syncz"],
+					`"acked": "n1"`, `"acked": "n0", "lastError": "Error adding/updating cluster(s) x: bad value"`, 1)
 			},
 			red{CheckDiscovery: ReasonConfigRejected},
+		},
+		"a gateway's Service names another network": {
+			func(_ *testing.T, f *fakeMesh) {
+				f.clusters["cluster2"].service("istio-eastwestgateway").Labels["topology.istio.io/network"] = "network9"
+			},
+			red{CheckDiscovery: ReasonGatewayNetworkWrong},
 		},
 
 		"a version never answers": {
@@ -372,5 +379,47 @@ func (f *fakeCluster) reissue(t *testing.T, ca *authority, trusts ...*authority)
 		if p.Name != "istiod-0" {
 			f.identify(t, p.Namespace, p.Name, p.Spec.ServiceAccountName, trusts...)
 		}
+	}
+}
+
+// TestRightMeshes: what is unusual and right passes.
+func TestRightMeshes(t *testing.T) {
+	for name, change := range map[string]func(*testing.T, *fakeMesh){
+		"configuration rejected and withdrawn": func(_ *testing.T, f *fakeMesh) {
+			f.clusters["cluster1"].http["istiod-0:15014/metrics"] = "pilot_total_xds_rejects{type=\"cds\"} 2\npilot_total_xds_rejects{type=\"lds\"} 1\n"
+		},
+		"a gateway of the user's with the same label": func(_ *testing.T, f *fakeMesh) {
+			c := f.clusters["cluster1"]
+			s, d := *c.service("istio-ingressgateway"), *c.deployment("istio-ingressgateway")
+			s.Namespace, d.Namespace = "web", "web"
+			s.Status = corev1.ServiceStatus{LoadBalancer: corev1.LoadBalancerStatus{Ingress: []corev1.LoadBalancerIngress{{IP: "10.192.8.7"}}}}
+			d.Status.AvailableReplicas = 0
+			c.services, c.deployments = append(c.services, s), append(c.deployments, d)
+		},
+		"a second Service of the east-west gateway": func(_ *testing.T, f *fakeMesh) {
+			c := f.clusters["cluster2"]
+			s := *c.service("istio-eastwestgateway")
+			s.Name = "istio-eastwestgateway-2"
+			s.Status = corev1.ServiceStatus{LoadBalancer: corev1.LoadBalancerStatus{Ingress: []corev1.LoadBalancerIngress{{IP: "10.192.8.40"}}}}
+			c.services = append(c.services, s)
+			for _, p := range f.clusters["cluster1"].pods {
+				if p.Labels["istio"] == "" {
+					f.clusters["cluster1"].http[p.Name+":15000/clusters?format=json"] = clustersJSON(
+						plan["cluster1"].podIP+":5000", plan["cluster2"].eastWest+":15443", "10.192.8.40:15443")
+				}
+			}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFakeMesh(t)
+			change(t, f)
+			report := f.run(t, f.options())
+			if diff := cmp.Diff(red{}, outcomes(report)); diff != "" || report.Verdict != "pass" {
+				t.Errorf("verdict %s; red checks (-want +got):\n%s", report.Verdict, diff)
+				for _, r := range report.Checks {
+					t.Logf("%s: %v", r.ID, r.Findings)
+				}
+			}
+		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -194,6 +195,7 @@ func checkGateway(ctx context.Context, m *session, c *mesh.Member, g gateway, ou
 	if err != nil {
 		return nil, err
 	}
+	deployments, services = ownGateway(deployments, services, g.address)
 	if len(deployments) == 0 || len(services) == 0 {
 		out.add(Finding{
 			Reason: ReasonGatewayMissing, Cluster: c.Name, Object: g.name,
@@ -240,6 +242,34 @@ func checkGateway(ctx context.Context, m *session, c *mesh.Member, g gateway, ou
 	return &GatewayData{Cluster: c.Name, Gateway: g.name, Address: g.address, From: from}, nil
 }
 
+// ownGateway leaves those out that carry the gateway's label and are other gateways:
+// the mesh's own is where the planned address is, or else in Istio's namespace.
+func ownGateway(deployments []appsv1.Deployment, services []corev1.Service, planned string) ([]appsv1.Deployment, []corev1.Service) {
+	own := slices.DeleteFunc(slices.Clone(services), func(s corev1.Service) bool { return !slices.Contains(externalAddresses(&s), planned) })
+	if len(own) == 0 {
+		own = slices.DeleteFunc(slices.Clone(services), func(s corev1.Service) bool { return s.Namespace != mesh.SystemNamespace })
+	}
+	if len(own) == 0 {
+		return deployments, services
+	}
+	namespace := own[0].Namespace
+	return slices.DeleteFunc(deployments, func(d appsv1.Deployment) bool { return d.Namespace != namespace }), own
+}
+
+// externalAddresses are what the load balancer gave a Service, as IPs and names.
+func externalAddresses(s *corev1.Service) []string {
+	var out []string
+	for _, i := range s.Status.LoadBalancer.Ingress {
+		if i.IP != "" {
+			out = append(out, i.IP)
+		}
+		if i.Hostname != "" {
+			out = append(out, i.Hostname)
+		}
+	}
+	return out
+}
+
 func objectOf(d *appsv1.Deployment) string { return "deployment " + d.Namespace + "/" + d.Name }
 
 // unavailable says why a deployment does not serve, or "". The condition
@@ -265,19 +295,10 @@ func unavailable(d *appsv1.Deployment) string {
 
 func checkAddress(c *mesh.Member, s *corev1.Service, planned string) (Finding, bool) {
 	f := Finding{Cluster: c.Name, Object: "service " + s.Namespace + "/" + s.Name}
-	var got []string
-	for _, i := range s.Status.LoadBalancer.Ingress {
-		if i.IP != "" {
-			got = append(got, i.IP)
-		}
-		if i.Hostname != "" {
-			got = append(got, i.Hostname)
-		}
-	}
-	switch {
+	switch got := externalAddresses(s); {
 	case len(got) == 0:
 		f.Reason, f.Message = ReasonAddressPending, "has no external address; planned is "+planned
-	case len(got) != 1 || got[0] != planned:
+	case !slices.Contains(got, planned):
 		f.Reason, f.Message = ReasonAddressMismatch, fmt.Sprintf("external address is %s; planned is %s", strings.Join(got, ", "), planned)
 	default:
 		return f, true

@@ -53,6 +53,13 @@ var discovery = Check{
 		},
 		workloadMissing,
 		{
+			ReasonGatewayNetworkWrong, "the Service of a gateway names another network than that of its cluster",
+			report.Remedy{
+				Object: "label topology.istio.io/network of the gateway's Service",
+				Text:   "istiod takes the Service's address for a gateway of the network that its label names",
+			},
+		},
+		{
 			ReasonEndpointMissing, "a proxy lacks the endpoints of a cluster",
 			report.Remedy{
 				Object:  "the remote secret, the network labels and the address of the east-west gateway",
@@ -65,10 +72,11 @@ var discovery = Check{
 			report.Remedy{Text: "the endpoint is stale; if it stays, restart the istiod that serves the proxy"},
 		},
 		{
-			ReasonConfigRejected, "a proxy rejected configuration since istiod started",
+			ReasonConfigRejected, "a proxy rejected the configuration that istiod has for it, and uses an older one",
 			report.Remedy{
-				Object: `the log of istiod, for "ADS:.* ACK ERROR"`,
-				Text:   "a proxy without Istio's own filters needs the switches that `artifacts: airgap` sets; istiod's counter starts at 0 when it restarts",
+				Object:  `the EnvoyFilters, and the log of istiod, for "ADS:.* ACK ERROR"`,
+				Text:    "remove or mend what the proxy rejects; a proxy without Istio's own filters needs the switches that `artifacts: airgap` sets",
+				Command: "kubectl get envoyfilters.networking.istio.io -A",
 			},
 		},
 	},
@@ -83,14 +91,15 @@ var wrongNetworkLabel = report.Remedy{
 
 // Reasons of check "discovery".
 const (
-	ReasonRemoteMissing      Reason = "RemoteMissing"
-	ReasonRemoteNotSynced    Reason = "RemoteNotSynced"
-	ReasonProxyDisconnected  Reason = "ProxyDisconnected"
-	ReasonServiceMissing     Reason = "ServiceMissing"
-	ReasonEndpointDirect     Reason = "EndpointDirect"
-	ReasonEndpointMissing    Reason = "EndpointMissing"
-	ReasonEndpointUnexpected Reason = "EndpointUnexpected"
-	ReasonConfigRejected     Reason = "ConfigRejected"
+	ReasonRemoteMissing       Reason = "RemoteMissing"
+	ReasonRemoteNotSynced     Reason = "RemoteNotSynced"
+	ReasonProxyDisconnected   Reason = "ProxyDisconnected"
+	ReasonServiceMissing      Reason = "ServiceMissing"
+	ReasonEndpointDirect      Reason = "EndpointDirect"
+	ReasonGatewayNetworkWrong Reason = "GatewayNetworkWrong"
+	ReasonEndpointMissing     Reason = "EndpointMissing"
+	ReasonEndpointUnexpected  Reason = "EndpointUnexpected"
+	ReasonConfigRejected      Reason = "ConfigRejected"
 )
 
 // DiscoveryData is what check "discovery" measured.
@@ -99,7 +108,8 @@ type DiscoveryData struct {
 	Remotes map[string]map[string]string `json:"remotes"`
 	// Endpoints is what each proxy holds for the workload.
 	Endpoints []ProxyEndpoints `json:"endpoints"`
-	// Rejects is istiod's counter pilot_total_xds_rejects since it started.
+	// Rejects is istiod's counter pilot_total_xds_rejects since it started. Configuration
+	// that was rejected and then withdrawn counts, and does no harm any more.
 	Rejects map[string]float64 `json:"rejects"`
 }
 
@@ -118,6 +128,7 @@ type census struct {
 }
 
 func checkDiscovery(ctx context.Context, m *session, out *outcome) {
+	m.findGateways(ctx, out)
 	data := DiscoveryData{Remotes: map[string]map[string]string{}, Rejects: map[string]float64{}, Endpoints: []ProxyEndpoints{}}
 	var mu sync.Mutex
 	truth := map[string]census{}
@@ -233,17 +244,18 @@ func (m *session) judgeRemotes(c *mesh.Member, view *mesh.ControlPlaneState, out
 			}, evidence...)
 		}
 	}
-	if view.Rejects > 0 {
-		var lines []string
-		for id, p := range view.Proxies {
-			for _, r := range p.Rejects() {
-				lines = append(lines, id+": "+r)
-			}
+	var rejected []string
+	for id, p := range view.Proxies {
+		for _, r := range p.Rejects() {
+			rejected = append(rejected, id+": "+r)
 		}
-		sort.Strings(lines)
-		message := fmt.Sprintf("proxies rejected configuration %g times since it started", view.Rejects)
-		out.add(Finding{Reason: ReasonConfigRejected, Cluster: c.Name, Object: "istiod", Message: message},
-			textEvidence(c, EvidenceConfig, "rejects in force (istiod /debug/syncz)", strings.Join(lines, "\n")), evidence[1])
+	}
+	if len(rejected) > 0 {
+		sort.Strings(rejected)
+		out.add(Finding{
+			Reason: ReasonConfigRejected, Cluster: c.Name, Object: "istiod",
+			Message: fmt.Sprintf("%s in force: %s", count(len(rejected), "reject"), report.Clip(rejected[0], 300)),
+		}, textEvidence(c, EvidenceConfig, "rejects in force (istiod /debug/syncz)", strings.Join(rejected, "\n")), evidence[1])
 	}
 }
 
@@ -335,17 +347,6 @@ func (m *session) targetPort(list []mesh.Endpoint, ip string) string {
 		}
 	}
 	return strconv.Itoa(m.workload.Port)
-}
-
-// gatewaysOfNetwork returns the cross-network addresses of a network.
-func (m *session) gatewaysOfNetwork(network string) []string {
-	var out []string
-	for _, c := range m.members {
-		if c.Network == network && c.EastWestAddress != "" {
-			out = append(out, net.JoinHostPort(c.EastWestAddress, strconv.Itoa(mesh.CrossNetworkPort)))
-		}
-	}
-	return out
 }
 
 func addresses(list []mesh.Endpoint) string {

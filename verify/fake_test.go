@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -243,6 +244,7 @@ func (f *fakeMesh) join(o *Options) {
 	}
 	for name, c := range f.clusters {
 		c.flat = true
+		c.service("istio-eastwestgateway").Labels["topology.istio.io/network"] = "network1"
 		for _, p := range plan {
 			c.reach[p.podIP+":5000"] = "helloworld-" + p.version + "-0"
 		}
@@ -383,7 +385,11 @@ func newFakeCluster(t *testing.T, name string, ca, root *authority) *fakeCluster
 		l := map[string]string{"istio": kind}
 		deploy(system, "istio-"+kind, l)
 		pod(system, "istio-"+kind+"-0", "istio-"+kind, "istio-proxy", "10.10.0.3", l)
-		service(system, "istio-"+kind, address, l, l)
+		labels := maps.Clone(l)
+		if kind == "eastwestgateway" {
+			labels["topology.istio.io/network"] = p.network
+		}
+		service(system, "istio-"+kind, address, labels, l)
 		f.identify(t, system, "istio-"+kind+"-0", "istio-"+kind, root)
 	}
 	pod("sample", "sleep-0", "sleep", "sleep", p.clientIP, map[string]string{"app": "sleep"})

@@ -103,6 +103,7 @@ func checkNetworks(ctx context.Context, m *session, out *outcome) {
 	if len(places) < len(m.members) {
 		return // reported; what is left would prove half of it
 	}
+	m.findGateways(ctx, &outcome{}) // what is wrong with them is for check discovery to say
 	var wg group
 	wg.Go(func() { data.Reaches = m.reaches(ctx, places, out) })
 	wg.Go(func() {

@@ -18,8 +18,8 @@ type Responder struct {
 	Error   string   `json:"error,omitempty"` // why they are not known
 }
 
-// responders reads the servers' own tables of connections and judges each direct
-// path by those of the cluster that answered. It adds to a path whether it was seen.
+// responders reads the servers' own tables of connections and judges each path by those
+// of the clusters that answered. It adds to a path whether it was seen.
 func (m *session) responders(ctx context.Context, places []*place, paths []Path, out *outcome) []Responder {
 	var mu sync.Mutex
 	list := []Responder{}
@@ -43,11 +43,60 @@ func (m *session) responders(ctx context.Context, places []*place, paths []Path,
 	wg.Wait()
 	slices.SortFunc(list, func(a, b Responder) int { return strings.Compare(a.Cluster+"/"+a.Pod, b.Cluster+"/"+b.Pod) })
 	for i := range paths {
-		if paths[i].Direct && paths[i].Answers > 0 {
-			judgeResponders(places, &paths[i], list, out)
+		switch path := &paths[i]; {
+		case path.Answers == 0: // reported
+		case path.Direct:
+			judgeResponders(places, path, list, out)
+		default:
+			m.judgeGateways(ctx, places, path, list, out)
 		}
 	}
 	return list
+}
+
+// judgeGateways asks that the answers from another network passed one of its gateways:
+// by the gateways' counters, or because a server that may have answered has a
+// connection from a gateway's pod. After a change of its Gateways an Envoy carries
+// requests on connections that its new counters know nothing of.
+func (m *session) judgeGateways(ctx context.Context, places []*place, path *Path, list []Responder, out *outcome) {
+	gateways := map[string]bool{}
+	var first *place
+	for _, p := range places {
+		if p.Network != path.Network || p.EastWestAddress == "" {
+			continue
+		}
+		pods, err := p.Pods(ctx, "", mesh.EastWestSelector)
+		if err != nil {
+			out.add(unreachable(p.Member, "", err))
+			return
+		}
+		first = p
+		for _, pod := range mesh.Running(pods) {
+			gateways[pod.Status.PodIP] = true
+		}
+	}
+	var evidence strings.Builder
+	for _, r := range list {
+		if !slices.Contains(path.To, r.Cluster) {
+			continue
+		}
+		fmt.Fprintf(&evidence, "%s: %s%s\n", r.Pod, strings.Join(r.Peers, " "), r.Error)
+		if slices.ContainsFunc(r.Peers, func(a string) bool { return gateways[a] }) {
+			path.Seen = true
+		}
+	}
+	if path.Carried > 0 || path.Seen {
+		return
+	}
+	f := Finding{
+		Reason: ReasonPathUnproven, Cluster: path.From, Object: "client pod",
+		Message: fmt.Sprintf("%d answers came from %s, but no gateway of %s had a connection to the workload", path.Answers, strings.Join(path.To, ", "), path.Network),
+	}
+	if first == nil {
+		out.add(f)
+		return
+	}
+	out.add(f, textEvidence(first.Member, EvidenceObject, "connected to the servers of "+strings.Join(path.To, ", "), evidence.String()))
 }
 
 // judgeResponders asks that the client of a path appears to a server that it called,

@@ -78,8 +78,15 @@ func TestNetworks(t *testing.T) {
 		},
 		"the gateway carried nothing": {
 			false, func(f *fakeMesh, _ *Options) {
-				f.clusters["cluster2"].http["istio-eastwestgateway-0"+envoyClusters] = `{"cluster_statuses": []}`
+				c := f.clusters["cluster2"]
+				c.http["istio-eastwestgateway-0"+envoyClusters] = `{"cluster_statuses": []}`
+				c.peers = procTable("10.10.0.99")
 			}, red{CheckNetworks: ReasonPathUnproven}, "no gateway of network2 had a connection",
+		},
+		"the gateway counts anew, its connections live on": {
+			false, func(f *fakeMesh, _ *Options) {
+				f.clusters["cluster2"].http["istio-eastwestgateway-0"+envoyClusters] = `{"cluster_statuses": []}`
+			}, red{}, "2 paths between networks: closed",
 		},
 		"the gateway cannot be asked": {
 			false, func(f *fakeMesh, _ *Options) {

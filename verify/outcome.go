@@ -16,6 +16,7 @@ type outcome struct {
 	summary  string // of a pass
 	data     any
 	timedOut bool
+	certain  bool // another attempt would say nothing new
 }
 
 // finding is a Finding with what proves it, which is collected when it is reported.
@@ -86,4 +87,12 @@ func (o *outcome) gather(ctx context.Context) []Evidence {
 	}
 	wg.Wait()
 	return slices.DeleteFunc(out, func(e Evidence) bool { return e.Content == "" })
+}
+
+// only is how many findings there are when all of them have the reason, else 0.
+func (o *outcome) only(r Reason) int {
+	if o == nil || slices.ContainsFunc(o.findings, func(f finding) bool { return f.Reason != r }) {
+		return 0
+	}
+	return len(o.findings)
 }

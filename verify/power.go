@@ -52,6 +52,13 @@ func (p Power) atLeast(share float64) Power {
 	return p
 }
 
+// withRequests is the power of n requests.
+func (p Power) withRequests(n int) Power {
+	p.Requests = n
+	p.FalseAlarm = float64(p.Versions) * math.Pow(1-p.MinShare, float64(n))
+	return p
+}
+
 // expected lists the versions that must answer a client in c, sorted: all of
 // them, unless the rule for traffic keeps some regions out of its reach.
 func (m *session) expected(c *mesh.Member) []string {

@@ -120,14 +120,14 @@ func (r *runner) check(ctx context.Context, c Check) Result {
 	for {
 		result.Attempts++
 		began := time.Now()
-		out := r.attempt(ctx, c)
+		out := r.attempt(ctx, c, last)
 		r.log.Debug("attempt", "check", c.ID, "attempt", result.Attempts, "findings", len(out.findings), "took", time.Since(began))
 		// An attempt that was cut off says less than the one before it.
 		if last == nil || !out.timedOut {
 			last = out
 		}
 		over := time.Since(result.Started)+r.mesh.timeouts.Interval >= deadline
-		if !out.failed() || r.options.Once || c.Timed || over || ctx.Err() != nil {
+		if !out.failed() || out.certain || r.options.Once || c.Timed || over || ctx.Err() != nil {
 			break
 		}
 		out.sort(c.Reasons)
@@ -182,7 +182,7 @@ func (r *runner) fill(ctx context.Context, c Check, result *Result, out *outcome
 
 // attempt runs c once, bounded, and turns a panic into a finding: a defect of
 // a check must not become a verdict, nor take the caller's process down.
-func (r *runner) attempt(ctx context.Context, c Check) (out *outcome) {
+func (r *runner) attempt(ctx context.Context, c Check, before *outcome) (out *outcome) {
 	bound := r.mesh.timeouts.Attempt
 	if c.Timed {
 		bound = r.mesh.timeouts.of(c)
@@ -197,6 +197,7 @@ func (r *runner) attempt(ctx context.Context, c Check) (out *outcome) {
 		}
 	}()
 	m := *r.mesh
+	m.before = before
 	m.say = func(step string) { r.emit(Event{Kind: EventStep, Check: c.ID, Title: c.Title, Detail: step}) }
 	c.run(ctx, &m, out)
 	if errors.Is(context.Cause(ctx), errAttemptOver) {

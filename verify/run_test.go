@@ -98,11 +98,41 @@ func TestConvergence(t *testing.T) {
 		}
 	}
 	report := f.run(t, o)
-	if got := report.Check(CheckConnectivity); got.Status != Passed || got.Attempts != 3 || len(got.Retried) != 2 || !strings.Contains(got.Retried[0], "all of 51 requests failed") {
+	if got := report.Check(CheckConnectivity); got.Status != Passed || got.Attempts != 3 || len(got.Retried) != 2 || !strings.Contains(got.Retried[0], "all of 58 requests failed") {
 		t.Errorf("status %s after %d attempts: %q", got.Status, got.Attempts, got.Retried)
 	}
 	if diff := cmp.Diff([]string{CheckConnectivity, CheckConnectivity}, retries); diff != "" {
 		t.Errorf("retries (-want +got):\n%s", diff)
+	}
+}
+
+// TestRequestErrors: after requests that failed among others, a larger number decides.
+func TestRequestErrors(t *testing.T) {
+	failing := answering("v2", "v1", "v2", "v1", "v2", "v1", "")
+	for name, tc := range map[string]struct {
+		attempts int // that see errors
+		status   Status
+		says     string
+	}{
+		"once":      {1, Warned, "then none of 1000 requests"},
+		"each time": {1000, Failed, "35 of 250 requests failed"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFakeMesh(t)
+			good, calls := f.clusters["cluster1"].exec, 0
+			f.clusters["cluster1"].exec = func(argv []string) (mesh.Output, error) {
+				if calls++; calls <= tc.attempts {
+					return failing(argv)
+				}
+				return good(argv)
+			}
+			o := f.options()
+			o.Timeouts.Checks[CheckConnectivity], o.Only = 10*time.Second, []string{CheckConnectivity}
+			got := f.run(t, o).Check(CheckConnectivity)
+			if got.Status != tc.status || got.Reason != ReasonRequestErrors || got.Attempts != 2 || !strings.Contains(got.Summary, tc.says) {
+				t.Errorf("status %s after %d attempts: %s", got.Status, got.Attempts, got.Summary)
+			}
+		})
 	}
 }
 

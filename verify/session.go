@@ -25,6 +25,8 @@ type session struct {
 	workload mesh.Workload
 	timeouts Timeouts
 	host     host
+	gateways map[string][]string // see findGateways
+	before   *outcome            // of the attempt before this one; nil for the first
 
 	// For timed checks.
 	deployer mesh.Deployer
