@@ -18,7 +18,6 @@ import (
 	"github.com/distribution/reference"
 	ocispec "github.com/opencontainers/image-spec/specs-go/v1"
 	"golang.org/x/sync/errgroup"
-	"helm.sh/helm/v3/pkg/repo"
 	"oras.land/oras-go/v2/content"
 	"oras.land/oras-go/v2/registry/remote"
 	"oras.land/oras-go/v2/registry/remote/auth"
@@ -73,10 +72,10 @@ func Check(ctx context.Context, set *artifacts.Set, client *http.Client) []Item 
 		c := set.Charts[role]
 		items = append(items, Item{Kind: Chart, Role: role, Address: fmt.Sprintf("%s %s %s", c.Repo, c.Name, c.Version)})
 	}
-	indexes := map[string]func() (*repo.IndexFile, error){}
+	indexes := map[string]func() (*repository, error){}
 	for _, c := range set.Charts {
 		if indexes[c.Repo] == nil {
-			indexes[c.Repo] = sync.OnceValues(func() (*repo.IndexFile, error) { return index(ctx, client, c.Repo) })
+			indexes[c.Repo] = sync.OnceValues(func() (*repository, error) { return index(ctx, client, c.Repo) })
 		}
 	}
 	var group errgroup.Group
@@ -104,13 +103,13 @@ func Check(ctx context.Context, set *artifacts.Set, client *http.Client) []Item 
 func (i *Item) askRegistry(ctx context.Context, client *http.Client) error {
 	ctx, cancel := context.WithTimeout(ctx, questionTimeout)
 	defer cancel()
-	repository, err := remote.NewRepository(i.Address)
+	source, err := remote.NewRepository(i.Address)
 	if err != nil {
 		return err
 	}
-	repository.Client = &auth.Client{Client: client, Cache: auth.NewCache()}
-	host := repository.Reference.Host()
-	manifest, body, err := repository.FetchReference(ctx, repository.Reference.Reference)
+	source.Client = &auth.Client{Client: client, Cache: auth.NewCache()}
+	host := source.Reference.Host()
+	manifest, body, err := source.FetchReference(ctx, source.Reference.Reference)
 	if err != nil {
 		return fmt.Errorf("%s: %w", host, err)
 	}
@@ -130,7 +129,7 @@ func (i *Item) askRegistry(ctx context.Context, client *http.Client) error {
 		}
 	}
 	if len(list.Manifests) == 0 {
-		data, err := content.FetchAll(ctx, repository.Blobs(), single.Config)
+		data, err := content.FetchAll(ctx, source.Blobs(), single.Config)
 		if err != nil {
 			return fmt.Errorf("%s: its configuration: %w", host, err)
 		}
@@ -146,30 +145,41 @@ func (i *Item) askRegistry(ctx context.Context, client *http.Client) error {
 	return nil
 }
 
+// repository is what Check reads of a chart repository's index.yaml
+// (https://helm.sh/docs/topics/chart_repository/).
+type repository struct {
+	Entries map[string][]struct {
+		Version string `json:"version"`
+		Digest  string `json:"digest"`
+	} `json:"entries"`
+}
+
 // lookUp finds a chart in its repository's index.
-func (i *Item) lookUp(c artifacts.Chart, index func() (*repo.IndexFile, error)) error {
-	entries, err := index()
+func (i *Item) lookUp(c artifacts.Chart, index func() (*repository, error)) error {
+	charts, err := index()
 	if err != nil {
 		return err
 	}
-	found, err := entries.Get(c.Name, c.Version)
-	if err != nil {
-		return fmt.Errorf("%s: no chart %s of version %s", indexOf(c.Repo), c.Name, c.Version)
+	for _, e := range charts.Entries[c.Name] {
+		switch {
+		case e.Version != c.Version:
+		case e.Digest == "":
+			return fmt.Errorf("%s: chart %s %s has no digest", indexOf(c.Repo), c.Name, c.Version)
+		default:
+			i.Digest = "sha256:" + strings.TrimPrefix(e.Digest, "sha256:")
+			return nil
+		}
 	}
-	if found.Digest == "" {
-		return fmt.Errorf("%s: chart %s %s has no digest", indexOf(c.Repo), c.Name, c.Version)
-	}
-	i.Digest = "sha256:" + strings.TrimPrefix(found.Digest, "sha256:")
-	return nil
+	return fmt.Errorf("%s: no chart %s of version %s", indexOf(c.Repo), c.Name, c.Version)
 }
 
-func indexOf(repository string) string { return strings.TrimSuffix(repository, "/") + "/index.yaml" }
+func indexOf(address string) string { return strings.TrimSuffix(address, "/") + "/index.yaml" }
 
 // index downloads a chart repository's index.
-func index(ctx context.Context, client *http.Client, repository string) (*repo.IndexFile, error) {
+func index(ctx context.Context, client *http.Client, of string) (*repository, error) {
 	ctx, cancel := context.WithTimeout(ctx, questionTimeout)
 	defer cancel()
-	address := indexOf(repository)
+	address := indexOf(of)
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
@@ -186,11 +196,10 @@ func index(ctx context.Context, client *http.Client, repository string) (*repo.I
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", address, err)
 	}
-	var file repo.IndexFile
+	var file repository
 	if err := yaml.Unmarshal(data, &file); err != nil {
 		return nil, fmt.Errorf("%s: %w", address, err)
 	}
-	file.SortEntries()
 	return &file, nil
 }
 
