@@ -175,7 +175,7 @@ func TestOneLabOneState(t *testing.T) {
 		}
 	}
 	var notUp *NotUpError
-	if _, err := lab.Environment(); !errors.As(err, &notUp) {
+	if _, err := lab.Environment(t.Context()); !errors.As(err, &notUp) {
 		t.Errorf("settings for a lab of which the driver has no state: %v", err)
 	}
 	if now := networks(); now != made {

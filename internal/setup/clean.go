@@ -13,16 +13,15 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/docker/mark"
 	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/internal/ui"
+	"github.com/meshwright/meshwright/report"
 )
 
 // CleanOptions say how far a clean-up may go.
 type CleanOptions struct {
-	UI    *ui.Printer
-	Force bool // also remove the labs that exist
+	UI *ui.Printer
 	// Kit removes the airgap kit, with its images in a Docker that stays, and
 	// says what it removed. nil leaves the images.
 	Kit func(context.Context) (string, error)
@@ -38,7 +37,7 @@ var ErrLabsExist = errors.New("labs still exist")
 
 // Clean undoes Run: it stops the daemon that we started, restores the kernel
 // settings, and removes caches, state and passphrase. Installed packages stay.
-// While labs exist it refuses with ErrLabsExist, unless forced.
+// While labs exist it refuses with ErrLabsExist.
 func Clean(ctx context.Context, o CleanOptions) (*Cleaned, error) { return Machine{}.clean(ctx, o) }
 
 func (m Machine) clean(ctx context.Context, o CleanOptions) (*Cleaned, error) {
@@ -53,11 +52,14 @@ func (m Machine) clean(ctx context.Context, o CleanOptions) (*Cleaned, error) {
 			return nil, err
 		}
 		defer unlock()
-		if record, err = m.readRecord(); err != nil {
+		if record, err = m.readRecord(); err == nil {
+			err = m.refuseForeign(record)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
-	if err := m.cleanLabs(ctx, o); err != nil {
+	if err := m.refuseLabs(ctx, record); err != nil {
 		return nil, err
 	}
 	stages := []struct {
@@ -84,101 +86,46 @@ func (m Machine) clean(ctx context.Context, o CleanOptions) (*Cleaned, error) {
 	return &Cleaned{Packages: slices.Clone(record.Packages)}, nil
 }
 
-// labs are the containers and networks of every lab in one daemon.
-type labs struct {
-	names      []string
-	containers []docker.Container
-	networks   []docker.Network
-}
-
-// findLabs recognises a node by its mount of an owner directory of ours, and a
-// lab's network by its label, never by name. In a daemon that we started every
-// such network counts. Another daemon may serve other users, so only the networks of
-// labs in our state count.
-func (m Machine) findLabs(ctx context.Context, client *docker.Client) (*labs, error) {
-	var l labs
-	networks, err := client.Networks(ctx, map[string]string{mark.LabLabel: ""})
+// refuseLabs fails with ErrLabsExist while there are labs: those with a directory in our
+// state, whether a Docker answers or not, and those of others on the daemon that goes.
+func (m Machine) refuseLabs(ctx context.Context, r Record) error {
+	names, err := m.keptLabs()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for _, n := range networks {
-		lab := n.Labels[mark.LabLabel]
-		if client.Host() == m.client().Host() || isThere(filepath.Join(paths.Lab(lab), "owner")) {
-			l.networks = append(l.networks, n)
-			l.names = append(l.names, lab)
+	if daemon, running := m.findDaemon(r); running {
+		networks, err := m.client().Networks(ctx, map[string]string{mark.LabLabel: ""})
+		if err != nil {
+			return fmt.Errorf("labs on the daemon of process %d: %w", daemon.PID, err)
 		}
-	}
-	nodes, err := client.Containers(ctx, docker.Filter{MountTarget: mark.OwnerMount})
-	if err != nil {
-		return nil, err
-	}
-	for _, node := range nodes {
-		for _, mount := range node.Mounts {
-			if lab, ours := labOfMount(mount, paths.State()); ours {
-				l.containers = append(l.containers, node)
-				l.names = append(l.names, lab)
-			}
+		for _, n := range networks {
+			names = append(names, n.Labels[mark.LabLabel])
 		}
+	} else if held, err := os.ReadDir(filepath.Join(m.dataRoot(), "containers")); err == nil && len(held) > 0 {
+		return report.WithRemedies(fmt.Errorf("%w, perhaps: the daemon with its data in %s does not run, and has %d containers", ErrLabsExist, m.dataRoot(), len(held)),
+			report.Remedy{Text: "start it, to see which", Operation: report.OperationSetup})
 	}
-	slices.Sort(l.names)
-	l.names = slices.Compact(l.names)
-	return &l, nil
-}
-
-// labOfMount returns the lab whose owner directory, STATE/labs/LAB/owner, is mounted.
-func labOfMount(mount docker.Mount, state string) (lab string, ours bool) {
-	if mount.Destination != mark.OwnerMount {
-		return "", false
-	}
-	rest, ok := strings.CutPrefix(filepath.Clean(mount.Source), filepath.Join(state, "labs")+"/")
-	if !ok {
-		return "", false
-	}
-	lab, _, _ = strings.Cut(rest, "/")
-	return lab, lab != ""
-}
-
-// cleanLabs refuses while there are labs, or removes them when forced. Without a
-// Docker that answers there are none.
-func (m Machine) cleanLabs(ctx context.Context, o CleanOptions) error {
-	client, err := docker.Find(ctx)
-	if errors.Is(err, docker.ErrUnreachable) || errors.Is(err, docker.ErrNoCommand) {
+	if len(names) == 0 {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	found, err := m.findLabs(ctx, client)
-	if err != nil || len(found.names) == 0 {
-		return err
-	}
-	if !o.Force {
-		var commands []string
-		for _, name := range found.names {
-			commands = append(commands, "meshwright destroy --name "+name)
-		}
-		return fmt.Errorf("%w: %s\nrun: %s\nor, to lose them with everything else: meshwright clean --force",
-			ErrLabsExist, strings.Join(found.names, ", "), strings.Join(commands, "; "))
-	}
-	return o.UI.Do("labs", func(update func(string)) (string, error) {
-		return "removed " + strings.Join(found.names, ", "), found.remove(ctx, client, update)
-	})
+	slices.Sort(names)
+	return report.WithRemedies(fmt.Errorf("%w: %s", ErrLabsExist, strings.Join(slices.Compact(names), ", ")),
+		report.Remedy{Text: "remove each, by its name", Operation: report.OperationDestroy})
 }
 
-func (l *labs) remove(ctx context.Context, client *docker.Client, update func(string)) error {
-	for _, c := range l.containers {
-		update(c.Name)
-		if err := client.Remove(ctx, c.ID); err != nil {
-			return err
+// keptLabs are the labs that have a directory in our state.
+func (m Machine) keptLabs() ([]string, error) {
+	entries, err := os.ReadDir(m.path(paths.Labs()))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name())
 		}
 	}
-	for _, n := range l.networks {
-		update(n.Name)
-		if err := client.RemoveNetwork(ctx, n.ID); err != nil {
-			return err
-		}
-	}
-	return nil
+	return names, err
 }
 
 // cleanDaemon stops the daemon that we started, by process id and start time.
