@@ -55,5 +55,8 @@ func cleanKit(ctx context.Context) (string, error) {
 	if len(cleaned.Kept) > 0 {
 		note += ", kept " + strings.Join(cleaned.Kept, ", ") + ", which containers use"
 	}
+	if len(cleaned.Changed) > 0 {
+		note += ", kept " + strings.Join(cleaned.Changed, ", ") + ", which are not the kit's any more"
+	}
 	return note, nil
 }

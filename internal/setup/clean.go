@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -166,7 +167,15 @@ func (m Machine) cleanNetwork(ctx context.Context, r Record) (string, error) {
 			return "", fmt.Errorf("removing the bridge docker0: %w", err)
 		}
 	}
-	return "docker0 and its packet filter rules are gone", m.removeDockerRules(ctx, r.Network.ForwardPolicy)
+	if r.Network.Made == nil {
+		return "docker0 is gone; which packet filter rules are ours is not on record: left", nil
+	}
+	left, err := m.removeRules(ctx, *r.Network)
+	note := "docker0 and its packet filter rules are gone"
+	if len(left) > 0 {
+		note += ", but for those in " + strings.Join(left, ", ") + ", which others use"
+	}
+	return note, err
 }
 
 func (m Machine) cleanSysctls(_ context.Context, r Record) (string, error) {
@@ -180,22 +189,38 @@ func (m Machine) cleanSysctls(_ context.Context, r Record) (string, error) {
 	return strings.Join(lines, ", "), nil
 }
 
-// cleanUser removes the user's caches and state.
+// made is what we make in the user's directories, beside the kit.
+func made() map[string][]string {
+	return map[string][]string{
+		paths.Cache(): {"programs", "pulumi", "renders"},
+		paths.State(): {"labs", "images.lock.json"}, // of labs without a project
+	}
+}
+
+// cleanUser removes the user's caches and state, and nothing else from their directories.
 func (m Machine) cleanUser(_ context.Context, _ Record) (string, error) {
-	var removed []string
-	for _, dir := range []string{paths.Cache(), paths.State()} {
+	names, err := m.keptLabs()
+	if err != nil || len(names) > 0 { // one that was made meanwhile
+		return "", errors.Join(err, fmt.Errorf("%w: %s", ErrLabsExist, strings.Join(names, ", ")))
+	}
+	var notes []string
+	for dir, names := range made() {
 		if !isThere(m.path(dir)) {
 			continue
 		}
-		if err := m.removeTree(m.path(dir)); err != nil {
-			return "", err
+		for _, name := range names {
+			if err := m.removeTree(m.path(dir, name)); err != nil {
+				return "", err
+			}
 		}
-		removed = append(removed, dir)
+		note := "removed " + dir
+		if err := os.Remove(m.path(dir)); err != nil {
+			note = "emptied " + dir + " but for what others put there"
+		}
+		notes = append(notes, note)
 	}
-	if len(removed) == 0 {
-		return "none", nil
-	}
-	return "removed " + strings.Join(removed, ", "), nil
+	slices.Sort(notes)
+	return cmp.Or(strings.Join(notes, ", "), "none"), nil
 }
 
 // cleanData removes the daemon's data and, last, the record of what we did.

@@ -220,8 +220,8 @@ func (o *Owner) hasMount(c docker.Container) bool {
 	})
 }
 
-// matchesContent compares the owner file as the container sees it, since a recreated
-// directory has the same path.
+// matchesContent compares the owner file at the mount's source as the daemon reads it,
+// which may see another file system than this process.
 func (o *Owner) matchesContent(ctx context.Context, d Docker, c docker.Container) (reason, err error) {
 	dir, err := os.MkdirTemp("", "meshwright-owner-")
 	if err != nil {
