@@ -36,7 +36,7 @@ func (l *Lab) refuseCollisions(ctx context.Context, p *plan.Plan, held backend.S
 	}
 	used, err := l.addresses(ctx, "meshwright-"+p.Lab)
 	if err != nil {
-		return fmt.Errorf("addresses in use: %w", err)
+		return err
 	}
 	if problems := collisions(p, asked, used); len(problems) > 0 {
 		return &ConfigError{Stack: l.o.Stack, Err: &plan.InvalidError{Problems: problems}}

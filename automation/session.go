@@ -70,7 +70,11 @@ func (l *Lab) open(ctx context.Context, op operation) (_ *session, err error) {
 		return nil, err
 	}
 	s.fresh, s.keepOwner = !l.stateExists(), isDir(l.ownerDir())
-	if err := backend.RefuseHeld(ctx, l.state(), l.mark()); err != nil && !(op.readOnly && noDocker(err)) {
+	err = l.CheckDocker(ctx)
+	if err == nil && (!op.needsLab || op.removes) {
+		err = backend.RefuseHeld(ctx, l.state(), l.mark())
+	}
+	if err != nil && !(op.readOnly && noDocker(err)) {
 		return nil, err
 	}
 	if !s.fresh {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -27,6 +28,10 @@ listed. Go's own caches stay too: every Go program shares them. While labs exist
 the command refuses, whether Docker answers or not; remove them first with destroy.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cleaned, err := setup.Clean(cmd.Context(), setup.CleanOptions{UI: a.UI, Kit: cleanKit})
+			var exist *setup.LabsExistError
+			if errors.As(err, &exist) {
+				return fmt.Errorf("%w; remove them first: meshwright destroy --name %s", err, strings.Join(exist.Labs, "; meshwright destroy --name "))
+			}
 			if err != nil {
 				return err
 			}

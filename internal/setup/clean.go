@@ -33,12 +33,14 @@ type Cleaned struct {
 	Packages []string `json:"packages"` // installed by setup
 }
 
-// ErrLabsExist means that Clean refused because labs are up.
-var ErrLabsExist = errors.New("labs still exist")
+// LabsExistError says that Clean refused because there are labs.
+type LabsExistError struct{ Labs []string }
+
+func (e *LabsExistError) Error() string { return "labs still exist: " + strings.Join(e.Labs, ", ") }
 
 // Clean undoes Run: it stops the daemon that we started, restores the kernel
 // settings, and removes caches, state and passphrase. Installed packages stay.
-// While labs exist it refuses with ErrLabsExist.
+// While labs exist it refuses with a *LabsExistError.
 func Clean(ctx context.Context, o CleanOptions) (*Cleaned, error) { return Machine{}.clean(ctx, o) }
 
 func (m Machine) clean(ctx context.Context, o CleanOptions) (*Cleaned, error) {
@@ -87,7 +89,7 @@ func (m Machine) clean(ctx context.Context, o CleanOptions) (*Cleaned, error) {
 	return &Cleaned{Packages: slices.Clone(record.Packages)}, nil
 }
 
-// refuseLabs fails with ErrLabsExist while there are labs: those with a directory in our
+// refuseLabs fails with a *LabsExistError while there are labs: those with a directory in our
 // state, whether a Docker answers or not, and those of others on the daemon that goes.
 func (m Machine) refuseLabs(ctx context.Context, r Record) error {
 	names, err := m.keptLabs()
@@ -103,15 +105,14 @@ func (m Machine) refuseLabs(ctx context.Context, r Record) error {
 			names = append(names, n.Labels[mark.LabLabel])
 		}
 	} else if held, err := os.ReadDir(filepath.Join(m.dataRoot(), "containers")); err == nil && len(held) > 0 {
-		return report.WithRemedies(fmt.Errorf("%w, perhaps: the daemon with its data in %s does not run, and has %d containers", ErrLabsExist, m.dataRoot(), len(held)),
+		return report.WithRemedies(fmt.Errorf("labs may exist: the daemon with its data in %s does not run, and has %d containers", m.dataRoot(), len(held)),
 			report.Remedy{Text: "start it, to see which", Operation: report.OperationSetup})
 	}
 	if len(names) == 0 {
 		return nil
 	}
 	slices.Sort(names)
-	return report.WithRemedies(fmt.Errorf("%w: %s", ErrLabsExist, strings.Join(slices.Compact(names), ", ")),
-		report.Remedy{Text: "remove each, by its name", Operation: report.OperationDestroy})
+	return &LabsExistError{slices.Compact(names)}
 }
 
 // keptLabs are the labs that have a directory in our state.
@@ -200,8 +201,11 @@ func made() map[string][]string {
 // cleanUser removes the user's caches and state, and nothing else from their directories.
 func (m Machine) cleanUser(_ context.Context, _ Record) (string, error) {
 	names, err := m.keptLabs()
-	if err != nil || len(names) > 0 { // one that was made meanwhile
-		return "", errors.Join(err, fmt.Errorf("%w: %s", ErrLabsExist, strings.Join(names, ", ")))
+	if err != nil {
+		return "", err
+	}
+	if len(names) > 0 { // made meanwhile
+		return "", &LabsExistError{names}
 	}
 	var notes []string
 	for dir, names := range made() {

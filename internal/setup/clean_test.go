@@ -99,7 +99,8 @@ func TestLabsStopClean(t *testing.T) {
 	m := fakeMachine(t, map[string]string{passphrase: "secret", paths.Cache() + "/renders/x": "", "/proc/self/mountinfo": ""})
 	kit := false
 	_, err := m.clean(t.Context(), CleanOptions{Kit: func(context.Context) (string, error) { kit = true; return "", nil }})
-	if !errors.Is(err, ErrLabsExist) || !strings.Contains(err.Error(), "dev") || kit {
+	var exist *LabsExistError
+	if !errors.As(err, &exist) || !slices.Equal(exist.Labs, []string{"dev"}) || kit {
 		t.Errorf("clean: %v; the kit's files went: %t", err, kit)
 	}
 	for _, path := range []string{passphrase, paths.Cache() + "/renders/x"} {
@@ -107,7 +108,7 @@ func TestLabsStopClean(t *testing.T) {
 			t.Errorf("%s is gone", path)
 		}
 	}
-	if _, err := m.cleanUser(t.Context(), Record{}); !errors.Is(err, ErrLabsExist) {
+	if _, err := m.cleanUser(t.Context(), Record{}); !errors.As(err, &exist) {
 		t.Errorf("cleanUser: %v", err)
 	}
 	if err := os.RemoveAll(m.path(paths.Lab("dev"))); err != nil {
