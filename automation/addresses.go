@@ -27,8 +27,8 @@ type taken struct {
 }
 
 // refuseCollisions compares the addresses that the plan asks for, and the lab does
-// not hold yet, with those that the machine uses. Without a Docker that answers it
-// compares nothing: creating the lab reports that Docker.
+// not hold yet, with those that the machine uses. It fails where no
+// Docker answers.
 func (l *Lab) refuseCollisions(ctx context.Context, p *plan.Plan, held backend.Snapshot) error {
 	asked := claims(p, held.Ranges())
 	if len(asked) == 0 {
@@ -36,7 +36,7 @@ func (l *Lab) refuseCollisions(ctx context.Context, p *plan.Plan, held backend.S
 	}
 	used, err := l.addresses(ctx, "meshwright-"+p.Lab)
 	if err != nil {
-		return fmt.Errorf("addresses in use: %w", err)
+		return err
 	}
 	if problems := collisions(p, asked, used); len(problems) > 0 {
 		return &ConfigError{Stack: l.o.Stack, Err: &plan.InvalidError{Problems: problems}}
@@ -49,7 +49,7 @@ func (l *Lab) refuseCollisions(ctx context.Context, p *plan.Plan, held backend.S
 func usedAddresses(ctx context.Context, own string) ([]taken, error) {
 	client, err := docker.Find(ctx)
 	if err != nil {
-		return nil, context.Cause(ctx) // see refuseCollisions
+		return nil, err
 	}
 	networks, err := client.Networks(ctx, nil)
 	if err != nil {

@@ -79,7 +79,7 @@ func cliLab(t *testing.T, change func(*Options)) *Lab {
 // shell is the plain pulumi command in the setting of `meshwright env`.
 func shell(t *testing.T, lab *Lab) clitest.CLI {
 	t.Helper()
-	env, err := lab.Environment()
+	env, err := lab.Environment(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

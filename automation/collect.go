@@ -36,14 +36,16 @@ func (l *Lab) Collect(ctx context.Context, o CollectOptions) (*evidence.Index, e
 	if _, err := os.Stat(l.Dir()); err != nil {
 		return nil, l.notUp()
 	}
-	// Without a Docker that answers there are no nodes.
 	var nodes []docker.Container
-	client, err := docker.Find(ctx)
-	if err == nil {
-		nodes, _ = l.mark().Nodes(ctx, client)
+	client, owner, err := l.mark().Open(ctx)
+	if err == nil && owner != nil {
+		nodes, err = owner.Nodes(ctx, client)
 	}
 	targets, workload := l.collectTargets(ctx, client, nodes)
 	files := append(l.stateFiles(), nodeFiles(client, nodes)...)
+	if err != nil { // the index says why nodes are missing
+		files = append(files, evidence.File{Name: "nodes", Read: func(context.Context) ([]byte, error) { return nil, err }})
+	}
 	return evidence.Run(ctx, targets, evidence.Options{
 		Path: o.Path, Progress: o.Progress, Versions: o.Versions,
 		Files:   append(files, verification(targets, workload)),

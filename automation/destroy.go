@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
@@ -57,12 +58,9 @@ func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResul
 		if _, err := l.record(); err != nil { // it would name the state's backend
 			return nil, report.WithRemedies(err, report.Remedy{Text: "to remove the lab without its state", Operation: report.OperationForce})
 		}
-		if err := backend.RefuseHeld(ctx, l.state(), l.mark()); err != nil && ctx.Err() == nil { // an interruption is reported below
-			return nil, err
-		}
 	}
 	if o.force || !l.stateExists() {
-		return l.destroyMarked(ctx, began)
+		return l.destroyMarked(ctx, began, o.force)
 	}
 	s, err := l.open(ctx, opDestroy)
 	if err != nil {
@@ -74,6 +72,17 @@ func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResul
 	}
 	result.Duration = time.Since(began)
 	return result, nil
+}
+
+// refuseProtected refuses to destroy a lab of which the state protects anything. The
+// rest would be of no use without it, and a sweep tells no resources apart.
+func (l *Lab) refuseProtected(s backend.Snapshot) error {
+	protected := s.Protected()
+	if len(protected) == 0 {
+		return nil
+	}
+	return report.WithRemedies(fmt.Errorf("lab %s has protected resources, and nothing was changed: %s", l.o.Name, strings.Join(protected, ", ")),
+		report.Remedy{Text: "to allow it, in the lab's own environment", Command: `pulumi -C "$MESHWRIGHT_WORKSPACE" state unprotect --all`})
 }
 
 func (s *session) destroy(ctx context.Context) (*DestroyResult, error) {
@@ -130,13 +139,22 @@ func (s *session) finish(ctx context.Context, result *DestroyResult) error {
 }
 
 // destroyMarked removes a lab by its mark alone.
-func (l *Lab) destroyMarked(ctx context.Context, began time.Time) (*DestroyResult, error) {
+func (l *Lab) destroyMarked(ctx context.Context, began time.Time, force bool) (*DestroyResult, error) {
 	held, err := lock.Acquire(l.lockFile(), l.o.Name, opDestroy.name)
 	if err != nil {
 		return nil, err
 	}
 	gone := false
 	defer func() { held.Release(gone) }()
+	if !force {
+		if err := backend.RefuseHeld(ctx, l.state(), l.mark()); err != nil {
+			return nil, err
+		}
+	} else if snapshot, err := l.localSnapshot(); err == nil { // a state that cannot be read protects nothing
+		if err := l.refuseProtected(snapshot); err != nil {
+			return nil, err
+		}
+	}
 	swept, err := l.sweep(ctx, l.mark())
 	if err != nil {
 		return nil, fmt.Errorf("remove lab %s: %w", l.o.Name, err)

@@ -10,6 +10,7 @@ import (
 	"github.com/meshwright/meshwright/automation/internal/lock"
 	"github.com/meshwright/meshwright/automation/internal/passphrase"
 	"github.com/meshwright/meshwright/automation/internal/workspace"
+	"github.com/meshwright/meshwright/internal/docker/mark"
 	"github.com/meshwright/meshwright/report"
 )
 
@@ -23,6 +24,8 @@ type (
 	// HeldError says that the lab is in another Pulumi state: the plain command's in a
 	// checkout, or one in another backend.
 	HeldError = backend.HeldError
+	// OtherDaemonError says that the lab is on another Docker daemon than the one asked.
+	OtherDaemonError = mark.OtherDaemonError
 	// UnknownStackError says that Stack has no settings in Dir, where Known have some.
 	UnknownStackError = workspace.UnknownStackError
 )

@@ -1,32 +1,53 @@
 package automation
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 
 	"github.com/meshwright/meshwright/components/cluster"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/testkit/clitest"
+	"github.com/meshwright/meshwright/internal/testkit/tree"
+	"github.com/meshwright/meshwright/report"
 )
 
 // fakeDockerFile names the file in which the docker command that this test binary
-// is, under that name, keeps its networks.
+// is, under that name, keeps its networks. The daemon at unix:///second has one of its
+// own beside it, and where there is none no daemon answers.
 const fakeDockerFile = "MESHWRIGHT_TEST_DOCKER"
 
-// fakeDocker is the docker command of a daemon that knows networks and has no
+// fakeDocker is the docker command of daemons that know networks and have no
 // containers. It returns the exit code.
 func fakeDocker(args []string) int {
+	const standard = "unix:///var/run/docker.sock"
+	host := cmp.Or(os.Getenv("DOCKER_HOST"), standard)
+	if args[0] == "context" {
+		fmt.Printf(`{"Name": "default", "Host": %q}`, host)
+		return 0
+	}
+	file := os.Getenv(fakeDockerFile)
+	if host != standard {
+		file += "." + path.Base(host)
+	}
 	var networks []docker.Network
-	data, err := os.ReadFile(os.Getenv(fakeDockerFile))
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		fmt.Fprintf(os.Stderr, "Cannot connect to the Docker daemon at %s. Is the docker daemon running?\n", host)
+		return 1
+	}
 	if err == nil {
 		err = json.Unmarshal(data, &networks)
 	}
@@ -40,6 +61,8 @@ func fakeDocker(args []string) int {
 	switch strings.Join(args[:min(2, len(args))], " ") {
 	case "version --format":
 		fmt.Println(`{"Engine": "20", "API": "1.41", "OS": "linux", "Arch": "amd64"}`)
+	case "info --format":
+		fmt.Printf(`{"id": "one for all of a machine", "root": %q}`, file)
 	case "container ls":
 	case "network ls":
 	next:
@@ -92,7 +115,7 @@ func fakeDocker(args []string) int {
 		return 1
 	}
 	if data, err = json.Marshal(networks); err == nil {
-		err = os.WriteFile(os.Getenv(fakeDockerFile), data, 0o600)
+		err = os.WriteFile(file, data, 0o600)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -175,7 +198,7 @@ func TestOneLabOneState(t *testing.T) {
 		}
 	}
 	var notUp *NotUpError
-	if _, err := lab.Environment(); !errors.As(err, &notUp) {
+	if _, err := lab.Environment(t.Context()); !errors.As(err, &notUp) {
 		t.Errorf("settings for a lab of which the driver has no state: %v", err)
 	}
 	if now := networks(); now != made {
@@ -223,4 +246,102 @@ func TestOneLabOneState(t *testing.T) {
 		t.Errorf("forced destroy: %v, left %s", err, networks())
 	}
 	checkout.Run(t, "destroy", "--yes", "--skip-preview")
+}
+
+// TestOneLabOneDaemon: where another daemon answers, or none, every operation that would
+// change something refuses before it does.
+func TestOneLabOneDaemon(t *testing.T) {
+	networks := onFakeDocker(t)
+	home := t.TempDir()
+	t.Setenv("XDG_STATE_HOME", home)
+	lab := cliLab(t, func(o *Options) { o.StateDir = filepath.Join(home, "meshwright") })
+	lab.program = func(*artifacts.Set) pulumi.RunFunc { return networkAlone }
+	whole, err := New(t.Context(), lab.o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lab.twins, lab.sweep, lab.addresses = whole.twins, whole.sweep, whole.addresses
+
+	operations := map[string]func() error{
+		"up":              func() error { _, err := lab.Up(t.Context()); return err },
+		"up with refresh": func() error { _, err := lab.Up(t.Context(), WithRefresh()); return err },
+		"refresh":         func() error { _, err := lab.Refresh(t.Context()); return err },
+		"destroy":         func() error { _, err := lab.Destroy(t.Context()); return err },
+		"forced destroy":  func() error { _, err := lab.Destroy(t.Context(), Force()); return err },
+	}
+	refused := func(reason string, is func(error) bool) {
+		t.Helper()
+		made, state := networks(), tree.Read(t, lab.Dir())
+		for name, operation := range operations {
+			if err := operation(); !is(err) {
+				t.Errorf("%s on %s: %v", name, reason, err)
+			}
+		}
+		if now := networks(); now != made {
+			t.Errorf("on %s: the lab's network was changed: %s", reason, now)
+		}
+		if diff := gocmp.Diff(state, tree.Read(t, lab.Dir())); diff != "" {
+			t.Errorf("on %s: the lab's directory was changed: %s", reason, diff)
+		}
+	}
+	unreachable := func(err error) bool { return errors.Is(err, docker.ErrUnreachable) }
+
+	// A new lab is not made without Docker, nor on another machine.
+	for host, want := range map[string]error{"unix:///absent": docker.ErrUnreachable, "tcp://ci.example:2375": docker.ErrRemote, "ssh://ci.example": docker.ErrRemote} {
+		t.Setenv("DOCKER_HOST", host)
+		if _, err := lab.Up(t.Context()); !errors.Is(err, want) || len(report.Remedies(err)) != 1 {
+			t.Errorf("up on %s: %v", host, err)
+		}
+		if _, err := os.Stat(lab.Dir()); err == nil {
+			t.Errorf("up on %s left the lab's directory", host)
+		}
+	}
+
+	t.Setenv("DOCKER_HOST", "")
+	if _, err := lab.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if env, err := lab.Environment(t.Context()); err != nil || env["DOCKER_HOST"] != "unix:///var/run/docker.sock" {
+		t.Errorf("the shell's daemon: %q, %v", env["DOCKER_HOST"], err)
+	}
+
+	t.Setenv("DOCKER_HOST", "unix:///second")
+	if err := os.WriteFile(os.Getenv(fakeDockerFile)+".second", []byte("[]"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	refused("another daemon", func(err error) bool {
+		var other *OtherDaemonError
+		return errors.As(err, &other) && other.Has.Host == "unix:///var/run/docker.sock" && len(report.Remedies(err)) == 2
+	})
+	if _, err := lab.Preview(t.Context()); err == nil || !strings.Contains(err.Error(), "is on another Docker daemon") {
+		t.Errorf("preview on another daemon: %v", err)
+	}
+	if env, err := lab.Environment(t.Context()); err != nil || env["DOCKER_HOST"] != "unix:///var/run/docker.sock" {
+		t.Errorf("the shell's daemon: %q, %v", env["DOCKER_HOST"], err)
+	}
+	t.Setenv("DOCKER_HOST", "unix:///absent")
+	refused("no daemon", unreachable)
+
+	t.Setenv("DOCKER_HOST", "")
+	if up, err := lab.Up(t.Context()); err != nil || up.Changed() {
+		t.Errorf("up on the lab's daemon: %v", err)
+	}
+
+	// What the state protects stays, and is named first.
+	cli := shell(t, lab)
+	protect := func(what string) { cli.Run(t, "state", what, "--all", "--yes") }
+	protect("protect")
+	made := networks()
+	for name, opts := range map[string][]DestroyOption{"destroy": nil, "forced destroy": {Force()}} {
+		if _, err := lab.Destroy(t.Context(), opts...); err == nil || !strings.Contains(err.Error(), "has protected resources") || !strings.Contains(err.Error(), "network") {
+			t.Errorf("%s of a protected lab: %v", name, err)
+		}
+	}
+	if now := networks(); now != made {
+		t.Errorf("the protected network was changed: %s", now)
+	}
+	protect("unprotect")
+	if _, err := lab.Destroy(t.Context()); err != nil || networks() != "[]" {
+		t.Errorf("destroy: %v, left %s", err, networks())
+	}
 }

@@ -122,6 +122,13 @@ func (l *Lab) state() kind.State {
 // mark is what Docker knows the lab by.
 func (l *Lab) mark() recovery.Mark { return recovery.Mark{Lab: l.o.Name, Dir: l.ownerDir()} }
 
+// CheckDocker returns an *OtherDaemonError when another Docker daemon than the lab's
+// answers, and an error when none does. A lab of which nothing was made has no daemon yet.
+func (l *Lab) CheckDocker(ctx context.Context) error {
+	_, _, err := l.mark().Open(ctx)
+	return err
+}
+
 // engine is the Pulumi CLI for the lab's backend.
 func (l *Lab) engine(ctx context.Context) (*engine.Engine, error) {
 	eng, err := engine.Find(ctx, l.o.KitDir, l.o.Log)

@@ -481,7 +481,7 @@ func TestTheLockIsTheProjects(t *testing.T) {
 	if err := os.MkdirAll(lab.Workspace(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if env, err := lab.Environment(); err != nil || env["MESHWRIGHT_LOCK"] != file {
+	if env, err := lab.Environment(t.Context()); err != nil || env["MESHWRIGHT_LOCK"] != file {
 		t.Errorf("the plain command would use %q, not %s: %v", env["MESHWRIGHT_LOCK"], file, err)
 	}
 }

@@ -19,6 +19,8 @@ type operation struct {
 	// readOnly: it changes nothing and leaves nothing behind of a lab that is new.
 	// Images that are not locked are named by tag where there is no registry to ask.
 	readOnly bool
+	// makesNodes: it needs a Docker that answers, which it asks first.
+	makesNodes bool
 	// removes: it leaves no resources, so that there is nothing to keep.
 	removes bool
 	// recovers takes up what a killed engine left open in the state. nil leaves it.

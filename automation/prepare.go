@@ -2,10 +2,13 @@ package automation
 
 import (
 	"context"
+	"errors"
 	"path/filepath"
 
 	"github.com/meshwright/meshwright/automation/events"
 	"github.com/meshwright/meshwright/internal/artifacts/imagelock"
+	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/docker/mark"
 )
 
 var opPrepare = operation{name: "prepare", recovers: forgetPending}
@@ -24,9 +27,10 @@ func (l *Lab) Prepare(ctx context.Context) error {
 // Environment is the setting in which kubectl, istioctl and the plain pulumi
 // command work on the lab: variables to set, KUBECONFIG and PATH included.
 // PULUMI_CONFIG_PASSPHRASE must not be set, not even to the empty string. Environment
+// DOCKER_HOST is the daemon of the lab's nodes, or of those that it would get. Environment
 // also fills the lab's own plugin cache with the embedded providers if the lab uses
 // them. The lab must exist or be prepared.
-func (l *Lab) Environment() (map[string]string, error) {
+func (l *Lab) Environment(ctx context.Context) (map[string]string, error) {
 	if !isDir(l.Workspace()) {
 		return nil, l.notUp()
 	}
@@ -36,6 +40,12 @@ func (l *Lab) Environment() (map[string]string, error) {
 	}
 	env := l.env(l.backendURL())
 	env["PULUMI_STACK"] = l.o.Name
+	switch host, err := l.dockerHost(ctx); {
+	case err == nil:
+		env["DOCKER_HOST"] = host
+	case !noDocker(err):
+		return nil, err
+	}
 	env["KUBECONFIG"] = l.KubeconfigFile()
 	env["MESHWRIGHT_KIT"] = l.o.KitDir
 	env["MESHWRIGHT_LOCK"] = imagelock.File(l.o.ProjectDir)
@@ -58,4 +68,20 @@ func (l *Lab) Environment() (map[string]string, error) {
 		}
 	}
 	return env, nil
+}
+
+// dockerHost is the daemon on the lab's record, or the one that a new lab would be on.
+func (l *Lab) dockerHost(ctx context.Context) (string, error) {
+	owner, err := mark.Read(l.ownerDir(), l.o.Name)
+	if err == nil && owner.Daemon.Host != "" {
+		return owner.Daemon.Host, nil
+	}
+	if err != nil && !errors.Is(err, mark.ErrNoOwner) {
+		return "", err
+	}
+	client, err := docker.Find(ctx)
+	if err != nil {
+		return "", err
+	}
+	return client.Host(), nil
 }

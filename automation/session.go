@@ -20,6 +20,7 @@ import (
 	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/artifacts/imagelock"
+	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/provider"
 )
 
@@ -69,14 +70,21 @@ func (l *Lab) open(ctx context.Context, op operation) (_ *session, err error) {
 		return nil, err
 	}
 	s.fresh, s.keepOwner = !l.stateExists(), isDir(l.ownerDir())
-	if !op.needsLab {
-		if err := backend.RefuseHeld(ctx, l.state(), l.mark()); err != nil {
-			return nil, err
-		}
+	err = l.CheckDocker(ctx)
+	if err == nil && (!op.needsLab || op.removes) {
+		err = backend.RefuseHeld(ctx, l.state(), l.mark())
+	}
+	if err != nil && !(op.readOnly && noDocker(err)) {
+		return nil, err
 	}
 	if !s.fresh {
 		if s.snapshot, err = l.snapshot(ctx); err != nil {
 			return nil, fmt.Errorf("state of lab %s: %w", l.o.Name, err)
+		}
+		if op.removes {
+			if err := l.refuseProtected(s.snapshot); err != nil {
+				return nil, err
+			}
 		}
 	}
 	eng.Selected = !s.fresh && l.o.Backend == ""
@@ -154,7 +162,7 @@ func (s *session) makeRoom(ctx context.Context, source string) (*workspace.Setti
 	if err != nil {
 		return nil, err
 	}
-	if err := l.refuseCollisions(ctx, plan, s.snapshot); err != nil {
+	if err := l.refuseCollisions(ctx, plan, s.snapshot); err != nil && (s.op.makesNodes || !noDocker(err)) {
 		return nil, err
 	}
 	for _, dir := range []string{l.Dir(), l.Workspace(), l.backendDir()} {
@@ -166,6 +174,12 @@ func (s *session) makeRoom(ctx context.Context, source string) (*workspace.Setti
 		return nil, fmt.Errorf("lab %s: %w", l.o.Name, err)
 	}
 	return settings, nil
+}
+
+// noDocker reports whether an error says that no Docker answers, so that nothing is known
+// of what it has.
+func noDocker(err error) bool {
+	return errors.Is(err, docker.ErrUnreachable) || errors.Is(err, docker.ErrNoCommand)
 }
 
 // site is where a stack is kept.

@@ -13,7 +13,7 @@ import (
 	"github.com/meshwright/meshwright/automation/internal/recovery"
 )
 
-var opUp = operation{name: "up", runsProgram: true, recovers: forgetPending}
+var opUp = operation{name: "up", runsProgram: true, makesNodes: true, recovers: forgetPending}
 
 // UpOption changes one Up.
 type UpOption func(*upOptions)

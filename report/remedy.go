@@ -21,13 +21,14 @@ const (
 	OperationCollect  Operation = "collect"   // gather logs, objects and proxy dumps into an archive
 	OperationCleanup  Operation = "cleanup"   // remove what timed checks and drills left behind
 	OperationBuildKit Operation = "build-kit" // build the airgap kit, which belongs to no lab
+	OperationSetup    Operation = "setup"     // prepare the machine, which belongs to no lab
 )
 
 // Operations lists them.
 func Operations() []Operation {
 	return []Operation{
 		OperationUp, OperationRefresh, OperationPreview, OperationPrepare, OperationDestroy, OperationForce,
-		OperationStatus, OperationCollect, OperationCleanup, OperationBuildKit,
+		OperationStatus, OperationCollect, OperationCleanup, OperationBuildKit, OperationSetup,
 	}
 }
 

@@ -131,6 +131,9 @@ func (a *App) removeKit(ctx context.Context, output string) error {
 		return report.JSON(a.Out, cleanedDocument(cleaned))
 	}
 	fmt.Fprintf(a.Out, "Removed %s of files and %d images.\n", ui.Bytes(cleaned.Bytes), len(cleaned.Images))
+	for _, file := range cleaned.Changed {
+		fmt.Fprintf(a.Out, "Kept %s, which is not the kit's any more.\n", file)
+	}
 	for _, name := range cleaned.Kept {
 		fmt.Fprintf(a.Out, "Kept %s, which a container uses; remove its lab with `meshwright destroy`, then run this again.\n", name)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -15,8 +16,7 @@ import (
 
 // newCleanCmd returns the command that undoes `meshwright setup`.
 func newCleanCmd(a *App) *cobra.Command {
-	var force bool
-	cmd := &cobra.Command{
+	return &cobra.Command{
 		Use:   "clean",
 		Short: "Undo setup: stop our Docker, remove the kit, state and passphrase",
 		Long: `Undo what setup and airgap did to this machine: stop the Docker daemon that
@@ -25,17 +25,19 @@ and passphrase.
 
 A Docker that existed before stays as it is. Installed packages stay and are
 listed. Go's own caches stay too: every Go program shares them. While labs exist
-the command refuses; remove them first with destroy.`,
+the command refuses, whether Docker answers or not; remove them first with destroy.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cleaned, err := setup.Clean(cmd.Context(), setup.CleanOptions{UI: a.UI, Force: force, Kit: cleanKit})
+			cleaned, err := setup.Clean(cmd.Context(), setup.CleanOptions{UI: a.UI, Kit: cleanKit})
+			var exist *setup.LabsExistError
+			if errors.As(err, &exist) {
+				return fmt.Errorf("%w; remove them first: meshwright destroy --name %s", err, strings.Join(exist.Labs, "; meshwright destroy --name "))
+			}
 			if err != nil {
 				return err
 			}
 			return a.whatStays(cleaned)
 		},
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "also remove the labs that exist")
-	return cmd
 }
 
 // whatStays says how to remove what a clean-up leaves.
@@ -57,6 +59,9 @@ func cleanKit(ctx context.Context) (string, error) {
 	note := fmt.Sprintf("removed %s of files and %d images", ui.Bytes(cleaned.Bytes), len(cleaned.Images))
 	if len(cleaned.Kept) > 0 {
 		note += ", kept " + strings.Join(cleaned.Kept, ", ") + ", which containers use"
+	}
+	if len(cleaned.Changed) > 0 {
+		note += ", kept " + strings.Join(cleaned.Changed, ", ") + ", which are not the kit's any more"
 	}
 	return note, nil
 }

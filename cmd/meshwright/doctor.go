@@ -106,7 +106,7 @@ func diagnose(ctx context.Context, lab *automation.Lab) (*diagnosis, error) {
 	d.room(machine)
 	d.state()
 	d.settings(lab)
-	if machine.DockerErr == nil {
+	if machine.DockerErr == nil && d.daemon(ctx, lab) {
 		d.addresses(ctx, lab)
 	}
 	d.Ready = true
@@ -136,7 +136,7 @@ func (d *diagnosis) system(m *setup.Examination) {
 		d.failure(docker, m.DockerErr)
 		return
 	}
-	docker.Found = fmt.Sprintf("%s at %s", m.Docker.Docker.Engine, cmp.Or(m.Docker.Client.Host(), "the docker command's own choice"))
+	docker.Found = fmt.Sprintf("%s at %s", m.Docker.Docker.Engine, m.Docker.Client.Host())
 	switch {
 	case m.Docker.Ours:
 		docker.Why = "`meshwright setup` started it"
@@ -242,6 +242,15 @@ func (d *diagnosis) settings(lab *automation.Lab) {
 	}
 	f.Found = "accepted"
 	d.add(f)
+}
+
+// daemon says whether the Docker that answers is the lab's.
+func (d *diagnosis) daemon(ctx context.Context, lab *automation.Lab) bool {
+	err := lab.CheckDocker(ctx)
+	if err != nil {
+		d.failure(finding{ID: "daemon", Title: "Docker of lab " + lab.Name()}, err)
+	}
+	return err == nil
 }
 
 // addresses compares those of a lab whose settings are accepted.

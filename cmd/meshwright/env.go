@@ -47,7 +47,7 @@ empty one to the lab's file. The shell settings unset it.`,
 				return err
 			}
 		}
-		env, err := lab.Environment()
+		env, err := lab.Environment(ctx)
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ var operations = map[report.Operation]string{
 	report.OperationCollect:  "meshwright collect",
 	report.OperationCleanup:  "meshwright verify --cleanup",
 	report.OperationBuildKit: "meshwright airgap build",
+	report.OperationSetup:    "meshwright setup",
 }
 
 // remedies returns the function that words a remedy for the lab that flags choose.
@@ -31,7 +32,7 @@ func remedies(flags string) func(report.Remedy) string {
 			return r.With(strings.TrimSpace("--" + flag + " " + r.Value))
 		}
 		line := operations[r.Operation]
-		if line != "" && r.Operation != report.OperationBuildKit {
+		if line != "" && r.Operation != report.OperationBuildKit && r.Operation != report.OperationSetup {
 			line += flags
 		}
 		return r.With(line)

@@ -36,6 +36,9 @@ func newStatusCmd(a *App) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if err := lab.CheckDocker(ctx); err != nil {
+			a.UI.Warn(errorText(err, labFlagsOf(lab)))
+		}
 		live := liveStates(ctx, out)
 		if *output == "json" {
 			return report.JSON(a.Out, statusDocument(out, live))

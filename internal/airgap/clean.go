@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
@@ -21,11 +23,13 @@ type Cleaned struct {
 	Bytes  int64    `json:"bytes"`  // of files, hard links counted once
 	// Kept are images in use by containers.
 	Kept []string `json:"kept,omitempty"`
+	// Changed are files in place of the kit's, which stay.
+	Changed []string `json:"changed,omitempty"`
 }
 
-// Clean removes the kit, its cache, and the images and build containers with its label
-// in the Docker daemon. Images that a container uses stay and are reported. Without a
-// Docker daemon it removes files only.
+// Clean removes the files that the kit's description and cache record, and the images
+// and build containers with its label in the Docker daemon. Images that a container uses
+// and files of others stay. Without a Docker daemon that answers it removes files only.
 func Clean(ctx context.Context, o Options) (*Cleaned, error) {
 	o = o.withDefaults()
 	unlock, err := (&engine{store: store{o.CacheDir}, ui: o.UI}).lock(ctx)
@@ -35,9 +39,12 @@ func Clean(ctx context.Context, o Options) (*Cleaned, error) {
 	defer unlock()
 	out := &Cleaned{}
 	client, err := docker.Find(ctx)
-	if err != nil {
+	switch {
+	case errors.Is(err, docker.ErrUnreachable) || errors.Is(err, docker.ErrNoCommand):
 		o.UI.Info("no Docker daemon answers; only files are removed")
-	} else {
+	case err != nil:
+		return out, err
+	default:
 		if err := removeBuildContainers(ctx, client, o.CacheDir); err != nil {
 			return out, err
 		}
@@ -45,21 +52,69 @@ func Clean(ctx context.Context, o Options) (*Cleaned, error) {
 			return out, err
 		}
 	}
-	out.Bytes = diskUsage(o.CacheDir)
-	dirs := []string{o.CacheDir}
-	if o.KitDir != o.CacheDir {
-		// The kit's directory may hold other files of the user's.
-		for _, name := range []string{artifacts.File, "bin", "charts", "images"} {
-			dirs = append(dirs, filepath.Join(o.KitDir, name))
-		}
+	before := diskUsage(o.CacheDir)
+	if err := cleanKit(o.KitDir, out); err != nil {
+		return out, fmt.Errorf("remove the kit: %w", err)
 	}
-	for _, d := range dirs {
-		if err := os.RemoveAll(d); err != nil {
+	for _, name := range []string{"steps", "work", "logs", "lock"} {
+		if err := os.RemoveAll(filepath.Join(o.CacheDir, name)); err != nil {
 			return out, fmt.Errorf("remove the kit: %w", err)
 		}
 	}
+	removeEmpty(o.CacheDir)
+	out.Bytes = before - diskUsage(o.CacheDir)
 	return out, nil
 }
+
+// cleanKit removes from a kit's directory the files that its description lists. One that
+// has another content by now is somebody else's.
+func cleanKit(dir string, out *Cleaned) error {
+	description := filepath.Join(dir, artifacts.File)
+	var set artifacts.Set
+	switch err := readJSON(description, &set); {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
+		return fmt.Errorf("what belongs to it is unknown: %w", err)
+	}
+	files := map[string]string{} // the digest by path; "" is any
+	for _, b := range set.Binaries {
+		files[b.Path] = b.SHA256
+	}
+	for _, c := range set.Charts {
+		files[c.Path] = strings.TrimPrefix(c.Digest, "sha256:")
+	}
+	for _, path := range set.Archives {
+		files[path] = ""
+	}
+	for _, path := range slices.Sorted(maps.Keys(files)) {
+		if !filepath.IsLocal(path) {
+			return fmt.Errorf("%s names %s, which is outside", description, path)
+		}
+		file := filepath.Join(dir, path)
+		sum, _, err := fileDigest(file)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if want := files[path]; err == nil && want != "" && sum != want {
+			out.Changed = append(out.Changed, file)
+			continue
+		}
+		if err := errors.Join(err, os.Remove(file)); err != nil {
+			return err
+		}
+	}
+	if err := os.Remove(description); err != nil {
+		return err
+	}
+	for _, name := range []string{"bin", "charts", "images"} {
+		removeEmpty(filepath.Join(dir, name))
+	}
+	return nil
+}
+
+// removeEmpty removes a directory unless something of others is in it.
+func removeEmpty(dir string) { _ = os.Remove(dir) }
 
 // removeBuildContainers removes the containers that killed builds of a cache left.
 func removeBuildContainers(ctx context.Context, client *docker.Client, cacheDir string) error {

@@ -4,10 +4,10 @@ import (
 	"archive/tar"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -66,9 +66,7 @@ func TestCleanRemovesItsOwnAndNothingElse(t *testing.T) {
 	for name, image := range map[string]string{"node": mine, "node-foreign": foreign, "node-gone": "mwtest-gone:1"} {
 		writeFile(t, filepath.Join(cache, "steps", name+"-0123456789ab", imageFileName), `{"name": "`+image+`"}`)
 	}
-	for _, f := range []string{artifacts.File, "bin/pulumi", "kept"} {
-		writeFile(t, filepath.Join(kit, f), "x")
-	}
+	writeKit(t, kit)
 	left := startLabelled(t, client, foreign, kitLabel+"=build", cacheLabel+"="+cacheName(cache))
 	running := startLabelled(t, client, foreign, kitLabel+"=build", cacheLabel+"="+cacheName("/another"))
 	node := startLabelled(t, client, foreign, kitLabel+"=node", cacheLabel+"="+cacheName(cache))
@@ -97,12 +95,68 @@ func TestCleanRemovesItsOwnAndNothingElse(t *testing.T) {
 	if _, err := os.Stat(cache); err == nil {
 		t.Error("the cache is still there")
 	}
-	entries, err := os.ReadDir(kit)
+	checkKit(t, kit, got)
+}
+
+// writeKit makes a kit in a directory that has other files, too.
+func writeKit(t *testing.T, dir string) {
+	t.Helper()
+	for _, f := range []string{"bin/pulumi", "bin/kubectl", "bin/foreign", "charts/base-1.tgz", "images/workloads.tar", "kept"} {
+		writeFile(t, filepath.Join(dir, f), f)
+	}
+	sum := func(text string) string { return digest([]byte(text)) }
+	set := artifacts.Set{
+		Binaries: map[string]artifacts.Binary{
+			"pulumi":  {Path: "bin/pulumi", SHA256: sum("bin/pulumi")},
+			"kubectl": {Path: "bin/kubectl", SHA256: sum("the kit's own")},
+			"gone":    {Path: "bin/gone"},
+		},
+		Charts:   map[string]artifacts.Chart{"base": {Path: "charts/base-1.tgz", Digest: "sha256:" + sum("charts/base-1.tgz")}},
+		Archives: map[string]string{"workloads": "images/workloads.tar"},
+	}
+	data, err := json.Marshal(set)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.EqualFunc(entries, []string{"kept"}, func(e os.DirEntry, name string) bool { return e.Name() == name }) {
-		t.Errorf("the kit's directory holds %v", entries)
+	writeFile(t, filepath.Join(dir, artifacts.File), string(data))
+}
+
+// checkKit: what the kit does not list stays, and so does what was put in a file's place.
+func checkKit(t *testing.T, dir string, got *Cleaned) {
+	t.Helper()
+	var left []string
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			rel, _ := filepath.Rel(dir, path)
+			left = append(left, rel)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"bin/foreign", "bin/kubectl", "kept"}, left); diff != "" {
+		t.Errorf("left in the kit's directory (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{filepath.Join(dir, "bin/kubectl")}, got.Changed); diff != "" {
+		t.Errorf("changed (-want +got):\n%s", diff)
+	}
+}
+
+// TestCleanWithoutDocker removes the same files, of a kit that is in its cache.
+func TestCleanWithoutDocker(t *testing.T) {
+	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(t.TempDir(), "absent.sock"))
+	dir := t.TempDir()
+	writeKit(t, dir)
+	writeFile(t, filepath.Join(dir, "steps", "x-0123456789ab", "file"), "x")
+	got, err := Clean(t.Context(), Options{CacheDir: dir, KitDir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkKit(t, dir, got)
+	writeFile(t, filepath.Join(dir, artifacts.File), "{")
+	if _, err := Clean(t.Context(), Options{CacheDir: dir, KitDir: dir}); err == nil || !strings.Contains(err.Error(), "unknown") {
+		t.Errorf("a description that cannot be read: %v", err)
 	}
 }
 

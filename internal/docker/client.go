@@ -20,29 +20,21 @@ import (
 // hostVariable is the setting by which every Docker client finds its daemon.
 const hostVariable = "DOCKER_HOST"
 
-// Client sends requests to one daemon. The zero value uses whatever the docker
-// command would use by itself. A Client is safe for concurrent use.
+// Client sends requests to one daemon; see Find. It is safe for concurrent use.
 type Client struct {
 	host string
 }
 
 // New returns a client of the daemon at host, for example
-// "unix:///run/meshwright/docker.sock". An empty host leaves the choice to the
-// docker command: DOCKER_HOST, then its current context.
+// "unix:///run/meshwright/docker.sock".
 func New(host string) *Client { return &Client{host: host} }
 
-// Host returns the daemon's address as given to New; empty means the docker
-// command's own choice.
+// Host returns the daemon's address as given to New.
 func (c *Client) Host() string { return c.host }
 
 // Env returns the settings that make a child process use the same daemon, as
-// "KEY=value". It is empty when the child finds the daemon by itself.
-func (c *Client) Env() []string {
-	if c.host == "" {
-		return nil
-	}
-	return []string{hostVariable + "=" + c.host}
-}
+// "KEY=value". DOCKER_HOST goes before DOCKER_CONTEXT.
+func (c *Client) Env() []string { return []string{hostVariable + "=" + c.host} }
 
 // Command prepares `docker args...` against this daemon, for requests that this
 // package has no method for. It runs in a process group of its own: a Ctrl-C at the
@@ -175,11 +167,32 @@ func (c *Client) Ping(ctx context.Context) (Version, error) {
 	return v, nil
 }
 
-// DataDir returns the directory of the daemon's images and containers, as the daemon
-// sees it: it may run in a virtual machine.
-func (c *Client) DataDir(ctx context.Context) (string, error) {
-	out, err := c.Run(ctx, "info", "--format", "{{.DockerRootDir}}")
-	return strings.TrimSpace(string(out)), err
+// Daemon tells a daemon, with its data, from every other.
+type Daemon struct {
+	// ID is the daemon's own. Before Engine 23 all daemons of a machine share it.
+	ID string `json:"id"`
+	// Root is the directory of images and containers, as the daemon sees it: it may run
+	// in a virtual machine.
+	Root string `json:"root"`
+	// Host is where it was reached. It may be reached elsewhere, too.
+	Host string `json:"host"`
+}
+
+// Same reports whether both are one daemon.
+func (d Daemon) Same(o Daemon) bool { return d.ID == o.ID && d.Root == o.Root }
+
+func (d Daemon) String() string { return fmt.Sprintf("%s (data in %s)", d.Host, d.Root) }
+
+// Daemon asks the daemon who it is.
+func (c *Client) Daemon(ctx context.Context) (Daemon, error) {
+	d := Daemon{Host: c.host}
+	if err := c.query(ctx, &d, "info", "--format", `{"id":{{json .ID}},"root":{{json .DockerRootDir}}}`); err != nil {
+		return Daemon{}, err
+	}
+	if d.ID == "" || d.Root == "" {
+		return Daemon{}, fmt.Errorf("%w: %s does not say who it is", ErrUnreachable, c.host)
+	}
+	return d, nil
 }
 
 // pingTimeout bounds the wait for a daemon that accepts a connection but does

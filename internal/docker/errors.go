@@ -11,11 +11,15 @@ var (
 	// ErrNotFound means that the named container, network, image or volume does
 	// not exist.
 	ErrNotFound = errors.New("not found in Docker")
+	// ErrNoFile means that the container has no file of that path.
+	ErrNoFile = errors.New("no such file in the container")
 	// ErrConflict means that the name or the address range is taken, or that the
 	// object is in use.
 	ErrConflict = errors.New("conflict in Docker")
 	// ErrUnreachable means that no daemon answered.
 	ErrUnreachable = errors.New("no Docker daemon answers")
+	// ErrRemote means that the daemon is on another machine.
+	ErrRemote = errors.New("the Docker daemon is on another machine")
 	// ErrNoCommand means that there is no docker command on PATH.
 	ErrNoCommand = errors.New("no docker command on PATH")
 )
@@ -39,6 +43,7 @@ func (e *CommandError) Unwrap() error { return e.Err }
 
 var (
 	notFound    = regexp.MustCompile(`(?i)no such (container|network|object|image|volume)|(network|volume|container) \S+ not found`)
+	noFile      = regexp.MustCompile(`(?i)no such container:path|could not find the file`)
 	conflict    = regexp.MustCompile(`(?i)already (exists|in use)|pool overlaps|has active endpoints|conflict: unable to|\bis in use\b`)
 	unreachable = regexp.MustCompile(`(?i)cannot connect to the docker daemon|permission denied while trying to connect|error during connect`)
 )
@@ -47,7 +52,9 @@ var (
 func (e *CommandError) Is(target error) bool {
 	switch target {
 	case ErrNotFound:
-		return notFound.MatchString(e.Stderr)
+		return notFound.MatchString(e.Stderr) && !noFile.MatchString(e.Stderr)
+	case ErrNoFile:
+		return noFile.MatchString(e.Stderr)
 	case ErrConflict:
 		return conflict.MatchString(e.Stderr)
 	case ErrUnreachable:

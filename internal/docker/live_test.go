@@ -178,6 +178,12 @@ func TestContainer(t *testing.T) {
 	if err := client.CopyFrom(ctx, name, "/etc/meshwright/owner.json", back); err != nil {
 		t.Error(err)
 	}
+	if err := client.CopyFrom(ctx, name, "/etc/meshwright/absent", back); !errors.Is(err, docker.ErrNoFile) || errors.Is(err, docker.ErrNotFound) {
+		t.Errorf("a file that is not there: %v", err)
+	}
+	if err := client.CopyFrom(ctx, name+"-x", "/etc/meshwright/owner.json", back); !errors.Is(err, docker.ErrNotFound) || errors.Is(err, docker.ErrNoFile) {
+		t.Errorf("a container that is not there: %v", err)
+	}
 	if data, err := os.ReadFile(back); err != nil || string(data) != "mine" {
 		t.Errorf("copied back: %q, %v", data, err)
 	}

@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,16 +14,15 @@ import (
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 
-	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/docker/mark"
 	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/internal/ui"
+	"github.com/meshwright/meshwright/report"
 )
 
 // CleanOptions say how far a clean-up may go.
 type CleanOptions struct {
-	UI    *ui.Printer
-	Force bool // also remove the labs that exist
+	UI *ui.Printer
 	// Kit removes the airgap kit, with its images in a Docker that stays, and
 	// says what it removed. nil leaves the images.
 	Kit func(context.Context) (string, error)
@@ -33,12 +33,14 @@ type Cleaned struct {
 	Packages []string `json:"packages"` // installed by setup
 }
 
-// ErrLabsExist means that Clean refused because labs are up.
-var ErrLabsExist = errors.New("labs still exist")
+// LabsExistError says that Clean refused because there are labs.
+type LabsExistError struct{ Labs []string }
+
+func (e *LabsExistError) Error() string { return "labs still exist: " + strings.Join(e.Labs, ", ") }
 
 // Clean undoes Run: it stops the daemon that we started, restores the kernel
 // settings, and removes caches, state and passphrase. Installed packages stay.
-// While labs exist it refuses with ErrLabsExist, unless forced.
+// While labs exist it refuses with a *LabsExistError.
 func Clean(ctx context.Context, o CleanOptions) (*Cleaned, error) { return Machine{}.clean(ctx, o) }
 
 func (m Machine) clean(ctx context.Context, o CleanOptions) (*Cleaned, error) {
@@ -53,11 +55,14 @@ func (m Machine) clean(ctx context.Context, o CleanOptions) (*Cleaned, error) {
 			return nil, err
 		}
 		defer unlock()
-		if record, err = m.readRecord(); err != nil {
+		if record, err = m.readRecord(); err == nil {
+			err = m.refuseForeign(record)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
-	if err := m.cleanLabs(ctx, o); err != nil {
+	if err := m.refuseLabs(ctx, record); err != nil {
 		return nil, err
 	}
 	stages := []struct {
@@ -84,101 +89,45 @@ func (m Machine) clean(ctx context.Context, o CleanOptions) (*Cleaned, error) {
 	return &Cleaned{Packages: slices.Clone(record.Packages)}, nil
 }
 
-// labs are the containers and networks of every lab in one daemon.
-type labs struct {
-	names      []string
-	containers []docker.Container
-	networks   []docker.Network
-}
-
-// findLabs recognises a node by its mount of an owner directory of ours, and a
-// lab's network by its label, never by name. In a daemon that we started every
-// such network counts. Another daemon may serve other users, so only the networks of
-// labs in our state count.
-func (m Machine) findLabs(ctx context.Context, client *docker.Client) (*labs, error) {
-	var l labs
-	networks, err := client.Networks(ctx, map[string]string{mark.LabLabel: ""})
+// refuseLabs fails with a *LabsExistError while there are labs: those with a directory in our
+// state, whether a Docker answers or not, and those of others on the daemon that goes.
+func (m Machine) refuseLabs(ctx context.Context, r Record) error {
+	names, err := m.keptLabs()
 	if err != nil {
-		return nil, err
+		return err
 	}
-	for _, n := range networks {
-		lab := n.Labels[mark.LabLabel]
-		if client.Host() == m.client().Host() || isThere(filepath.Join(paths.Lab(lab), "owner")) {
-			l.networks = append(l.networks, n)
-			l.names = append(l.names, lab)
+	if daemon, running := m.findDaemon(r); running {
+		networks, err := m.client().Networks(ctx, map[string]string{mark.LabLabel: ""})
+		if err != nil {
+			return fmt.Errorf("labs on the daemon of process %d: %w", daemon.PID, err)
 		}
-	}
-	nodes, err := client.Containers(ctx, docker.Filter{MountTarget: mark.OwnerMount})
-	if err != nil {
-		return nil, err
-	}
-	for _, node := range nodes {
-		for _, mount := range node.Mounts {
-			if lab, ours := labOfMount(mount, paths.State()); ours {
-				l.containers = append(l.containers, node)
-				l.names = append(l.names, lab)
-			}
+		for _, n := range networks {
+			names = append(names, n.Labels[mark.LabLabel])
 		}
+	} else if held, err := os.ReadDir(filepath.Join(m.dataRoot(), "containers")); err == nil && len(held) > 0 {
+		return report.WithRemedies(fmt.Errorf("labs may exist: the daemon with its data in %s does not run, and has %d containers", m.dataRoot(), len(held)),
+			report.Remedy{Text: "start it, to see which", Operation: report.OperationSetup})
 	}
-	slices.Sort(l.names)
-	l.names = slices.Compact(l.names)
-	return &l, nil
-}
-
-// labOfMount returns the lab whose owner directory, STATE/labs/LAB/owner, is mounted.
-func labOfMount(mount docker.Mount, state string) (lab string, ours bool) {
-	if mount.Destination != mark.OwnerMount {
-		return "", false
-	}
-	rest, ok := strings.CutPrefix(filepath.Clean(mount.Source), filepath.Join(state, "labs")+"/")
-	if !ok {
-		return "", false
-	}
-	lab, _, _ = strings.Cut(rest, "/")
-	return lab, lab != ""
-}
-
-// cleanLabs refuses while there are labs, or removes them when forced. Without a
-// Docker that answers there are none.
-func (m Machine) cleanLabs(ctx context.Context, o CleanOptions) error {
-	client, err := docker.Find(ctx)
-	if errors.Is(err, docker.ErrUnreachable) || errors.Is(err, docker.ErrNoCommand) {
+	if len(names) == 0 {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	found, err := m.findLabs(ctx, client)
-	if err != nil || len(found.names) == 0 {
-		return err
-	}
-	if !o.Force {
-		var commands []string
-		for _, name := range found.names {
-			commands = append(commands, "meshwright destroy --name "+name)
-		}
-		return fmt.Errorf("%w: %s\nrun: %s\nor, to lose them with everything else: meshwright clean --force",
-			ErrLabsExist, strings.Join(found.names, ", "), strings.Join(commands, "; "))
-	}
-	return o.UI.Do("labs", func(update func(string)) (string, error) {
-		return "removed " + strings.Join(found.names, ", "), found.remove(ctx, client, update)
-	})
+	slices.Sort(names)
+	return &LabsExistError{slices.Compact(names)}
 }
 
-func (l *labs) remove(ctx context.Context, client *docker.Client, update func(string)) error {
-	for _, c := range l.containers {
-		update(c.Name)
-		if err := client.Remove(ctx, c.ID); err != nil {
-			return err
+// keptLabs are the labs that have a directory in our state.
+func (m Machine) keptLabs() ([]string, error) {
+	entries, err := os.ReadDir(m.path(paths.Labs()))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() {
+			names = append(names, e.Name())
 		}
 	}
-	for _, n := range l.networks {
-		update(n.Name)
-		if err := client.RemoveNetwork(ctx, n.ID); err != nil {
-			return err
-		}
-	}
-	return nil
+	return names, err
 }
 
 // cleanDaemon stops the daemon that we started, by process id and start time.
@@ -219,7 +168,15 @@ func (m Machine) cleanNetwork(ctx context.Context, r Record) (string, error) {
 			return "", fmt.Errorf("removing the bridge docker0: %w", err)
 		}
 	}
-	return "docker0 and its packet filter rules are gone", m.removeDockerRules(ctx, r.Network.ForwardPolicy)
+	if r.Network.Made == nil {
+		return "docker0 is gone; which packet filter rules are ours is not on record: left", nil
+	}
+	left, err := m.removeRules(ctx, *r.Network)
+	note := "docker0 and its packet filter rules are gone"
+	if len(left) > 0 {
+		note += ", but for those in " + strings.Join(left, ", ") + ", which others use"
+	}
+	return note, err
 }
 
 func (m Machine) cleanSysctls(_ context.Context, r Record) (string, error) {
@@ -233,22 +190,41 @@ func (m Machine) cleanSysctls(_ context.Context, r Record) (string, error) {
 	return strings.Join(lines, ", "), nil
 }
 
-// cleanUser removes the user's caches and state.
+// made is what we make in the user's directories, beside the kit.
+func made() map[string][]string {
+	return map[string][]string{
+		paths.Cache(): {"programs", "pulumi", "renders"},
+		paths.State(): {"labs", "images.lock.json"}, // of labs without a project
+	}
+}
+
+// cleanUser removes the user's caches and state, and nothing else from their directories.
 func (m Machine) cleanUser(_ context.Context, _ Record) (string, error) {
-	var removed []string
-	for _, dir := range []string{paths.Cache(), paths.State()} {
+	names, err := m.keptLabs()
+	if err != nil {
+		return "", err
+	}
+	if len(names) > 0 { // made meanwhile
+		return "", &LabsExistError{names}
+	}
+	var notes []string
+	for dir, names := range made() {
 		if !isThere(m.path(dir)) {
 			continue
 		}
-		if err := m.removeTree(m.path(dir)); err != nil {
-			return "", err
+		for _, name := range names {
+			if err := m.removeTree(m.path(dir, name)); err != nil {
+				return "", err
+			}
 		}
-		removed = append(removed, dir)
+		note := "removed " + dir
+		if err := os.Remove(m.path(dir)); err != nil {
+			note = "emptied " + dir + " but for what others put there"
+		}
+		notes = append(notes, note)
 	}
-	if len(removed) == 0 {
-		return "none", nil
-	}
-	return "removed " + strings.Join(removed, ", "), nil
+	slices.Sort(notes)
+	return cmp.Or(strings.Join(notes, ", "), "none"), nil
 }
 
 // cleanData removes the daemon's data and, last, the record of what we did.

@@ -2,77 +2,182 @@ package setup
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/paths"
 )
 
-// rulesFilter and rulesNAT are `iptables -S` of a machine on which Docker 20.10
-// ran, with three rules of somebody else's.
-const (
-	rulesFilter = `-P INPUT ACCEPT
--P FORWARD DROP
--P OUTPUT ACCEPT
--N DOCKER
--N DOCKER-ISOLATION-STAGE-1
--N DOCKER-USER
--N DOCKERS-OWN
--A INPUT -i eth0 -p tcp -j ACCEPT
--A FORWARD -j DOCKER-USER
--A FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT
--A FORWARD -i docker0 ! -o docker0 -j ACCEPT
--A FORWARD -i docker01 -j ACCEPT
--A DOCKER-ISOLATION-STAGE-1 -j RETURN
--A DOCKERS-OWN -j RETURN
-`
-	rulesNAT = `-P PREROUTING ACCEPT
--N DOCKER
--A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER
--A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE
--A DOCKER -i docker0 -j RETURN
-`
-)
-
-func TestRemoveDockerRules(t *testing.T) {
-	m := fakeMachine(t, nil)
-	var commands []string
-	m.exec = func(_ context.Context, _ []string, _ string, args ...string) ([]byte, error) {
-		command := strings.TrimPrefix(strings.Join(args, " "), "-w 10 ")
-		switch command {
-		case "-t nat -S":
-			return []byte(rulesNAT), nil
-		case "-t filter -S":
-			return []byte(rulesFilter), nil
-		}
-		commands = append(commands, command)
-		return nil, nil
+// before are `iptables -S` of a machine; after, what Docker 20.10 makes of them.
+var (
+	before = Rules{
+		"nat":    {"-P PREROUTING ACCEPT", "-A POSTROUTING -o eth0 -j MASQUERADE"},
+		"filter": {"-P INPUT ACCEPT", "-P FORWARD ACCEPT", "-N DOCKERS-OWN", "-A INPUT -i docker0 -j ACCEPT", "-A DOCKERS-OWN -j RETURN"},
 	}
-	if err := m.removeDockerRules(t.Context(), "ACCEPT"); err != nil {
+	after = Rules{
+		"nat": {
+			"-P PREROUTING ACCEPT", "-N DOCKER", "-A PREROUTING -m addrtype --dst-type LOCAL -j DOCKER",
+			"-A POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE", "-A POSTROUTING -o eth0 -j MASQUERADE", "-A DOCKER -i docker0 -j RETURN",
+		},
+		"filter": {
+			"-P INPUT ACCEPT", "-P FORWARD DROP", "-N DOCKER", "-N DOCKER-USER", "-N DOCKERS-OWN", "-A INPUT -i docker0 -j ACCEPT",
+			"-A FORWARD -j DOCKER-USER", "-A FORWARD -o docker0 -j DOCKER", "-A DOCKER-USER -j RETURN", "-A DOCKERS-OWN -j RETURN",
+		},
+	}
+)
+
+// TestRemoveRules: what dockerd made goes, what others made stays, before it and since.
+func TestRemoveRules(t *testing.T) {
+	plain := []string{
+		"-t nat -D PREROUTING -m addrtype --dst-type LOCAL -j DOCKER", "-t nat -D POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE",
+		"-t nat -F DOCKER", "-t nat -X DOCKER",
+	}
+	for name, tc := range map[string]struct {
+		since []string // rules of the filter table
+		want  []string // commands for it
+		left  []string
+	}{
+		"nothing since": {want: []string{
+			"-t filter -D FORWARD -j DOCKER-USER", "-t filter -D FORWARD -o docker0 -j DOCKER",
+			"-t filter -F DOCKER", "-t filter -F DOCKER-USER", "-t filter -X DOCKER", "-t filter -X DOCKER-USER", "-P FORWARD ACCEPT",
+		}},
+		"rules of dockerd's networks": {since: []string{"-A DOCKER -d 172.17.0.2/32 -j ACCEPT"}, want: []string{
+			"-t filter -D FORWARD -j DOCKER-USER", "-t filter -D FORWARD -o docker0 -j DOCKER",
+			"-t filter -F DOCKER", "-t filter -F DOCKER-USER", "-t filter -X DOCKER", "-t filter -X DOCKER-USER", "-P FORWARD ACCEPT",
+		}},
+		"the user's rules": {since: []string{"-A DOCKER-USER -s 10.9.0.0/16 -j DROP", "-A FORWARD -i docker0 -o vpn0 -j DROP"}, want: []string{
+			"-t filter -D FORWARD -o docker0 -j DOCKER", "-t filter -F DOCKER", "-t filter -X DOCKER", "-P FORWARD ACCEPT",
+		}, left: []string{"DOCKER-USER"}},
+		"another's jump": {since: []string{"-A DOCKERS-OWN -j DOCKER"}, want: []string{
+			"-t filter -D FORWARD -j DOCKER-USER", "-t filter -F DOCKER-USER", "-t filter -X DOCKER-USER", "-P FORWARD ACCEPT",
+		}, left: []string{"DOCKER"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := fakeMachine(t, nil)
+			var commands []string
+			m.exec = func(_ context.Context, _ []string, _ string, args ...string) ([]byte, error) {
+				switch command := strings.TrimPrefix(strings.Join(args, " "), "-w 10 "); command {
+				case "-t nat -S":
+					return []byte(strings.Join(after["nat"], "\n") + "\n"), nil
+				case "-t filter -S":
+					return []byte(strings.Join(append(slices.Clone(after["filter"]), tc.since...), "\n") + "\n"), nil
+				default:
+					commands = append(commands, command)
+				}
+				return nil, nil
+			}
+			left, err := m.removeRules(t.Context(), Network{ForwardPolicy: "ACCEPT", Made: after.without(before)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(append(slices.Clone(plain), tc.want...), commands); diff != "" {
+				t.Errorf("commands (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(tc.left, left); diff != "" {
+				t.Errorf("left (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestLabsStopClean, whether their Docker answers or not.
+func TestLabsStopClean(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("XDG_STATE_HOME", filepath.Join(home, "state"))
+	t.Setenv("XDG_CACHE_HOME", filepath.Join(home, "cache"))
+	t.Setenv("DOCKER_HOST", "unix:///nowhere/docker.sock")
+	passphrase := paths.Lab("dev") + "/passphrase"
+	m := fakeMachine(t, map[string]string{passphrase: "secret", paths.Cache() + "/renders/x": "", "/proc/self/mountinfo": ""})
+	kit := false
+	_, err := m.clean(t.Context(), CleanOptions{Kit: func(context.Context) (string, error) { kit = true; return "", nil }})
+	var exist *LabsExistError
+	if !errors.As(err, &exist) || !slices.Equal(exist.Labs, []string{"dev"}) || kit {
+		t.Errorf("clean: %v; the kit's files went: %t", err, kit)
+	}
+	for _, path := range []string{passphrase, paths.Cache() + "/renders/x"} {
+		if !isThere(m.path(path)) {
+			t.Errorf("%s is gone", path)
+		}
+	}
+	if _, err := m.cleanUser(t.Context(), Record{}); !errors.As(err, &exist) {
+		t.Errorf("cleanUser: %v", err)
+	}
+	if err := os.RemoveAll(m.path(paths.Lab("dev"))); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{
-		"-t nat -D PREROUTING -m addrtype --dst-type LOCAL -j DOCKER",
-		"-t nat -D POSTROUTING -s 172.17.0.0/16 ! -o docker0 -j MASQUERADE",
-		"-t nat -F DOCKER",
-		"-t nat -X DOCKER",
-		"-t filter -D FORWARD -j DOCKER-USER",
-		"-t filter -D FORWARD -o docker0 -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
-		"-t filter -D FORWARD -i docker0 ! -o docker0 -j ACCEPT",
-		"-t filter -F DOCKER",
-		"-t filter -F DOCKER-ISOLATION-STAGE-1",
-		"-t filter -F DOCKER-USER",
-		"-t filter -X DOCKER",
-		"-t filter -X DOCKER-ISOLATION-STAGE-1",
-		"-t filter -X DOCKER-USER",
-		"-P FORWARD ACCEPT",
+	if _, err := m.clean(t.Context(), CleanOptions{}); err != nil {
+		t.Error(err)
 	}
-	if diff := cmp.Diff(want, commands); diff != "" {
-		t.Errorf("commands (-want +got):\n%s", diff)
+}
+
+// TestForeignDaemonIsLeft: it listens at our socket, as the same user, and is not the
+// process on record.
+func TestForeignDaemonIsLeft(t *testing.T) {
+	if runtime.GOOS != "linux" || os.Getuid() != 0 {
+		t.Skip("set-up starts a daemon on Linux as root only")
+	}
+	m := fakeMachine(t, map[string]string{bootID: bootA, paths.RuntimeDir + "/x": "", paths.DataDir + "/setup.json": `{"version": 1}`, lockFile: ""})
+	m.root = shorten(t, m.root)
+	socket, err := net.Listen("unix", m.socket())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer socket.Close()
+	record := Record{Daemon: Process{PID: 77, Start: 1, Boot: bootA}}
+	if m.ours(record) {
+		t.Error("the foreign daemon counts as ours")
+	}
+	_, cleanErr := m.clean(t.Context(), CleanOptions{})
+	for name, err := range map[string]error{"clean": cleanErr, "start": m.refuseForeign(record)} {
+		if err == nil || !strings.Contains(err.Error(), fmt.Sprintf("process %d listens at", os.Getpid())) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for _, path := range []string{m.socket(), m.recordFile()} {
+		if !isThere(path) {
+			t.Errorf("%s is gone", path)
+		}
+	}
+	// The process on record.
+	self := fmt.Sprintf("/proc/%d/stat", os.Getpid())
+	writeTree(t, m, map[string]string{self: stat(os.Getpid(), "dockerd", "S", 4200)})
+	record.Daemon = Process{PID: os.Getpid(), Start: 4200, Boot: bootA}
+	if err := m.refuseForeign(record); err != nil || !m.ours(record) {
+		t.Errorf("the process on record: %v", err)
+	}
+}
+
+// shorten gives a directory a path that fits a socket's address.
+func shorten(t *testing.T, dir string) string {
+	t.Helper()
+	short, err := os.MkdirTemp("", "mw")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(short, "r")
+	t.Cleanup(func() { _ = os.RemoveAll(short) })
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	return link
+}
+
+func writeTree(t *testing.T, m Machine, files map[string]string) {
+	t.Helper()
+	for path, content := range files {
+		if err := os.MkdirAll(filepath.Dir(m.path(path)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, m.path(path), content, 0o600)
 	}
 }
 
@@ -87,26 +192,6 @@ func TestCleanNetworkLeavesWhatWasThere(t *testing.T) {
 			m := fakeMachine(t, map[string]string{bootID: bootA})
 			if _, err := m.cleanNetwork(t.Context(), Record{Network: tc.network}); err != nil {
 				t.Error(err)
-			}
-		})
-	}
-}
-
-func TestLabOfMount(t *testing.T) {
-	for name, tc := range map[string]struct {
-		mount docker.Mount
-		lab   string
-		ours  bool
-	}{
-		"ours":                {docker.Mount{Source: "/s/labs/dev/owner", Destination: "/etc/meshwright"}, "dev", true},
-		"another user's":      {docker.Mount{Source: "/other/labs/dev/owner", Destination: "/etc/meshwright"}, "", false},
-		"another destination": {docker.Mount{Source: "/s/labs/dev/owner", Destination: "/x"}, "", false},
-		"a path that climbs":  {docker.Mount{Source: "/s/labs/../../x", Destination: "/etc/meshwright"}, "", false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			lab, ours := labOfMount(tc.mount, "/s")
-			if lab != tc.lab || ours != tc.ours {
-				t.Errorf("got %q, %t", lab, ours)
 			}
 		})
 	}
@@ -157,23 +242,22 @@ func TestRemoveTree(t *testing.T) {
 	}
 }
 
-// TestCleanUser removes a user's files on a machine that setup never touched.
+// TestCleanUser removes what we made in a user's directories.
 func TestCleanUser(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(dir, "cache"))
 	t.Setenv("XDG_STATE_HOME", filepath.Join(dir, "state"))
-	t.Setenv("DOCKER_HOST", "unix://"+filepath.Join(dir, "absent.sock"))
-	for _, path := range []string{"cache/meshwright/kit/artifacts.json", "state/meshwright/passphrase", "cache/other/kept"} {
+	for _, path := range []string{"cache/meshwright/programs/x", "cache/meshwright/notes", "state/meshwright/labs/dev.lock", "state/meshwright/images.lock.json", "cache/other/kept"} {
 		if err := os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		writeFile(t, filepath.Join(dir, path), "", 0o600)
 	}
 	cleaned, err := Machine{}.cleanUser(t.Context(), Record{})
-	if err != nil || !strings.HasPrefix(cleaned, "removed ") {
+	if err != nil || !strings.Contains(cleaned, "removed "+paths.State()) || !strings.Contains(cleaned, "emptied "+paths.Cache()) {
 		t.Errorf("%q, %v", cleaned, err)
 	}
-	for path, want := range map[string]bool{"cache/meshwright": false, "state/meshwright": false, "cache/other/kept": true} {
+	for path, want := range map[string]bool{"cache/meshwright/programs": false, "cache/meshwright/notes": true, "state/meshwright": false, "cache/other/kept": true} {
 		if _, err := os.Stat(filepath.Join(dir, path)); (err == nil) != want {
 			t.Errorf("%s: there is %t, want %t", path, err == nil, want)
 		}

@@ -102,6 +102,27 @@ func (m Machine) findDaemon(r Record) (Process, bool) {
 	return p, err == nil
 }
 
+// ours reports whether the process that listens at our daemon's socket is our daemon. Its
+// user says nothing: anybody's daemon runs as root.
+func (m Machine) ours(r Record) bool {
+	daemon, running := m.findDaemon(r)
+	pid, err := listener(m.socket())
+	return err == nil && running && pid == daemon.PID
+}
+
+// refuseForeign fails when another process than our daemon listens at its socket: neither
+// the socket nor what that process has may be touched.
+func (m Machine) refuseForeign(r Record) error {
+	pid, err := listener(m.socket())
+	if err != nil {
+		return fmt.Errorf("who listens at %s: %w", m.socket(), err)
+	}
+	if daemon, running := m.findDaemon(r); pid == 0 || running && pid == daemon.PID {
+		return nil
+	}
+	return fmt.Errorf("process %d listens at %s and is not the daemon that set-up started; nothing was changed\nlook at it with: ps -fp %d, and stop it or give it another socket", pid, m.socket(), pid)
+}
+
 // start starts a daemon that outlives us, in a session of its own so that no
 // Ctrl-C reaches it, and waits until it answers. The daemon is recorded before
 // the wait.

@@ -1,15 +1,13 @@
 package setup
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"runtime"
 	"strconv"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/meshwright/meshwright/internal/docker"
 )
 
 // Examination is what a machine is like. Nothing of it was changed.
@@ -39,20 +37,11 @@ func Examine(ctx context.Context, airgap bool) (*Examination, error) {
 
 func (m Machine) examine(ctx context.Context, airgap bool) (*Examination, error) {
 	e := &Examination{System: runtime.GOOS + "/" + runtime.GOARCH}
-	if s, err := m.system(); err == nil && runtime.GOOS == "linux" {
-		e.System = s.name + ", " + e.System
+	if runtime.GOOS == "linux" {
+		e.System = m.system() + ", " + e.System
 	}
 	found, absent, err := m.find(ctx)
-	switch {
-	case err != nil:
-		e.DockerErr = err
-	case found == nil:
-		if e.DockerErr = m.mayChange(absent, os.Getuid(), runtime.GOOS); e.DockerErr == nil {
-			e.DockerErr = fmt.Errorf("%w, and one can be set up here\nrun: meshwright setup", docker.ErrUnreachable)
-		}
-	default:
-		e.Docker = found
-	}
+	e.Docker, e.DockerErr = found, cmp.Or(err, absent)
 	build := airgap && !m.kitBuilt()
 	if e.Room, e.Nodes, err = m.room(ctx, found, build); err != nil {
 		return nil, err

@@ -3,7 +3,6 @@ package setup
 import (
 	"context"
 	"errors"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -24,52 +23,106 @@ func (m Machine) forwardPolicy(ctx context.Context) (string, error) {
 	return strings.TrimSpace(policy), nil
 }
 
-// removeDockerRules deletes the packet filter rules and chains that dockerd leaves
-// when it stops, and nothing else, and sets the FORWARD policy back ("" leaves it). Like
-// dockerd it goes through iptables: an nftables client does not see the tables of
-// iptables-legacy, and cannot decode the rules that iptables-nft writes.
-func (m Machine) removeDockerRules(ctx context.Context, policy string) error {
-	var errs []error
-	for _, table := range []string{"nat", "filter"} {
-		rules, err := m.iptables(ctx, "-t", table, "-S")
+// Rules are lines of `iptables -S` by table.
+type Rules map[string][]string
+
+var tables = []string{"nat", "filter"}
+
+// rules reads the packet filter. Like dockerd it goes through iptables: an nftables client
+// does not see the tables of iptables-legacy, and cannot decode the rules that
+// iptables-nft writes.
+func (m Machine) rules(ctx context.Context) (Rules, error) {
+	all := Rules{}
+	for _, table := range tables {
+		out, err := m.iptables(ctx, "-t", table, "-S")
 		if err != nil {
-			errs = append(errs, err)
-			continue
+			return nil, err
 		}
-		for _, command := range dockerRules(string(rules)) {
+		all[table] = strings.Split(strings.TrimSpace(string(out)), "\n")
+	}
+	return all, nil
+}
+
+// without are the rules that others do not have.
+func (r Rules) without(others Rules) Rules {
+	out := Rules{}
+	for table, lines := range r {
+		out[table] = slices.DeleteFunc(slices.Clone(lines), func(line string) bool { return slices.Contains(others[table], line) })
+	}
+	return out
+}
+
+// removeRules removes what dockerd made and leaves when it stops, and sets the FORWARD
+// policy back if it is still dockerd's. It names the chains that stay, since others have
+// put rules into them or jump to them.
+func (m Machine) removeRules(ctx context.Context, n Network) (left []string, err error) {
+	now, err := m.rules(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, table := range tables {
+		commands, kept := removals(now[table], n.Made[table])
+		left = append(left, kept...)
+		for _, command := range commands {
 			_, err := m.iptables(ctx, append([]string{"-t", table}, command...)...)
 			errs = append(errs, err)
 		}
 	}
-	if policy != "" {
-		_, err := m.iptables(ctx, "-P", "FORWARD", policy)
+	if set := "-P FORWARD DROP"; n.ForwardPolicy != "" && slices.Contains(n.Made["filter"], set) && slices.Contains(now["filter"], set) {
+		_, err := m.iptables(ctx, "-P", "FORWARD", n.ForwardPolicy)
 		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return left, errors.Join(errs...)
 }
 
-// dockerRules turns the output of `iptables -S` into the commands that delete
-// Docker's part: first the rules with docker0 or a jump into Docker's chains, then the
-// content of these chains, then the chains, which must be empty and unused.
-func dockerRules(rules string) [][]string {
-	var del, flush, drop [][]string
-	for line := range strings.Lines(rules) {
-		fields := strings.Fields(line)
-		if len(fields) < 2 {
-			continue
-		}
-		switch chain := fields[1]; {
-		case fields[0] == "-N" && dockerChain.MatchString(chain):
-			flush = append(flush, []string{"-F", chain})
-			drop = append(drop, []string{"-X", chain})
-		case fields[0] == "-A" && !dockerChain.MatchString(chain) && dockerRule.MatchString(line):
-			del = append(del, append([]string{"-D"}, fields[1:]...))
+// removals are the commands that remove from a table what dockerd made: first rules in
+// others' chains, then the content of its own chains, then these chains, which must be
+// empty and unused.
+func removals(now, made []string) (commands [][]string, left []string) {
+	var own, stay []string
+	for _, line := range now {
+		if chain, ok := strings.CutPrefix(line, "-N "); ok && slices.Contains(made, line) {
+			own = append(own, chain)
 		}
 	}
-	return slices.Concat(del, flush, drop)
+	for _, line := range now {
+		fields := strings.Fields(line)
+		if len(fields) < 2 || fields[0] != "-A" || slices.Contains(made, line) {
+			continue
+		}
+		// A rule of others, or of a network that dockerd made since: those are in its own
+		// chains, but not in the one that is the user's.
+		if fields[1] == userChain && slices.Contains(own, userChain) {
+			stay = append(stay, userChain)
+		}
+		if target := target(fields); slices.Contains(own, target) && !slices.Contains(own, fields[1]) {
+			stay = append(stay, target)
+		}
+	}
+	var flush, drop [][]string
+	for _, line := range now {
+		fields := strings.Fields(line)
+		switch {
+		case len(fields) < 2 || !slices.Contains(made, line):
+		case fields[0] == "-N" && !slices.Contains(stay, fields[1]):
+			flush = append(flush, []string{"-F", fields[1]})
+			drop = append(drop, []string{"-X", fields[1]})
+		case fields[0] == "-A" && !slices.Contains(own, fields[1]) && !slices.Contains(stay, target(fields)):
+			commands = append(commands, append([]string{"-D"}, fields[1:]...))
+		}
+	}
+	slices.Sort(stay)
+	return slices.Concat(commands, flush, drop), slices.Compact(stay)
 }
 
-var (
-	dockerChain = regexp.MustCompile(`^DOCKER(-|$)`)
-	dockerRule  = regexp.MustCompile(` (-[io] docker0|-[jg] DOCKER(-\S+)?)(\s|$)`)
-)
+// userChain is Docker's chain for the user's own rules.
+const userChain = "DOCKER-USER"
+
+// target is the chain that a rule leads to, or "".
+func target(fields []string) string {
+	if i := slices.IndexFunc(fields, func(f string) bool { return f == "-j" || f == "-g" }); i >= 0 && i+1 < len(fields) {
+		return fields[i+1]
+	}
+	return ""
+}

@@ -3,9 +3,7 @@ package setup
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -89,37 +87,21 @@ func lastLines(text string, n int) string {
 	return strings.Join(lines[max(0, len(lines)-n):], "\n")
 }
 
-// system is what the machine runs, from os-release(5).
-type system struct {
-	name   string // "Debian GNU/Linux 12 (bookworm)"
-	debian bool   // Debian, Ubuntu or derived from them
-}
-
-func (m Machine) system() (system, error) {
+// system is what the machine runs, from os-release(5): "Debian GNU/Linux 12 (bookworm)".
+func (m Machine) system() string {
 	data, err := os.ReadFile(m.path("/etc/os-release"))
-	if errors.Is(err, fs.ErrNotExist) {
-		return system{name: "an unknown system"}, nil
-	}
 	if err != nil {
-		return system{}, err
+		return "an unknown system"
 	}
-	return parseRelease(string(data)), nil
+	return parseRelease(string(data))
 }
 
-func parseRelease(text string) system {
-	values := map[string]string{}
+func parseRelease(text string) string {
 	for line := range strings.Lines(text) {
 		key, value, ok := strings.Cut(strings.TrimSpace(line), "=")
-		if ok {
-			values[key] = strings.Trim(value, `"'`)
+		if ok && key == "PRETTY_NAME" {
+			return strings.Trim(value, `"'`)
 		}
 	}
-	s := system{name: values["PRETTY_NAME"]}
-	if s.name == "" {
-		s.name = "an unknown system"
-	}
-	for _, id := range append(strings.Fields(values["ID_LIKE"]), values["ID"]) {
-		s.debian = s.debian || id == "debian" || id == "ubuntu"
-	}
-	return s
+	return "an unknown system"
 }

@@ -189,16 +189,16 @@ func TestRecord(t *testing.T) {
 func TestParseRelease(t *testing.T) {
 	for name, tc := range map[string]struct {
 		text string
-		want system
+		want string
 	}{
-		"debian": {"PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\n", system{"Debian GNU/Linux 12 (bookworm)", true}},
-		"ubuntu": {"PRETTY_NAME='Ubuntu 24.04'\nID=ubuntu\nID_LIKE=debian\n", system{"Ubuntu 24.04", true}},
-		"mint":   {"PRETTY_NAME=Mint\nID=linuxmint\nID_LIKE=\"ubuntu debian\"\n", system{"Mint", true}},
-		"fedora": {"PRETTY_NAME=\"Fedora 43\"\nID=fedora\n", system{"Fedora 43", false}},
-		"empty":  {"", system{"an unknown system", false}},
+		"debian": {"PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\n", "Debian GNU/Linux 12 (bookworm)"},
+		"ubuntu": {"PRETTY_NAME='Ubuntu 24.04'\nID=ubuntu\nID_LIKE=debian\n", "Ubuntu 24.04"},
+		"mint":   {"PRETTY_NAME=Mint\nID=linuxmint\nID_LIKE=\"ubuntu debian\"\n", "Mint"},
+		"fedora": {"PRETTY_NAME=\"Fedora 43\"\nID=fedora\n", "Fedora 43"},
+		"empty":  {"", "an unknown system"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := cmp.Diff(tc.want, parseRelease(tc.text), cmp.AllowUnexported(system{})); diff != "" {
+			if diff := cmp.Diff(tc.want, parseRelease(tc.text)); diff != "" {
 				t.Errorf("system (-want +got):\n%s", diff)
 			}
 		})

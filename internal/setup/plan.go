@@ -91,6 +91,9 @@ func (p *plan) daemonStage(ctx context.Context, r *Record, step *ui.Step) (done,
 		}
 		err := p.m.await(ctx, hungTimeout, nil)
 		if err == nil {
+			err = p.m.afterStart(ctx, r)
+		}
+		if err == nil {
 			return "", fmt.Sprintf("runs already, process %d", p.daemon.PID), nil
 		}
 		if ctx.Err() != nil {
@@ -112,11 +115,29 @@ func (p *plan) daemonStage(ctx context.Context, r *Record, step *ui.Step) (done,
 	if err := p.m.start(ctx, r, step); err != nil {
 		return "", "", err
 	}
+	if err := p.m.afterStart(ctx, r); err != nil {
+		return "", "", err
+	}
 	done = fmt.Sprintf("started, process %d, on %s, in %.1fs", r.Daemon.PID, p.m.socket(), time.Since(began).Seconds())
 	if wrap {
 		done += ", with the runc wrapper"
 	}
 	return done, "", nil
+}
+
+// afterStart notes which packet filter rules dockerd made. It does so once in a boot:
+// later ones may be anybody's.
+func (m Machine) afterStart(ctx context.Context, r *Record) error {
+	boot, err := m.boot()
+	if err != nil || r.Network == nil || r.Network.Boot != boot || r.Network.Made != nil || r.Network.Before == nil {
+		return err
+	}
+	now, err := m.rules(ctx)
+	if err != nil {
+		return err
+	}
+	r.Network.Made = now.without(r.Network.Before)
+	return m.writeRecord(*r)
 }
 
 // bridge reports whether Docker's default bridge exists.
@@ -138,7 +159,11 @@ func (m Machine) beforeFirstStart(ctx context.Context, r *Record) error {
 		if err != nil {
 			return err
 		}
-		r.Network = &Network{Boot: boot, Bridge: m.bridge(), ForwardPolicy: policy}
+		before, err := m.rules(ctx)
+		if err != nil {
+			return err
+		}
+		r.Network = &Network{Boot: boot, Bridge: m.bridge(), ForwardPolicy: policy, Before: before}
 		if err := m.writeRecord(*r); err != nil {
 			return err
 		}

@@ -121,9 +121,11 @@ func (m Machine) room(ctx context.Context, found *Result, build bool) (findings 
 			return nil, 0, err
 		}
 		nodes = len(running)
-		if data, err = found.Client.DataDir(ctx); err != nil {
+		daemon, err := found.Client.Daemon(ctx)
+		if err != nil {
 			return nil, nodes, err
 		}
+		data = daemon.Root
 		if _, err := os.Stat(m.path(data)); err != nil {
 			data = "" // on another machine, in a virtual one, or hidden from this user
 		}

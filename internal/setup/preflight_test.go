@@ -100,7 +100,8 @@ func answeringDocker(t *testing.T, data string) {
 	dir := t.TempDir()
 	script := "#!/bin/sh\ncase $1 in\n" +
 		"version) echo '{\"Engine\": \"20.10\", \"OS\": \"linux\"}' ;;\n" +
-		"info) echo " + data + " ;;\n" +
+		"info) echo '{\"id\": \"A\", \"root\": \"" + data + "\"}' ;;\n" +
+		"context) echo '{\"Name\": \"default\", \"Host\": \"unix:///var/run/docker.sock\"}' ;;\n" +
 		"container) ;;\n" +
 		"*) exit 1 ;;\nesac\n"
 	if err := os.WriteFile(filepath.Join(dir, "docker"), []byte(script), 0o755); err != nil { //nolint:gosec // a command

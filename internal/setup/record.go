@@ -31,6 +31,10 @@ type Network struct {
 	Boot          string `json:"boot"`
 	Bridge        bool   `json:"bridge"`        // docker0 existed
 	ForwardPolicy string `json:"forwardPolicy"` // of the filter table's FORWARD chain: "ACCEPT", "" when unknown
+	// Before are the packet filter's rules from before our daemon started, and Made those
+	// that it added. Made is nil until that is known; then nothing of them is ours.
+	Before Rules `json:"before,omitempty"`
+	Made   Rules `json:"made,omitempty"`
 }
 
 const recordVersion = 1

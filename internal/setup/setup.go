@@ -14,6 +14,7 @@ import (
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/internal/ui"
+	"github.com/meshwright/meshwright/report"
 )
 
 // Options say how far a set-up may go.
@@ -104,17 +105,15 @@ func (m Machine) setUp(ctx context.Context, o Options) (*Result, error) {
 	return m.useOurs(ctx, o)
 }
 
-// find looks for a daemon that answers; without one, absent says why. Our own
-// counts as ours however it was found: `meshwright env` sets DOCKER_HOST to it.
-// If the daemon that the user has chosen does not answer, that is an error: no other
-// is started in its place.
+// find looks for a daemon that answers; without one, absent says why. Our own is known
+// by its process, however its socket was found: `meshwright env` sets DOCKER_HOST to it.
+// Where a set-up cannot bring what is missing, that is an error: no other daemon is
+// started in place of one that the user has chosen.
 func (m Machine) find(ctx context.Context) (found *Result, absent, err error) {
 	client, err := docker.Find(ctx)
-	switch chosen := os.Getenv("DOCKER_HOST"); {
+	switch {
 	case err == nil:
-	case !errors.Is(err, docker.ErrUnreachable) && !errors.Is(err, docker.ErrNoCommand):
-		return nil, nil, err
-	case chosen == "" || chosen == m.client().Host():
+	case errors.Is(err, docker.ErrUnreachable) || errors.Is(err, docker.ErrNoCommand):
 		return nil, err, nil
 	default:
 		return nil, nil, err
@@ -123,7 +122,9 @@ func (m Machine) find(ctx context.Context) (found *Result, absent, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return &Result{Docker: version, Client: client, Ours: client.Host() == m.client().Host()}, nil, nil
+	record, err := m.readRecord()
+	ours := err == nil && client.Host() == m.client().Host() && m.ours(record) // who cannot read the record did not make it
+	return &Result{Docker: version, Client: client, Ours: ours}, nil, nil
 }
 
 // useOrdinary takes a machine's own Docker as it is and changes nothing.
@@ -140,49 +141,23 @@ func (m Machine) useOrdinary(o Options, found *Result) error {
 	return nil
 }
 
-// mayChange returns nil when this machine can be set up by us; the error says what to
-// run instead. absent is why no Docker was found.
+// mayChange returns nil when this machine can be set up by us. absent is why no Docker
+// was found; its remedy says what to do instead.
 func (m Machine) mayChange(absent error, uid int, goos string) error {
-	if strings.Contains(absent.Error(), "permission denied") {
-		return fmt.Errorf("this user may not use the Docker that is here: %w\n"+
-			"run: sudo usermod -aG docker $USER\nthen log out and in again", absent)
+	remedy := docker.Machine{Root: m.path("/"), UID: uid, OS: goos}.Remedy(absent)
+	if remedy.Operation == report.OperationSetup {
+		return nil
 	}
-	const only = "%w, and it can be set up for you on Debian or Ubuntu only; this is %s\nrun: %s\nthen try again"
-	if goos != "linux" {
-		return fmt.Errorf(only, docker.ErrUnreachable, goos, "open -a Docker (or: colima start)")
-	}
-	system, err := m.system()
-	if err != nil {
-		return err
-	}
-	if !system.debian {
-		return fmt.Errorf(only, docker.ErrUnreachable, system.name, "systemctl start docker (install Docker first if it is not there)")
-	}
-	if _, err := os.Stat(m.path("/run/systemd/system")); err == nil && m.hasUnit("docker.service") {
-		return fmt.Errorf("%w: it is installed and stopped\nrun: sudo systemctl start docker", docker.ErrUnreachable)
-	}
-	if uid != 0 {
-		return fmt.Errorf("%w, and setting one up needs root\n"+
-			"run: sudo apt-get install -y docker.io && sudo usermod -aG docker $USER\n"+
-			"then log out and in again", docker.ErrUnreachable)
-	}
-	return nil
-}
-
-// hasUnit reports whether systemd knows a unit of that name.
-func (m Machine) hasUnit(name string) bool {
-	for _, dir := range []string{"/etc/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"} {
-		if _, err := os.Stat(m.path(dir, name)); err == nil {
-			return true
-		}
-	}
-	return false
+	return report.WithRemedies(absent, remedy)
 }
 
 // useOurs brings up a daemon of our own, and what belongs to it. It is called
 // with the lock held.
 func (m Machine) useOurs(ctx context.Context, o Options) (*Result, error) {
 	record, err := m.readRecord()
+	if err == nil {
+		err = m.refuseForeign(record)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -9,46 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"github.com/meshwright/meshwright/internal/docker"
 )
-
-const debian = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nID=debian\n"
-
-func TestMayChange(t *testing.T) {
-	none := docker.ErrUnreachable
-	for name, tc := range map[string]struct {
-		files  map[string]string
-		absent error
-		uid    int
-		goos   string
-		want   string // a part of the error; empty means yes
-	}{
-		"root on debian": {files: map[string]string{"/etc/os-release": debian}, absent: none, goos: "linux"},
-		"not root":       {files: map[string]string{"/etc/os-release": debian}, absent: none, uid: 1000, goos: "linux", want: "run: sudo apt-get install -y docker.io"},
-		"not debian":     {files: map[string]string{"/etc/os-release": "ID=fedora\nPRETTY_NAME=Fedora"}, absent: none, goos: "linux", want: "this is Fedora"},
-		"a mac":          {absent: none, uid: 501, goos: "darwin", want: "run: open -a Docker"},
-		"no permission": {
-			files: map[string]string{"/etc/os-release": debian}, uid: 1000, goos: "linux",
-			absent: errors.New("permission denied while trying to connect"), want: "run: sudo usermod -aG docker $USER",
-		},
-		"stopped under systemd": {
-			files: map[string]string{
-				"/etc/os-release": debian, "/run/systemd/system/x": "", "/usr/lib/systemd/system/docker.service": "",
-			}, absent: none, goos: "linux", want: "run: sudo systemctl start docker",
-		},
-		"systemd, not installed": {
-			files: map[string]string{"/etc/os-release": debian, "/run/systemd/system/x": ""}, absent: none, goos: "linux",
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			err := fakeMachine(t, tc.files).mayChange(tc.absent, tc.uid, tc.goos)
-			if tc.want == "" && err != nil || tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
-				t.Errorf("error %v, want %q", err, tc.want)
-			}
-		})
-	}
-}
 
 func TestConsent(t *testing.T) {
 	full := &plan{packages: []string{"docker.io"}, low: []lowLimit{{limits[1], 128}}, wrap: true}

@@ -145,7 +145,7 @@ func meshSecrets(t *testing.T, h *harness) map[string]string {
 func keysInState(t *testing.T, h *harness) map[string]string {
 	t.Helper()
 	lab, _ := h.open(t)
-	settings, err := lab.Environment()
+	settings, err := lab.Environment(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,11 +2,8 @@ package backend
 
 import (
 	"context"
-	"errors"
-	"io/fs"
 
 	"github.com/meshwright/meshwright/automation/internal/recovery"
-	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/internal/provider/kind"
 )
 
@@ -17,19 +14,14 @@ type HeldError = kind.HeldError
 
 // RefuseHeld returns a *HeldError for a lab that another state than own made. Own
 // knows nothing of it: up would create the clusters again, and destroy would leave the
-// other state with resources that are gone. Without a Docker that answers it returns
-// nil.
+// other state with resources that are gone. It fails where the daemon that has the lab does
+// not answer; see recovery.Mark.
 func RefuseHeld(ctx context.Context, own kind.State, lab recovery.Mark) error {
-	if _, err := lab.Owner(); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
+	client, owner, err := lab.Open(ctx)
+	if err != nil || owner == nil {
 		return err
 	}
-	client, err := docker.Find(ctx)
-	if err != nil {
-		return nil //nolint:nilerr // what needs Docker will say so
-	}
-	networks, err := lab.Networks(ctx, client)
+	networks, err := owner.Networks(ctx, client)
 	if err != nil {
 		return err
 	}

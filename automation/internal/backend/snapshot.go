@@ -13,6 +13,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/apitype"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"github.com/meshwright/meshwright/automation/internal/engine"
 	"github.com/meshwright/meshwright/automation/internal/workspace"
@@ -26,8 +27,10 @@ func File(dir, stack string) string {
 // Snapshot is the part of a deployment that the driver looks at.
 type Snapshot struct {
 	Resources []struct {
-		Type   string `json:"type"`
-		Custom bool   `json:"custom"`
+		URN     string `json:"urn"`
+		Type    string `json:"type"`
+		Custom  bool   `json:"custom"`
+		Protect bool   `json:"protect"`
 		// Outputs is undecoded: secrets are ciphertext, shapes differ.
 		Outputs map[string]json.RawMessage `json:"outputs"`
 	} `json:"resources"`
@@ -43,6 +46,17 @@ func (s Snapshot) Real() int {
 		}
 	}
 	return n
+}
+
+// Protected are the names of the resources that are not to be deleted.
+func (s Snapshot) Protected() []string {
+	var all []string
+	for _, r := range s.Resources {
+		if r.Protect {
+			all = append(all, resource.URN(r.URN).Name())
+		}
+	}
+	return all
 }
 
 // Nodes are the names of the kind nodes that the state knows.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/docker/mark"
 )
 
 // StartNodes starts those of the lab's nodes, which the state knows by these names,
@@ -15,11 +16,14 @@ func StartNodes(ctx context.Context, lab Mark, names []string, log *slog.Logger)
 	if len(names) == 0 {
 		return false, nil
 	}
-	client, err := docker.Find(ctx)
+	client, owner, err := lab.Open(ctx)
 	if err != nil {
 		return false, err
 	}
-	found, err := lab.Nodes(ctx, client)
+	if owner == nil {
+		return false, fmt.Errorf("lab %s: %w; whether its nodes are there is unknown", lab.Lab, mark.ErrNoOwner)
+	}
+	found, err := owner.Nodes(ctx, client)
 	if err != nil {
 		return false, err
 	}

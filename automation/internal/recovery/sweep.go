@@ -2,12 +2,10 @@ package recovery
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
+	"strings"
 
 	"github.com/meshwright/meshwright/internal/docker"
-	"github.com/meshwright/meshwright/internal/docker/mark"
 	"github.com/meshwright/meshwright/report"
 )
 
@@ -17,46 +15,50 @@ type Swept struct {
 	Networks   []string `json:"networks,omitempty"`
 }
 
-// Sweep removes the containers, with their volumes, and the networks that bear the
-// lab's mark.
+// Sweep removes the lab's nodes, with their volumes, and its networks. A container of
+// another owner on a network stops it before anything is removed.
 func Sweep(ctx context.Context, lab Mark) (*Swept, error) {
 	swept := &Swept{}
-	id, err := lab.Owner()
-	if errors.Is(err, fs.ErrNotExist) {
-		return swept, nil
+	client, owner, err := lab.Open(ctx)
+	if err != nil || owner == nil {
+		return swept, err
 	}
+	networks, err := owner.Networks(ctx, client)
 	if err != nil {
-		return nil, err
+		return swept, err
 	}
-	client, err := docker.Find(ctx)
+	for _, n := range networks {
+		on, err := client.Containers(ctx, docker.Filter{Network: n.ID})
+		if err != nil {
+			return swept, err
+		}
+		_, others, err := owner.Divide(ctx, client, on, n.Name)
+		if err != nil {
+			return swept, err
+		}
+		if len(others) > 0 {
+			var names []string
+			for _, o := range others {
+				names = append(names, o.Name)
+			}
+			return swept, report.WithRemedies(fmt.Errorf("network %s has containers that are not the lab's: %s", n.Name, strings.Join(names, ", ")),
+				report.Remedy{Text: "disconnect them", Command: "docker network disconnect " + n.Name + " NAME"},
+				report.Remedy{Text: "then remove the lab", Operation: report.OperationDestroy})
+		}
+	}
+	nodes, err := owner.Nodes(ctx, client)
 	if err != nil {
-		return nil, err
+		return swept, err
 	}
-	containers, err := client.Containers(ctx, docker.Filter{Labels: map[string]string{mark.OwnerLabel: id}})
-	if err != nil {
-		return nil, err
-	}
-	nodes, err := lab.Nodes(ctx, client)
-	if err != nil {
-		return nil, err
-	}
-	for _, c := range append(containers, nodes...) {
+	for _, c := range nodes {
 		if err := client.Remove(ctx, c.ID); err != nil {
-			return nil, err
+			return swept, err
 		}
 		swept.Containers = append(swept.Containers, c.Name)
 	}
-	networks, err := lab.Networks(ctx, client)
-	if err != nil {
-		return nil, err
-	}
 	for _, n := range networks {
-		if len(n.Containers) > 0 {
-			return nil, report.WithRemedies(fmt.Errorf("network %s has containers that are not the lab's; disconnect them (docker network disconnect)", n.Name),
-				report.Remedy{Text: "then remove the lab", Operation: report.OperationDestroy})
-		}
 		if err := client.RemoveNetwork(ctx, n.ID); err != nil {
-			return nil, err
+			return swept, err
 		}
 		swept.Networks = append(swept.Networks, n.Name)
 	}

@@ -1,4 +1,5 @@
-// Package mark has the labels and mounts by which a lab's Docker objects are recognised.
+// Package mark has the labels and mounts by which a lab's Docker objects are recognised,
+// judges by them which are a lab's, and binds a lab to one daemon.
 package mark
 
 const (

@@ -15,12 +15,13 @@ import (
 	"k8s.io/client-go/util/retry"
 
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/docker/mark"
 	"github.com/meshwright/meshwright/internal/provider"
 )
 
 // prepare refuses what is not this lab's and removes a cluster that an interrupted run
 // left incomplete. A cluster of another state is refused.
-func (t *twin) prepare(ctx context.Context, d daemon, o *owner, s State, in cluster) error {
+func (t *twin) prepare(ctx context.Context, d daemon, o *mark.Owner, s State, in cluster) error {
 	n, err := findNetwork(ctx, d, in.Network)
 	if err != nil {
 		return err
@@ -28,7 +29,7 @@ func (t *twin) prepare(ctx context.Context, d daemon, o *owner, s State, in clus
 	if n == nil {
 		return fmt.Errorf("kind cluster %s: there is no Docker network %s; run again with a refresh: the network was removed by hand", in.Name, in.Network)
 	}
-	if reason := o.ownsNetwork(n); reason != nil {
+	if reason := o.OwnsNetwork(n); reason != nil {
 		return fmt.Errorf("kind cluster %s: the Docker network %s is not this lab's: %w", in.Name, in.Network, reason)
 	}
 	if _, err := d.Image(ctx, in.Image); errors.Is(err, docker.ErrNotFound) && builtHere(in.Image) {
@@ -63,13 +64,17 @@ var passing = []string{
 }
 
 // runKind makes the cluster. Whatever goes wrong, nothing of the cluster is left.
-func (t *twin) runKind(ctx context.Context, d daemon, o *owner, in cluster, urn resource.URN) error {
-	config, err := renderConfig(in, o.dir, cgroupV1(ctx, d))
+func (t *twin) runKind(ctx context.Context, d daemon, o *mark.Owner, in cluster, urn resource.URN) error {
+	v1, err := cgroupV1(ctx, d)
+	if err != nil {
+		return err
+	}
+	config, err := renderConfig(in, o.Dir, v1)
 	if err != nil {
 		return err
 	}
 	// kind insists on writing a kubeconfig; it is read from the node instead.
-	dir := filepath.Join(filepath.Dir(o.dir), "kind-"+in.Name)
+	dir := filepath.Join(filepath.Dir(o.Dir), "kind-"+in.Name)
 	defer os.RemoveAll(dir)
 	for try := 1; ; try++ {
 		if err := errors.Join(os.RemoveAll(dir), os.MkdirAll(dir, 0o700)); err != nil {
@@ -102,8 +107,11 @@ func (t *twin) runKind(ctx context.Context, d daemon, o *owner, in cluster, urn 
 		}
 		cleaned := t.cleanUp(ctx, d, o, in, preparing)
 		if ctx.Err() != nil {
-			err = context.Cause(ctx)
-			return errors.Join(fmt.Errorf("create kind cluster %s: %w; what was made of it has been removed", in.Name, err), cleaned)
+			err = fmt.Errorf("create kind cluster %s: %w", in.Name, context.Cause(ctx))
+			if cleaned == nil {
+				err = fmt.Errorf("%w; what was made of it has been removed", err)
+			}
+			return errors.Join(err, cleaned)
 		}
 		if cleaned == nil && try < createTries && slices.ContainsFunc(passing, tail.contains) {
 			continue
@@ -127,40 +135,50 @@ func (t *twin) evidence(ctx context.Context, d daemon, in cluster, urn resource.
 // cleanUp removes the cluster's nodes within cleanupTimeout. The daemon may still
 // complete the request of a docker command that was killed, and lists the container
 // only then. With await it waits for that.
-func (t *twin) cleanUp(ctx context.Context, d daemon, o *owner, in cluster, await bool) error {
+func (t *twin) cleanUp(ctx context.Context, d daemon, o *mark.Owner, in cluster, await bool) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanupTimeout)
 	defer cancel()
 	late := time.Now().Add(lateNodes)
+	failed := func(err error) error {
+		return fmt.Errorf("what was made of kind cluster %s is left: %w; it is removed with the lab %s, or by the next creation", in.Name, err, in.Lab)
+	}
 	for removed := 0; ; {
 		nodes, err := ownNodes(ctx, d, o, in)
 		if err == nil {
 			err = removeNodes(ctx, d, nodes)
 		}
 		if err != nil {
-			return fmt.Errorf("remove what was made of kind cluster %s: %w; run: meshwright destroy --name %s", in.Name, err, in.Lab)
+			return failed(err)
 		}
 		removed += len(nodes)
-		done := !await || removed >= len(in.withDefaults().Nodes) || time.Now().After(late) && !anyTaken(ctx, d, in)
-		if done && ctx.Err() == nil {
+		taken := await && removed < len(in.withDefaults().Nodes)
+		if taken && time.Now().After(late) {
+			if taken, err = anyTaken(ctx, d, in); err != nil {
+				return failed(err)
+			}
+		}
+		if !taken && ctx.Err() == nil {
 			return nil
 		}
 		time.Sleep(100 * time.Millisecond)
 	}
 }
 
-// anyTaken says whether the daemon holds the name of a node; an error counts as no.
-func anyTaken(ctx context.Context, d daemon, in cluster) bool {
-	return slices.ContainsFunc(in.nodeNames(), func(name string) bool {
+// anyTaken says whether the daemon holds the name of a node.
+func anyTaken(ctx context.Context, d daemon, in cluster) (bool, error) {
+	for _, name := range in.nodeNames() {
 		taken, err := d.NameTaken(ctx, name, in.Image)
-		return err == nil && taken
-	})
+		if err != nil || taken {
+			return taken, err
+		}
+	}
+	return false, nil
 }
 
-// cgroupV1 asks the daemon, on whose machine the nodes run. On an error the patch is
-// left out; the kubelet's own error names the field then.
-func cgroupV1(ctx context.Context, d daemon) bool {
+// cgroupV1 asks the daemon, on whose machine the nodes run.
+func cgroupV1(ctx context.Context, d daemon) (bool, error) {
 	version, err := d.Run(ctx, "info", "--format", "{{.CgroupVersion}}")
-	return err == nil && strings.TrimSpace(string(version)) == "1"
+	return strings.TrimSpace(string(version)) == "1", err
 }
 
 // tail keeps the last lines of an output.

@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/docker/mark"
 	"github.com/meshwright/meshwright/internal/provider"
 )
 
@@ -50,11 +51,7 @@ func (t *twin) createCluster(ctx context.Context, req plugin.CreateRequest) (plu
 	ctx, cancel := context.WithTimeoutCause(ctx, timeout(req.Timeout, createTimeout),
 		fmt.Errorf("kind cluster %s was not up after %s", in.Name, timeout(req.Timeout, createTimeout)))
 	defer cancel()
-	d, err := t.docker(ctx)
-	if err != nil {
-		return plugin.CreateResponse{}, err
-	}
-	o, err := ensureOwner(t.labDir(in.Lab), in.Lab)
+	d, o, err := t.owner(ctx, in.Lab)
 	if err != nil {
 		return plugin.CreateResponse{}, err
 	}
@@ -80,15 +77,15 @@ func (t *twin) createCluster(ctx context.Context, req plugin.CreateRequest) (plu
 
 // ownNodes returns the containers of the cluster. It fails when there is one of
 // the cluster's name, or of one of its nodes' names, that is not this lab's.
-func ownNodes(ctx context.Context, d daemon, o *owner, in cluster) ([]docker.Container, error) {
+func ownNodes(ctx context.Context, d daemon, o *mark.Owner, in cluster) ([]docker.Container, error) {
 	found, err := clusterContainers(ctx, d, in)
 	if err != nil {
 		return nil, err
 	}
-	own, others, err := o.divide(ctx, d, found, in.Network)
+	own, others, err := o.Divide(ctx, d, found, in.Network)
 	if err == nil && len(others) > 0 {
 		return nil, fmt.Errorf("there is a container %q, and it is not a node of the lab %q: %w; it was left as it is: "+
-			"choose another name for the lab or the cluster, or remove it yourself: kind delete cluster --name %s", others[0].name, in.Lab, others[0].reason, in.Name)
+			"choose another name for the lab or the cluster, or remove it yourself: kind delete cluster --name %s", others[0].Name, in.Lab, others[0].Reason, in.Name)
 	}
 	return own, err
 }
@@ -191,11 +188,10 @@ func (t *twin) updateCluster(ctx context.Context, req plugin.UpdateRequest) (plu
 	if len(unknown) > 0 {
 		return plugin.UpdateResponse{}, fmt.Errorf("kind cluster %s: unknown inputs: %s", news.Name, strings.Join(unknown, ", "))
 	}
-	d, err := t.docker(ctx)
-	if err != nil {
-		return plugin.UpdateResponse{}, err
+	d, o, err := t.bound(ctx, news.Lab)
+	if err == nil && o == nil {
+		err = mark.ErrNoOwner
 	}
-	o, err := readOwner(t.labDir(news.Lab), news.Lab)
 	if err != nil {
 		return plugin.UpdateResponse{}, err
 	}
@@ -231,7 +227,10 @@ func (t *twin) updateCluster(ctx context.Context, req plugin.UpdateRequest) (plu
 
 func (t *twin) deleteCluster(ctx context.Context, req plugin.DeleteRequest) (res plugin.DeleteResponse, err error) {
 	var in cluster
-	d, err := t.begin(ctx, req.Inputs, &in)
+	if _, err := provider.Decode(req.Inputs, &in); err != nil {
+		return res, err
+	}
+	d, o, err := t.bound(ctx, in.Lab)
 	if err != nil {
 		return res, err
 	}
@@ -239,9 +238,8 @@ func (t *twin) deleteCluster(ctx context.Context, req plugin.DeleteRequest) (res
 	if err != nil || len(nodes) == 0 {
 		return res, err
 	}
-	o, err := readOwner(t.labDir(in.Lab), in.Lab)
-	if err != nil {
-		return res, fmt.Errorf("kind cluster %s is not deleted: %w; if it is of no use: kind delete cluster --name %s", in.Name, err, in.Name)
+	if o == nil {
+		return res, fmt.Errorf("kind cluster %s is not deleted: %w; if it is of no use: kind delete cluster --name %s", in.Name, mark.ErrNoOwner, in.Name)
 	}
 	if nodes, err = ownNodes(ctx, d, o, in); err != nil || isAnother(req.Outputs, nodes, in) {
 		return res, err

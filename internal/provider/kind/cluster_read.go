@@ -2,7 +2,6 @@ package kind
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 
@@ -10,6 +9,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/docker/mark"
 	"github.com/meshwright/meshwright/internal/provider"
 )
 
@@ -21,7 +21,7 @@ func (t *twin) readCluster(ctx context.Context, req plugin.ReadRequest) (plugin.
 	if in.Name == "" {
 		return plugin.ReadResponse{}, fmt.Errorf("a kind cluster cannot be imported: %s was not made by a lab", req.ID)
 	}
-	d, err := t.docker(ctx)
+	d, o, err := t.bound(ctx, in.Lab)
 	if err != nil {
 		return plugin.ReadResponse{}, err
 	}
@@ -29,18 +29,14 @@ func (t *twin) readCluster(ctx context.Context, req plugin.ReadRequest) (plugin.
 	if err != nil {
 		return plugin.ReadResponse{}, err
 	}
-	o, err := readOwner(t.labDir(in.Lab), in.Lab)
-	if err != nil && !errors.Is(err, errNoOwner) {
-		return plugin.ReadResponse{}, err
-	}
 	var own []docker.Container
 	if o != nil { // without an owner nothing is this lab's
-		var others []stranger
-		if own, others, err = o.divide(ctx, d, nodes, in.Network); err != nil {
+		var others []mark.Stranger
+		if own, others, err = o.Divide(ctx, d, nodes, in.Network); err != nil {
 			return plugin.ReadResponse{}, err
 		}
 		for _, other := range others { // another took the name after ours was deleted
-			t.Log(ctx, provider.Warning, req.URN, fmt.Sprintf("container %s is not this lab's: %v", other.name, other.reason))
+			t.Log(ctx, provider.Warning, req.URN, fmt.Sprintf("container %s is not this lab's: %v", other.Name, other.Reason))
 		}
 	}
 	found := byName(own)

@@ -1,9 +1,7 @@
 package kind
 
 import (
-	"os"
 	"strings"
-	"sync"
 	"testing"
 
 	"k8s.io/client-go/tools/clientcmd"
@@ -63,38 +61,5 @@ func TestRewriteKubeconfig(t *testing.T) {
 	raw, _ := clientcmd.Load([]byte(text))
 	if raw.CurrentContext != "cluster1" || len(raw.Contexts) != 1 || strings.Contains(text, "kubernetes-admin@") {
 		t.Errorf("contexts: %v", raw.Contexts)
-	}
-}
-
-func TestOwnerFileIsOne(t *testing.T) {
-	dir := t.TempDir()
-	var wg sync.WaitGroup
-	ids := make([]string, 16)
-	for i := range ids {
-		wg.Go(func() {
-			o, err := ensureOwner(dir, "lab")
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			ids[i] = o.ID
-		})
-	}
-	wg.Wait()
-	for _, id := range ids {
-		if id == "" || id != ids[0] {
-			t.Fatalf("ids = %v", ids)
-		}
-	}
-	if _, err := readOwner(dir, "another"); err == nil {
-		t.Error("another lab reads this owner file as its own")
-	}
-	entries, err := os.ReadDir(dir + "/owner")
-	if err != nil || len(entries) != 1 {
-		t.Errorf("left over: %v, %v", entries, err)
-	}
-	info, err := os.Stat(dir + "/owner")
-	if err != nil || info.Mode().Perm() != 0o700 {
-		t.Errorf("mode %v, %v", info.Mode(), err)
 	}
 }

@@ -3,6 +3,7 @@ package kind
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -34,6 +35,10 @@ type fakeDaemon struct {
 	labels    map[string]map[string]string
 	commands  []string // run in containers, "container: argv"
 	vanishing bool     // a container is gone by the time it is looked into
+	unseen    bool     // files in containers cannot be read
+	stuck     bool     // no container can be removed
+	nameErr   error    // of NameTaken
+	identity  docker.Daemon
 	notReady  bool
 	busy      int             // how many removals fail first
 	coming    map[string]bool // names of containers in the making
@@ -41,15 +46,17 @@ type fakeDaemon struct {
 }
 
 func newFakeDaemon() *fakeDaemon {
-	return &fakeDaemon{owners: map[string]string{}, labels: map[string]map[string]string{}}
+	return &fakeDaemon{identity: docker.Daemon{ID: "A", Root: "/var/lib/docker", Host: "unix:///fake"}, owners: map[string]string{}, labels: map[string]map[string]string{}}
 }
 
 func notFound(what string) error {
-	return &docker.CommandError{Stderr: "Error: No such object: " + what, Err: fmt.Errorf("exit status 1")}
+	return &docker.CommandError{Stderr: "Error: No such container: " + what, Err: fmt.Errorf("exit status 1")}
 }
 
 func (f *fakeDaemon) Run(context.Context, ...string) ([]byte, error) { return []byte("1\n"), nil }
 func (f *fakeDaemon) Env() []string                                  { return []string{"DOCKER_HOST=unix:///fake"} }
+
+func (f *fakeDaemon) Daemon(context.Context) (docker.Daemon, error) { return f.identity, nil }
 
 func (f *fakeDaemon) id() string {
 	f.serial++
@@ -65,6 +72,30 @@ func (f *fakeDaemon) Network(_ context.Context, name string) (*docker.Network, e
 		}
 	}
 	return nil, &docker.CommandError{Stderr: "Error response from daemon: network " + name + " not found", Err: fmt.Errorf("exit status 1")}
+}
+
+func (f *fakeDaemon) Networks(_ context.Context, labels map[string]string) ([]docker.Network, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.DeleteFunc(slices.Clone(f.networks), func(n docker.Network) bool {
+		for k, v := range labels {
+			if n.Labels[k] != v {
+				return true
+			}
+		}
+		return false
+	}), nil
+}
+
+func (f *fakeDaemon) Container(_ context.Context, name string) (*docker.Container, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.containers {
+		if c.ID == name || c.Name == name {
+			return &c, nil
+		}
+	}
+	return nil, notFound(name)
 }
 
 func (f *fakeDaemon) CreateNetwork(_ context.Context, s docker.NetworkSpec) (string, error) {
@@ -125,7 +156,7 @@ func (f *fakeDaemon) Image(_ context.Context, ref string) (*docker.Image, error)
 func (f *fakeDaemon) NameTaken(_ context.Context, name, _ string) (bool, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return f.coming[name] || slices.ContainsFunc(f.containers, func(c docker.Container) bool { return c.Name == name }), nil
+	return f.coming[name] || slices.ContainsFunc(f.containers, func(c docker.Container) bool { return c.Name == name }), f.nameErr
 }
 
 func (f *fakeDaemon) Output(_ context.Context, container string, argv ...string) ([]byte, error) {
@@ -169,6 +200,9 @@ func (f *fakeDaemon) Output(_ context.Context, container string, argv ...string)
 func (f *fakeDaemon) CopyFrom(_ context.Context, container, path, hostPath string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.unseen {
+		return &docker.CommandError{Stderr: "Error response from daemon: context deadline exceeded", Err: fmt.Errorf("exit status 1")}
+	}
 	for _, c := range f.containers {
 		if c.ID != container {
 			continue
@@ -181,9 +215,9 @@ func (f *fakeDaemon) CopyFrom(_ context.Context, container, path, hostPath strin
 		if !ok {
 			for _, m := range c.Mounts {
 				if m.Destination == mark.OwnerMount {
-					raw, err := os.ReadFile(filepath.Join(m.Source, ownerFile))
+					raw, err := os.ReadFile(filepath.Join(m.Source, "owner.json"))
 					if err != nil {
-						return fmt.Errorf("Could not find the file %s in container", path) //nolint:staticcheck // Docker's words
+						return &docker.CommandError{Stderr: "Error: No such container:path: " + container + ":" + path, Err: fmt.Errorf("exit status 1")}
 					}
 					text = string(raw)
 				}
@@ -197,6 +231,9 @@ func (f *fakeDaemon) CopyFrom(_ context.Context, container, path, hostPath strin
 func (f *fakeDaemon) Remove(_ context.Context, containers ...string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.stuck && len(containers) > 0 {
+		return errors.New("cannot remove container: device or resource busy")
+	}
 	if f.busy > 0 && len(containers) > 0 {
 		f.busy--
 		return fmt.Errorf("removal of container %s is already in progress", containers[0])

@@ -37,11 +37,7 @@ func (t *twin) createNetwork(ctx context.Context, req plugin.CreateRequest) (plu
 	if len(unknown) > 0 || err != nil {
 		return plugin.CreateResponse{}, fmt.Errorf("network %s: %s: %w", n.Name, strings.Join(unknown, ", "), errors.Join(errors.New("invalid inputs"), err))
 	}
-	d, err := t.docker(ctx)
-	if err != nil {
-		return plugin.CreateResponse{}, err
-	}
-	o, err := ensureOwner(t.labDir(n.Lab), n.Lab)
+	d, o, err := t.owner(ctx, n.Lab)
 	if err != nil {
 		return plugin.CreateResponse{}, err
 	}
@@ -55,13 +51,13 @@ func (t *twin) createNetwork(ctx context.Context, req plugin.CreateRequest) (plu
 // ensureNetwork makes the network. One of ours that an interrupted run left is
 // taken over when it is as wanted, and recreated otherwise. One of another state is
 // refused.
-func (t *twin) ensureNetwork(ctx context.Context, d daemon, o *owner, s State, n network, gateway string) (string, error) {
+func (t *twin) ensureNetwork(ctx context.Context, d daemon, o *mark.Owner, s State, n network, gateway string) (string, error) {
 	found, err := findNetwork(ctx, d, n.Name)
 	if err != nil {
 		return "", err
 	}
 	if found != nil {
-		if reason := o.ownsNetwork(found); reason != nil {
+		if reason := o.OwnsNetwork(found); reason != nil {
 			return "", fmt.Errorf("there is a Docker network %q that is not this lab's: %w; it was left as it is: "+
 				"choose another name for the lab, or remove the network yourself: docker network rm %s", n.Name, reason, n.Name)
 		}
@@ -75,7 +71,7 @@ func (t *twin) ensureNetwork(ctx context.Context, d daemon, o *owner, s State, n
 			return "", err
 		}
 	}
-	spec := docker.NetworkSpec{Name: n.Name, Subnet: n.Subnet, IPRange: n.IPRange, Gateway: gateway, Labels: s.sign(o.labels())}
+	spec := docker.NetworkSpec{Name: n.Name, Subnet: n.Subnet, IPRange: n.IPRange, Gateway: gateway, Labels: s.sign(o.Labels())}
 	if bridge, err := d.Network(ctx, "bridge"); err == nil && bridge.Options[mtuOption] != "" {
 		spec.Options = map[string]string{mtuOption: bridge.Options[mtuOption]}
 	}
@@ -106,7 +102,11 @@ func findNetwork(ctx context.Context, d daemon, name string) (*docker.Network, e
 }
 
 func (t *twin) readNetwork(ctx context.Context, req plugin.ReadRequest) (plugin.ReadResponse, error) {
-	d, err := t.docker(ctx)
+	var known network
+	if _, err := provider.Decode(req.Inputs, &known); err != nil {
+		return plugin.ReadResponse{}, err
+	}
+	d, _, err := t.bound(ctx, known.Lab)
 	if err != nil {
 		return plugin.ReadResponse{}, err
 	}
@@ -114,10 +114,10 @@ func (t *twin) readNetwork(ctx context.Context, req plugin.ReadRequest) (plugin.
 	if err != nil || found == nil {
 		return plugin.ReadResponse{}, err
 	}
-	lab := found.Labels[mark.LabLabel]
-	o, err := readOwner(t.labDir(lab), lab)
+	lab := found.Labels[mark.LabLabel] // an import has no inputs
+	_, o, err := t.bound(ctx, lab)
 	if err == nil {
-		err = o.ownsNetwork(found)
+		err = owns(o, found)
 	}
 	if err != nil {
 		return plugin.ReadResponse{}, fmt.Errorf("the Docker network %s is no network of a lab here: %w", req.ID, err)
@@ -139,7 +139,10 @@ func (t *twin) readNetwork(ctx context.Context, req plugin.ReadRequest) (plugin.
 
 func (t *twin) deleteNetwork(ctx context.Context, req plugin.DeleteRequest) (res plugin.DeleteResponse, err error) {
 	var n network
-	d, err := t.begin(ctx, req.Inputs, &n)
+	if _, err := provider.Decode(req.Inputs, &n); err != nil {
+		return res, err
+	}
+	d, o, err := t.bound(ctx, n.Lab)
 	if err != nil {
 		return res, err
 	}
@@ -147,32 +150,36 @@ func (t *twin) deleteNetwork(ctx context.Context, req plugin.DeleteRequest) (res
 	if err != nil || found == nil {
 		return res, err
 	}
-	o, err := readOwner(t.labDir(n.Lab), n.Lab)
-	if err == nil {
-		err = o.ownsNetwork(found)
-	}
-	if err != nil {
+	if err := owns(o, found); err != nil {
 		return res, fmt.Errorf("the Docker network %q is not removed: %w; if it is of no use: docker network rm %s", n.Name, err, n.Name)
 	}
 	return res, t.removeNetwork(ctx, d, o, found)
 }
 
+// owns says why a network is not the owner's, who may be nil.
+func owns(o *mark.Owner, n *docker.Network) error {
+	if o == nil {
+		return mark.ErrNoOwner
+	}
+	return o.OwnsNetwork(n)
+}
+
 // removeNetwork removes one of our networks and first, with it, the nodes of
 // ours on it: those that an interrupted create left, of which no state knows.
 // Containers of others on it stop the removal before anything is changed.
-func (t *twin) removeNetwork(ctx context.Context, d daemon, o *owner, n *docker.Network) error {
+func (t *twin) removeNetwork(ctx context.Context, d daemon, o *mark.Owner, n *docker.Network) error {
 	on, err := containersOn(ctx, d, n)
 	if err != nil {
 		return err
 	}
-	own, others, err := o.divide(ctx, d, on, n.Name)
+	own, others, err := o.Divide(ctx, d, on, n.Name)
 	if err != nil {
 		return err
 	}
 	if len(others) > 0 {
 		var names []string
 		for _, other := range others {
-			names = append(names, other.name)
+			names = append(names, other.Name)
 		}
 		return fmt.Errorf("the Docker network %s has containers on it that are not this lab's: %s; disconnect them first: docker network disconnect %s NAME",
 			n.Name, strings.Join(names, ", "), n.Name)

@@ -3,19 +3,21 @@ package kind
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"path/filepath"
 	"sync"
 
 	"github.com/blang/semver"
-	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/tokens"
 
 	"github.com/meshwright/meshwright/internal/docker"
+	"github.com/meshwright/meshwright/internal/docker/mark"
 	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/internal/provider"
+	"github.com/meshwright/meshwright/report"
 )
 
 // Version is the provider's own version; the program asks for none in particular.
@@ -41,16 +43,15 @@ type Options struct {
 
 // daemon is what is asked of Docker: *docker.Client, or a fake in tests.
 type daemon interface {
+	mark.Docker
+	Daemon(ctx context.Context) (docker.Daemon, error)
 	Run(ctx context.Context, args ...string) ([]byte, error)
 	Env() []string
-	Network(ctx context.Context, name string) (*docker.Network, error)
 	CreateNetwork(ctx context.Context, spec docker.NetworkSpec) (string, error)
 	RemoveNetwork(ctx context.Context, name string) error
-	Containers(ctx context.Context, filter docker.Filter) ([]docker.Container, error)
 	NameTaken(ctx context.Context, name, image string) (bool, error)
 	Image(ctx context.Context, ref string) (*docker.Image, error)
 	Output(ctx context.Context, container string, argv ...string) ([]byte, error)
-	CopyFrom(ctx context.Context, container, path, hostPath string) error
 	Remove(ctx context.Context, containers ...string) error
 }
 
@@ -64,6 +65,7 @@ type twin struct {
 
 	mu    sync.Mutex
 	found daemon
+	asked docker.Daemon // found's identity
 }
 
 // New returns a provider for one connection.
@@ -88,6 +90,9 @@ func (t *twin) docker(ctx context.Context) (daemon, error) {
 	if t.found == nil {
 		d, err := t.find(ctx)
 		if err != nil {
+			return nil, worded(err)
+		}
+		if t.asked, err = d.Daemon(ctx); err != nil {
 			return nil, err
 		}
 		t.found = d
@@ -95,20 +100,48 @@ func (t *twin) docker(ctx context.Context) (daemon, error) {
 	return t.found, nil
 }
 
-// begin decodes the inputs of a resource and finds the daemon.
-func (t *twin) begin(ctx context.Context, inputs resource.PropertyMap, into any) (daemon, error) {
-	if _, err := provider.Decode(inputs, into); err != nil {
-		return nil, err
+// bound finds the daemon and the lab's owner, nil when the lab has none. Where the lab
+// is on another daemon, what is not found here says nothing: that is an error.
+func (t *twin) bound(ctx context.Context, lab string) (daemon, *mark.Owner, error) {
+	d, err := t.docker(ctx)
+	if err != nil {
+		return nil, nil, err
 	}
-	return t.docker(ctx)
+	o, err := mark.Read(t.ownerDir(lab), lab)
+	if errors.Is(err, mark.ErrNoOwner) {
+		return d, nil, nil
+	}
+	if err == nil {
+		err = worded(o.RefuseOther(ctx, d, t.asked))
+	}
+	return d, o, err
 }
 
-// labDir is the lab's directory, 0700.
-func (t *twin) labDir(lab string) string {
-	if t.options.StateDir == "" {
-		return paths.Lab(lab)
+// worded puts an error's remedies into its text, which is all that an engine receives.
+func worded(err error) error {
+	for _, r := range report.Remedies(err) {
+		err = fmt.Errorf("%w; %s", err, r)
 	}
-	return filepath.Join(t.options.StateDir, "labs", lab)
+	return err
+}
+
+// owner is as bound, for a lab that is to have an owner.
+func (t *twin) owner(ctx context.Context, lab string) (daemon, *mark.Owner, error) {
+	d, o, err := t.bound(ctx, lab)
+	if err == nil && o == nil {
+		if o, err = mark.Ensure(t.ownerDir(lab), lab, t.asked); err == nil {
+			err = worded(o.RefuseOther(ctx, d, t.asked)) // another process may have been first
+		}
+	}
+	return d, o, err
+}
+
+// ownerDir is in the lab's directory, 0700.
+func (t *twin) ownerDir(lab string) string {
+	if t.options.StateDir == "" {
+		return filepath.Join(paths.Lab(lab), "owner")
+	}
+	return filepath.Join(t.options.StateDir, "labs", lab, "owner")
 }
 
 // serve runs as an operation what serves a resource type. A network has nothing to
