@@ -42,6 +42,8 @@ type Lab struct {
 	deleteNamespaces func(context.Context, *Outputs, map[string]string) ([]string, error)
 	// addresses are those that the machine uses; see usedAddresses.
 	addresses func(ctx context.Context, own string) ([]taken, error)
+	// ready waits until the lab answers.
+	ready func(context.Context, *Outputs) error
 }
 
 // New returns a handle on a lab that may or may not exist. It changes nothing
@@ -65,6 +67,7 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 		deleteNamespaces: deleteNamespaces,
 		addresses:        usedAddresses,
 	}
+	l.ready = l.awaitReady
 	if err := l.rememberBackend(); err != nil {
 		return nil, err
 	}

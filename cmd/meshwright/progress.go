@@ -18,6 +18,7 @@ var watched = map[string]string{
 	"kubernetes:helm.sh/v3:Release": "Helm release",
 	"kubernetes:apps/v1:Deployment": "deployment",
 	"command:local:Command":         "command",
+	automation.EventWait:            "for the",
 }
 
 // progress shows an operation's events.
@@ -48,12 +49,14 @@ func (p *progress) event(e automation.Event) {
 			s.Done("")
 			delete(p.steps, key)
 		}
-		if !quiet(e.Op) {
+		if !quiet(e.Op) && e.Type != automation.EventWait {
 			p.done++
 			p.whole.Update(fmt.Sprintf("%d resources done", p.done))
 		}
 	case automation.EventFailed:
-		p.failed++
+		if e.Type != automation.EventWait {
+			p.failed++
+		}
 		if s, ok := p.steps[key]; ok {
 			s.Fail(nil)
 			delete(p.steps, key)

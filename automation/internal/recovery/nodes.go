@@ -9,19 +9,19 @@ import (
 )
 
 // StartNodes starts those of the lab's nodes, which the state knows by these names,
-// that are stopped, as after a restart of the machine. Whether any is gone is
-// returned, since the state alone does not say so.
-func StartNodes(ctx context.Context, lab Mark, names []string, log *slog.Logger) (lost bool, err error) {
+// that are stopped, as after a restart of the machine. It returns those that it started
+// and those that are gone, since the state alone does not say so.
+func StartNodes(ctx context.Context, lab Mark, names []string, log *slog.Logger) (started, gone []string, err error) {
 	if len(names) == 0 {
-		return false, nil
+		return nil, nil, nil
 	}
 	client, err := docker.Find(ctx)
 	if err != nil {
-		return false, err
+		return nil, nil, err
 	}
 	found, err := lab.Nodes(ctx, client)
 	if err != nil {
-		return false, err
+		return nil, nil, err
 	}
 	ours := map[string]docker.Container{}
 	for _, c := range found {
@@ -32,13 +32,14 @@ func StartNodes(ctx context.Context, lab Mark, names []string, log *slog.Logger)
 		switch {
 		case !ok:
 			log.Info("a node is gone", "lab", lab.Lab, "node", name)
-			lost = true
+			gone = append(gone, name)
 		case !c.State.Running:
 			log.Info("starting a stopped node", "lab", lab.Lab, "node", name)
 			if err := client.Start(ctx, c.ID); err != nil {
-				return lost, fmt.Errorf("start node %s: %w", name, err)
+				return started, gone, fmt.Errorf("start node %s: %w", name, err)
 			}
+			started = append(started, name)
 		}
 	}
-	return lost, nil
+	return started, gone, nil
 }

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -221,12 +222,39 @@ func TestUnreachable(t *testing.T) {
 	t.Run("read and delete", func(t *testing.T) {
 		p := provider(tree{})
 		_, err := p.Delete(ctx, plugin.DeleteRequest{URN: urn, Type: configMapType, ID: "ns/cm", Outputs: props(state)})
-		wantError(t, err, "cluster is unreachable", "PULUMI_K8S_DELETE_UNREACHABLE")
+		wantError(t, err, "cluster is unreachable", "pulumi state delete")
 		_, err = p.Read(ctx, plugin.ReadRequest{URN: urn, Type: configMapType, ID: "ns/cm", Inputs: props(in), State: props(state)})
-		wantError(t, err, "unreachable cluster", "PULUMI_K8S_DELETE_UNREACHABLE")
+		wantError(t, err, "unreachable cluster", "pulumi state delete")
 	})
-	t.Run("deleteUnreachable", func(t *testing.T) {
-		p := provider(tree{"deleteUnreachable": true})
+	for name, tc := range map[string]struct {
+		identifier string
+		ask        func(context.Context, string) (bool, error)
+		want       string
+	}{
+		"deleteUnreachable, no identifier": {"", func(context.Context, string) (bool, error) { return true, nil }, "pulumi state delete"},
+		"deleteUnreachable, nobody to ask": {"c1", nil, "pulumi state delete"},
+		"deleteUnreachable, nodes stopped": {"c1", func(context.Context, string) (bool, error) { return false, nil }, "stay in the state"},
+		"deleteUnreachable, no answer":     {"c1", func(context.Context, string) (bool, error) { return true, errors.New("the daemon is away") }, "the daemon is away"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits
+			p := provider(tree{"deleteUnreachable": true, "clusterIdentifier": tc.identifier})
+			p.opts.Gone = tc.ask
+			conf, c := p.configured()
+			c.proof = p.proofOf(conf)
+			for _, typ := range []string{configMapType, string(releaseType)} {
+				_, err := p.Delete(ctx, plugin.DeleteRequest{URN: urn, Type: tokenOf(typ), ID: "ns/cm", Outputs: props(state)})
+				wantError(t, err, "unreachable", tc.want)
+				_, err = p.Read(ctx, plugin.ReadRequest{URN: urn, Type: tokenOf(typ), ID: "ns/cm", State: props(state)})
+				wantError(t, err, "unreachable", tc.want)
+			}
+		})
+	}
+	t.Run("deleteUnreachable, gone", func(t *testing.T) {
+		p := provider(tree{"deleteUnreachable": true, "clusterIdentifier": "c1"})
+		conf, c := p.configured()
+		p.opts.Gone = func(_ context.Context, id string) (bool, error) { return id == "c1", nil }
+		c.proof = p.proofOf(conf)
 		for _, typ := range []string{configMapType, string(releaseType)} {
 			if _, err := p.Delete(ctx, plugin.DeleteRequest{URN: urn, Type: tokenOf(typ), ID: "ns/cm", Outputs: props(state)}); err != nil {
 				t.Errorf("delete %s: %v", typ, err)

@@ -1,0 +1,209 @@
+package automation
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/meshwright/meshwright/mesh"
+	"github.com/meshwright/meshwright/report"
+	"github.com/meshwright/meshwright/verify"
+)
+
+// Deadlines are how long Up waits for what it has created, changed or started. A zero
+// field takes its default.
+type Deadlines struct {
+	APIServers time.Duration // until every API server answers; default 3m
+	Workloads  time.Duration // then until nodes are ready and rollouts complete; default 6m
+	Mesh       time.Duration // then until every check passes; default 4m
+	Interval   time.Duration // between two looks; default 500ms
+	Request    time.Duration // bound of one look at one cluster; default 10s
+}
+
+func (d Deadlines) withDefaults() Deadlines {
+	for field, value := range map[*time.Duration]time.Duration{
+		&d.APIServers: 3 * time.Minute, &d.Workloads: 6 * time.Minute, &d.Mesh: 4 * time.Minute,
+		&d.Interval: 500 * time.Millisecond, &d.Request: 10 * time.Second,
+	} {
+		if *field == 0 {
+			*field = value
+		}
+	}
+	return d
+}
+
+// NotReadyError says what a lab that is up waited for in vain.
+type NotReadyError struct {
+	Lab     string
+	Waited  string // "API servers", "workloads" or "mesh"
+	Within  time.Duration
+	Missing []string // the last state, cause first
+	// Drift: what is missing does not come by itself, since somebody changed the
+	// clusters by hand. Nothing was waited for.
+	Drift bool
+	Err   error // the end of the caller's context, or nil
+}
+
+func (e *NotReadyError) Error() string {
+	what := fmt.Sprintf("lab %s: the %s were not ready within %s", e.Lab, e.Waited, e.Within)
+	switch {
+	case e.Drift:
+		what = fmt.Sprintf("lab %s was changed by hand", e.Lab)
+	case e.Err != nil:
+		what = fmt.Sprintf("lab %s: stopped while waiting for the %s", e.Lab, e.Waited)
+	}
+	return what + ":\n  " + strings.Join(e.Missing, "\n  ")
+}
+
+func (e *NotReadyError) Unwrap() error { return e.Err }
+
+// Remedies restore what was changed, or go on waiting.
+func (e *NotReadyError) Remedies() []report.Remedy {
+	if e.Drift {
+		return []report.Remedy{{Text: "to restore it", Operation: report.OperationRefresh}}
+	}
+	return []report.Remedy{
+		{Text: "to wait on", Operation: report.OperationUp},
+		{Text: "to restore what was changed by hand", Operation: report.OperationRefresh},
+	}
+}
+
+// EventWait is the type of what Up waits for, in events.
+const EventWait = "meshwright:automation:Wait"
+
+// state is what a look at the clusters saw.
+type state struct {
+	missing []string
+	drift   []string
+}
+
+// waiter waits for the stages of one lab's way back.
+type waiter struct {
+	lab       string
+	deadlines Deadlines
+	emit      func(Event)
+}
+
+// wait looks until nothing is missing. Its events begin when the first look does not
+// suffice.
+func (w waiter) wait(ctx context.Context, what string, within time.Duration, look func(context.Context) state) error {
+	began := time.Now()
+	event := func(kind EventKind, message string) {
+		w.emit(Event{
+			Time: time.Now(), Operation: opUp.name, Kind: kind, Op: "wait", Type: EventWait, URN: EventWait + "::" + what, Name: what,
+			Message: message, Elapsed: time.Since(began),
+		})
+	}
+	last := ""
+	for {
+		now := look(ctx)
+		switch {
+		case len(now.drift) > 0:
+			if last != "" {
+				event(EventFailed, "")
+			}
+			return &NotReadyError{Lab: w.lab, Waited: what, Missing: now.drift, Drift: true}
+		case len(now.missing) == 0:
+			if last != "" {
+				event(EventDone, "")
+			}
+			return nil
+		}
+		if last == "" {
+			event(EventStart, "")
+		}
+		text := now.missing[0]
+		if n := len(now.missing) - 1; n > 0 {
+			text += fmt.Sprintf(" (and %d more)", n)
+		}
+		if text != last {
+			event(EventStatus, text)
+			last = text
+		}
+		err := &NotReadyError{Lab: w.lab, Waited: what, Within: within, Missing: now.missing}
+		if time.Since(began) > within {
+			event(EventFailed, "")
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			event(EventFailed, "")
+			err.Err = ctx.Err()
+			return err
+		case <-time.After(w.deadlines.Interval):
+		}
+	}
+}
+
+// awaitReady waits until a lab that is up answers: its API servers, its nodes and
+// workloads, and then its mesh by the same checks as Verify, since statuses that nodes
+// wrote before they were stopped say nothing of the time after.
+func (l *Lab) awaitReady(ctx context.Context, o *Outputs) error {
+	w := waiter{lab: l.o.Name, deadlines: l.o.Deadlines.withDefaults(), emit: l.o.Events}
+	targets, err := o.Targets()
+	if err != nil {
+		return err
+	}
+	members, done, err := mesh.Connect(targets)
+	defer done()
+	if err != nil {
+		return err
+	}
+	if err := w.wait(ctx, "API servers", w.deadlines.APIServers, w.each(members, apiServer)); err != nil {
+		return err
+	}
+	workload := o.Workload()
+	look := func(ctx context.Context, m *mesh.Member) state { return workloads(ctx, m, workload) }
+	if err := w.wait(ctx, "workloads", w.deadlines.Workloads, w.each(members, look)); err != nil {
+		return err
+	}
+	return w.wait(ctx, "mesh", w.deadlines.Mesh, func(ctx context.Context) state {
+		r, err := verify.Run(ctx, verify.Options{
+			Targets: targets, Workload: workload, MeshID: o.MeshID, Rules: o.Rules(), Once: true, Log: l.o.Log,
+			Timeouts: verify.Timeouts{Evidence: time.Nanosecond}, // there will be another look
+		})
+		if err != nil {
+			return state{missing: []string{err.Error()}}
+		}
+		return failures(r)
+	})
+}
+
+// failures are the findings of the checks that failed, the causes before the consequences.
+func failures(r *verify.Report) state {
+	var out state
+	for _, c := range r.Checks {
+		if c.Status != report.Failed {
+			continue
+		}
+		for _, f := range c.Findings {
+			out.missing = append(out.missing, "check "+c.ID+": "+f.String())
+		}
+	}
+	return out
+}
+
+// awaitAPIServers waits until the API servers answer of all clusters whose nodes exist,
+// before a refresh asks them what exists. A cluster that does not answer is not gone.
+func (l *Lab) awaitAPIServers(ctx context.Context, gone []string) error {
+	o, err := l.Outputs(ctx)
+	if err != nil {
+		return nil //nolint:nilerr // the first up has not come this far; the providers wait, too
+	}
+	targets, err := o.Targets()
+	if err != nil {
+		return err
+	}
+	targets = slices.DeleteFunc(targets, func(c mesh.Cluster) bool {
+		return slices.ContainsFunc(c.Nodes, func(node string) bool { return slices.Contains(gone, node) })
+	})
+	members, done, err := mesh.Connect(targets)
+	defer done()
+	if err != nil {
+		return err
+	}
+	w := waiter{lab: l.o.Name, deadlines: l.o.Deadlines.withDefaults(), emit: l.o.Events}
+	return w.wait(ctx, "API servers", w.deadlines.APIServers, w.each(members, apiServer))
+}
