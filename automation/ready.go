@@ -3,6 +3,7 @@ package automation
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -18,13 +19,14 @@ type Deadlines struct {
 	APIServers time.Duration // until every API server answers; default 3m
 	Workloads  time.Duration // then until nodes are ready and rollouts complete; default 6m
 	Mesh       time.Duration // then until every check passes; default 4m
+	Drift      time.Duration // then, how long a check may fail whose remedy is a refresh; default 90s
 	Interval   time.Duration // between two looks; default 500ms
 	Request    time.Duration // bound of one look at one cluster; default 10s
 }
 
 func (d Deadlines) withDefaults() Deadlines {
 	for field, value := range map[*time.Duration]time.Duration{
-		&d.APIServers: 3 * time.Minute, &d.Workloads: 6 * time.Minute, &d.Mesh: 4 * time.Minute,
+		&d.APIServers: 3 * time.Minute, &d.Workloads: 6 * time.Minute, &d.Mesh: 4 * time.Minute, &d.Drift: 90 * time.Second,
 		&d.Interval: 500 * time.Millisecond, &d.Request: 10 * time.Second,
 	} {
 		if *field == 0 {
@@ -97,8 +99,13 @@ func (w waiter) wait(ctx context.Context, what string, within time.Duration, loo
 		})
 	}
 	last := ""
+	var before state
 	for {
 		now := look(ctx)
+		if ctx.Err() != nil && len(before.missing) > 0 {
+			now = before // a look that was cut off says less
+		}
+		before = now
 		switch {
 		case len(now.drift) > 0:
 			if last != "" {
@@ -159,6 +166,7 @@ func (l *Lab) awaitReady(ctx context.Context, o *Outputs) error {
 	if err := w.wait(ctx, "workloads", w.deadlines.Workloads, w.each(members, look)); err != nil {
 		return err
 	}
+	since := map[string]time.Time{}
 	return w.wait(ctx, "mesh", w.deadlines.Mesh, func(ctx context.Context) state {
 		r, err := verify.Run(ctx, verify.Options{
 			Targets: targets, Workload: workload, MeshID: o.MeshID, Rules: o.Rules(), Once: true, Log: l.o.Log,
@@ -167,26 +175,48 @@ func (l *Lab) awaitReady(ctx context.Context, o *Outputs) error {
 		if err != nil {
 			return state{missing: []string{err.Error()}}
 		}
-		return failures(r)
+		return failures(r, since, w.deadlines.Drift)
 	})
 }
 
 // failures are the findings of the checks that failed, the causes before the consequences.
-func failures(r *verify.Report) state {
+// One whose remedy is a refresh, and that stays for as long as within, is drift. since
+// keeps when each was first seen, as long as it is.
+func failures(r *verify.Report, since map[string]time.Time, within time.Duration) state {
 	var out state
+	now := time.Now()
+	seen := map[string]bool{}
 	for _, c := range r.Checks {
 		if c.Status != report.Failed {
 			continue
 		}
+		refreshes := c.Remedy.Operation == report.OperationRefresh
 		for _, f := range c.Findings {
-			out.missing = append(out.missing, "check "+c.ID+": "+f.String())
+			if f.Warning {
+				continue
+			}
+			text := "check " + c.ID + ": " + f.String()
+			out.missing = append(out.missing, text)
+			if !refreshes || f.Reason != c.Reason {
+				continue
+			}
+			key := strings.Join([]string{c.ID, string(f.Reason), f.Cluster, f.Object}, " ")
+			seen[key] = true
+			if _, ok := since[key]; !ok {
+				since[key] = now
+			}
+			if now.Sub(since[key]) > within {
+				out.drift = append(out.drift, text)
+			}
 		}
 	}
+	maps.DeleteFunc(since, func(key string, _ time.Time) bool { return !seen[key] })
 	return out
 }
 
-// awaitAPIServers waits until the API servers answer of all clusters whose nodes exist,
-// before a refresh asks them what exists. A cluster that does not answer is not gone.
+// awaitAPIServers waits until the API servers answer of all clusters that exist, before a
+// refresh asks them what they hold. A cluster that does not answer is not gone; one
+// without its control plane's node is.
 func (l *Lab) awaitAPIServers(ctx context.Context, gone []string) error {
 	o, err := l.Outputs(ctx)
 	if err != nil {
@@ -197,7 +227,9 @@ func (l *Lab) awaitAPIServers(ctx context.Context, gone []string) error {
 		return err
 	}
 	targets = slices.DeleteFunc(targets, func(c mesh.Cluster) bool {
-		return slices.ContainsFunc(c.Nodes, func(node string) bool { return slices.Contains(gone, node) })
+		return slices.ContainsFunc(c.Nodes, func(node string) bool {
+			return strings.HasSuffix(node, "-control-plane") && slices.Contains(gone, node)
+		})
 	})
 	members, done, err := mesh.Connect(targets)
 	defer done()

@@ -73,7 +73,7 @@ func (l *Lab) Up(ctx context.Context, opts ...UpOption) (*UpResult, error) {
 	var up []optup.Option
 	started, gone, err := recovery.StartNodes(ctx, l.mark(), s.snapshot.Nodes(), l.o.Log)
 	if err == nil && (o.refresh || len(started)+len(gone) > 0) {
-		err = l.awaitAPIServers(ctx, gone)
+		err = l.answering(ctx, gone)
 	}
 	if err != nil && ctx.Err() == nil {
 		return nil, errors.Join(err, s.close(ctx, &events.Collector{}, nil))

@@ -74,11 +74,21 @@ func (p *progress) event(e automation.Event) {
 	}
 }
 
+// detail shows the state of a resource beside its line, or beside the whole where it has
+// none.
 func (p *progress) detail(e automation.Event) {
+	if e.URN == "" {
+		return
+	}
+	shown := false
 	for key, s := range p.steps {
-		if e.URN != "" && strings.HasPrefix(key, e.URN) {
+		if strings.HasPrefix(key, e.URN) {
 			s.Update(e.Message)
+			shown = true
 		}
+	}
+	if !shown {
+		p.whole.Update(named(e))
 	}
 }
 

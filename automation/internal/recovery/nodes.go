@@ -12,16 +12,36 @@ import (
 // that are stopped, as after a restart of the machine. It returns those that it started
 // and those that are gone, since the state alone does not say so.
 func StartNodes(ctx context.Context, lab Mark, names []string, log *slog.Logger) (started, gone []string, err error) {
-	if len(names) == 0 {
-		return nil, nil, nil
+	client, stopped, gone, err := findNodes(ctx, lab, names)
+	for _, name := range gone {
+		log.Info("a node is gone", "lab", lab.Lab, "node", name)
 	}
-	client, err := docker.Find(ctx)
-	if err != nil {
-		return nil, nil, err
+	for _, c := range stopped {
+		log.Info("starting a stopped node", "lab", lab.Lab, "node", c.Name)
+		if err := client.Start(ctx, c.ID); err != nil {
+			return started, gone, fmt.Errorf("start node %s: %w", c.Name, err)
+		}
+		started = append(started, c.Name)
+	}
+	return started, gone, err
+}
+
+// GoneNodes are those of the lab's nodes that do not exist.
+func GoneNodes(ctx context.Context, lab Mark, names []string) ([]string, error) {
+	_, _, gone, err := findNodes(ctx, lab, names)
+	return gone, err
+}
+
+func findNodes(ctx context.Context, lab Mark, names []string) (client *docker.Client, stopped []docker.Container, gone []string, err error) {
+	if len(names) == 0 {
+		return nil, nil, nil, nil
+	}
+	if client, err = docker.Find(ctx); err != nil {
+		return nil, nil, nil, err
 	}
 	found, err := lab.Nodes(ctx, client)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	ours := map[string]docker.Container{}
 	for _, c := range found {
@@ -31,15 +51,10 @@ func StartNodes(ctx context.Context, lab Mark, names []string, log *slog.Logger)
 		c, ok := ours[name]
 		switch {
 		case !ok:
-			log.Info("a node is gone", "lab", lab.Lab, "node", name)
 			gone = append(gone, name)
 		case !c.State.Running:
-			log.Info("starting a stopped node", "lab", lab.Lab, "node", name)
-			if err := client.Start(ctx, c.ID); err != nil {
-				return started, gone, fmt.Errorf("start node %s: %w", name, err)
-			}
-			started = append(started, name)
+			stopped = append(stopped, c)
 		}
 	}
-	return started, gone, nil
+	return client, stopped, gone, nil
 }

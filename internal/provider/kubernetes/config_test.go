@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -263,6 +265,39 @@ func TestUnreachable(t *testing.T) {
 			if err != nil || res.ID != "" {
 				t.Errorf("read %s: %+v, error %v", typ, res, err)
 			}
+		}
+	})
+	t.Run("deleteUnreachable, gone after it answered", func(t *testing.T) {
+		server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			rw.Header().Set("Content-Type", "application/json")
+			switch r.URL.Path {
+			case "/readyz":
+			case "/api/v1":
+				_, _ = rw.Write([]byte(`{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"configmaps","kind":"ConfigMap","namespaced":true,"verbs":["get"]}]}`))
+			default:
+				http.NotFound(rw, r)
+			}
+		}))
+		defer server.Close()
+		p := newProvider(Options{Gone: func(_ context.Context, id string) (bool, error) { return id == "c1", nil }})
+		defer p.Close() //nolint:errcheck // the end of the test
+		if _, err := p.Configure(ctx, plugin.ConfigureRequest{Inputs: props(tree{
+			"kubeconfig": kubeconfigOf("one", server.URL), "deleteUnreachable": true, "clusterIdentifier": "c1",
+		})}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Read(ctx, plugin.ReadRequest{URN: urn, Type: configMapType, ID: "ns/cm", Inputs: props(in), State: props(state)}); err != nil {
+			t.Fatal(err)
+		}
+		server.Close() // as when the cluster is replaced in the same update
+		start := time.Now()
+		for _, typ := range []string{configMapType, string(releaseType)} {
+			if _, err := p.Delete(ctx, plugin.DeleteRequest{URN: urn, Type: tokenOf(typ), ID: "ns/cm", Outputs: props(state)}); err != nil {
+				t.Errorf("delete %s: %v", typ, err)
+			}
+		}
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("the deletions took %s", took)
 		}
 	})
 	t.Run("skipUpdateUnreachable", func(t *testing.T) {

@@ -146,11 +146,13 @@ func (k *helmKube) wait(resources kube.ResourceList, timeout time.Duration, jobs
 				return nil
 			}
 		}
-		return k.await(ctx, info, readyRules[kind], func(r readiness) {
-			if !r.done && k.progress != nil {
-				k.progress(who + ": " + r.state)
+		seen, stop := k.cluster.narrate(ctx, func(state string) {
+			if k.progress != nil {
+				k.progress(who + ": " + state)
 			}
 		})
+		defer stop()
+		return k.await(ctx, info, readyRules[kind], seen)
 	})
 }
 
@@ -167,7 +169,7 @@ func (k *helmKube) WatchUntilReady(resources kube.ResourceList, timeout time.Dur
 	})
 }
 
-func (k *helmKube) await(ctx context.Context, info *resource.Info, ready func(*unstructured.Unstructured) readiness, seen func(readiness)) error {
+func (k *helmKube) await(ctx context.Context, info *resource.Info, ready func(*unstructured.Unstructured) readiness, seen func(*unstructured.Unstructured, readiness)) error {
 	last, err := await(ctx, k.endpoint(info), info.Name, ready, seen)
 	if err != nil {
 		return k.cluster.explain(orEmpty(last, info), err)
