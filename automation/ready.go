@@ -72,8 +72,8 @@ func (e *NotReadyError) Remedies() []report.Remedy {
 	}
 }
 
-// EventWait is the type of what Up waits for, in events.
-const EventWait = "meshwright:automation:Wait"
+// WaitType is the Type of events about what Up waits for, which Name names.
+const WaitType = "meshwright:automation:Wait"
 
 // state is what a look at the clusters saw.
 type state struct {
@@ -94,7 +94,7 @@ func (w waiter) wait(ctx context.Context, what string, within time.Duration, loo
 	began := time.Now()
 	event := func(kind EventKind, message string) {
 		w.emit(Event{
-			Time: time.Now(), Operation: opUp.name, Kind: kind, Op: "wait", Type: EventWait, URN: EventWait + "::" + what, Name: what,
+			Time: time.Now(), Operation: opUp.name, Kind: kind, Op: "wait", Type: WaitType, URN: WaitType + "::" + what, Name: what,
 			Message: message, Elapsed: time.Since(began),
 		})
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -39,11 +40,20 @@ func (w waiter) each(members []*mesh.Member, look func(context.Context, *mesh.Me
 	}
 }
 
+// apiServer asks whether the API server is ready. One that is not lists its parts, the
+// missing ones as "[-]name failed: reason".
 func apiServer(ctx context.Context, m *mesh.Member) state {
-	if _, err := m.Kubernetes.Discovery().RESTClient().Get().AbsPath("/readyz").DoRaw(ctx); err != nil {
-		return state{missing: []string{fmt.Sprintf("the API server does not answer: %v", err)}}
+	body, err := m.Kubernetes.Discovery().RESTClient().Get().AbsPath("/readyz").MaxRetries(0).Do(ctx).Raw()
+	if err == nil {
+		return state{}
 	}
-	return state{}
+	for line := range strings.Lines(string(body)) {
+		if part, ok := strings.CutPrefix(line, "[-]"); ok {
+			part, _, _ = strings.Cut(part, " ")
+			return state{missing: []string{"the API server is not ready: " + part}}
+		}
+	}
+	return state{missing: []string{fmt.Sprintf("the API server does not answer: %v", err)}}
 }
 
 // workloads are nodes that are not ready and rollouts that are not complete, in the

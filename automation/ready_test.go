@@ -3,6 +3,8 @@ package automation
 import (
 	"context"
 	"errors"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	kubefake "k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/rest"
 
 	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/mesh/topology"
@@ -52,7 +55,7 @@ func TestWait(t *testing.T) {
 			t.Parallel()
 			var got []string
 			w := waiter{"dev", Deadlines{Interval: 5 * time.Millisecond}.withDefaults(), func(e Event) {
-				if e.Type != EventWait || e.Name != "mesh" {
+				if e.Type != WaitType || e.Name != "mesh" {
 					t.Errorf("event %+v", e)
 				}
 				got = append(got, string(e.Kind)+" "+e.Message)
@@ -109,6 +112,37 @@ func TestDrift(t *testing.T) {
 	}
 	if got := failures(&report.Report{}, since, 0); len(got.missing) != 0 {
 		t.Errorf("nothing: %+v", got)
+	}
+}
+
+// TestAPIServer: one that starts says which part is missing.
+func TestAPIServer(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/readyz" {
+			t.Errorf("asked for %s", r.URL.Path)
+		}
+		rw.WriteHeader(http.StatusInternalServerError)
+		_, _ = rw.Write([]byte("[+]ping ok\n[-]poststarthook/rbac/bootstrap-roles failed: reason withheld\nreadyz check failed\n"))
+	}))
+	look := func() []string {
+		members, done, err := mesh.Connect([]mesh.Cluster{{Cluster: topology.Cluster{Name: "c1"}, Config: &rest.Config{Host: server.URL}}})
+		defer done()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return apiServer(t.Context(), members[0]).missing
+	}
+	if diff := cmp.Diff([]string{"the API server is not ready: poststarthook/rbac/bootstrap-roles"}, look()); diff != "" {
+		t.Errorf("starting (-want +got):\n%s", diff)
+	}
+	server.Config.Handler = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
+	if got := look(); got != nil {
+		t.Errorf("ready: %q", got)
+	}
+	server.Close()
+	if got := look(); len(got) != 1 || !strings.Contains(got[0], "does not answer") {
+		t.Errorf("closed: %q", got)
 	}
 }
 

@@ -18,7 +18,7 @@ var watched = map[string]string{
 	"kubernetes:helm.sh/v3:Release": "Helm release",
 	"kubernetes:apps/v1:Deployment": "deployment",
 	"command:local:Command":         "command",
-	automation.EventWait:            "for the",
+	automation.WaitType:             "for the",
 }
 
 // progress shows an operation's events.
@@ -49,12 +49,12 @@ func (p *progress) event(e automation.Event) {
 			s.Done("")
 			delete(p.steps, key)
 		}
-		if !quiet(e.Op) && e.Type != automation.EventWait {
+		if !quiet(e.Op) && e.Type != automation.WaitType {
 			p.done++
 			p.whole.Update(fmt.Sprintf("%d resources done", p.done))
 		}
 	case automation.EventFailed:
-		if e.Type != automation.EventWait {
+		if e.Type != automation.WaitType {
 			p.failed++
 		}
 		if s, ok := p.steps[key]; ok {
