@@ -86,11 +86,12 @@ type waiter struct {
 	lab       string
 	deadlines Deadlines
 	emit      func(Event)
+	woke      bool // something was missing, in this stage or in one before
 }
 
-// wait looks until nothing is missing. Its events begin when the first look does not
-// suffice.
-func (w waiter) wait(ctx context.Context, what string, within time.Duration, look func(context.Context) state) error {
+// wait looks until nothing is missing; what comes back may come and go at first, so that
+// then it takes two looks in a row. Its events begin when the first look does not suffice.
+func (w *waiter) wait(ctx context.Context, what string, within time.Duration, look func(context.Context) state) error {
 	began := time.Now()
 	event := func(kind EventKind, message string) {
 		w.emit(Event{
@@ -98,7 +99,7 @@ func (w waiter) wait(ctx context.Context, what string, within time.Duration, loo
 			Message: message, Elapsed: time.Since(began),
 		})
 	}
-	last := ""
+	last, calm := "", 0
 	var before state
 	for {
 		now := look(ctx)
@@ -113,11 +114,15 @@ func (w waiter) wait(ctx context.Context, what string, within time.Duration, loo
 			}
 			return &NotReadyError{Lab: w.lab, Waited: what, Missing: now.drift, Drift: true}
 		case len(now.missing) == 0:
+			if calm++; calm < 2 && w.woke {
+				continue
+			}
 			if last != "" {
 				event(EventDone, "")
 			}
 			return nil
 		}
+		calm, w.woke = 0, true
 		if last == "" {
 			event(EventStart, "")
 		}
@@ -148,7 +153,7 @@ func (w waiter) wait(ctx context.Context, what string, within time.Duration, loo
 // workloads, and then its mesh by the same checks as Verify, since statuses that nodes
 // wrote before they were stopped say nothing of the time after.
 func (l *Lab) awaitReady(ctx context.Context, o *Outputs) error {
-	w := waiter{lab: l.o.Name, deadlines: l.o.Deadlines.withDefaults(), emit: l.o.Events}
+	w := &waiter{lab: l.o.Name, deadlines: l.o.Deadlines.withDefaults(), emit: l.o.Events}
 	targets, err := o.Targets()
 	if err != nil {
 		return err
@@ -236,6 +241,6 @@ func (l *Lab) awaitAPIServers(ctx context.Context, gone []string) error {
 	if err != nil {
 		return err
 	}
-	w := waiter{lab: l.o.Name, deadlines: l.o.Deadlines.withDefaults(), emit: l.o.Events}
+	w := &waiter{lab: l.o.Name, deadlines: l.o.Deadlines.withDefaults(), emit: l.o.Events}
 	return w.wait(ctx, "API servers", w.deadlines.APIServers, w.each(members, apiServer))
 }

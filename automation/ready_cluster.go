@@ -17,7 +17,7 @@ import (
 )
 
 // each looks at every cluster at the same time, and joins what it sees in their order.
-func (w waiter) each(members []*mesh.Member, look func(context.Context, *mesh.Member) state) func(context.Context) state {
+func (w *waiter) each(members []*mesh.Member, look func(context.Context, *mesh.Member) state) func(context.Context) state {
 	return func(ctx context.Context) state {
 		ctx, cancel := context.WithTimeout(ctx, w.deadlines.Request)
 		defer cancel()

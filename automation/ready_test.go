@@ -41,6 +41,10 @@ func TestWait(t *testing.T) {
 			t.Context(), time.Minute, []state{{missing: []string{"a", "b"}}, {missing: []string{"a", "b"}}, {missing: []string{"b"}}, {}},
 			[]string{"start ", "status a (and 1 more)", "status b", "done "}, nil, false,
 		},
+		"comes and goes": {
+			t.Context(), time.Minute, []state{{missing: []string{"a"}}, {}, {missing: []string{"b"}}, {}},
+			[]string{"start ", "status a", "status b", "done "}, nil, false,
+		},
 		"does not come": {
 			t.Context(), 20 * time.Millisecond, []state{{missing: []string{"a"}}, {missing: []string{"b", "c"}}},
 			[]string{"start ", "status a", "status b (and 1 more)", "failed "}, []string{"were not ready within 20ms", "\n  b\n  c"}, false,
@@ -54,7 +58,7 @@ func TestWait(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var got []string
-			w := waiter{"dev", Deadlines{Interval: 5 * time.Millisecond}.withDefaults(), func(e Event) {
+			w := &waiter{lab: "dev", deadlines: Deadlines{Interval: 5 * time.Millisecond}.withDefaults(), emit: func(e Event) {
 				if e.Type != WaitType || e.Name != "mesh" {
 					t.Errorf("event %+v", e)
 				}
