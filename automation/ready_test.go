@@ -38,21 +38,31 @@ func TestWait(t *testing.T) {
 	}{
 		"there at once": {t.Context(), time.Minute, []state{{}}, nil, nil, false},
 		"comes": {
-			t.Context(), time.Minute, []state{{missing: []string{"a", "b"}}, {missing: []string{"a", "b"}}, {missing: []string{"b"}}, {}},
-			[]string{"start ", "status a (and 1 more)", "status b", "done "}, nil, false,
+			t.Context(), time.Minute,
+			[]state{{missing: []string{"a", "b"}}, {missing: []string{"a", "b"}}, {missing: []string{"b"}}, {}},
+			[]string{"start ", "status a (and 1 more)", "status b", "done "},
+			nil, false,
 		},
 		"comes and goes": {
-			t.Context(), time.Minute, []state{{missing: []string{"a"}}, {}, {missing: []string{"b"}}, {}},
-			[]string{"start ", "status a", "status b", "done "}, nil, false,
+			t.Context(), time.Minute,
+			[]state{{missing: []string{"a"}}, {}, {missing: []string{"b"}}, {}},
+			[]string{"start ", "status a", "status b", "done "},
+			nil, false,
 		},
 		"does not come": {
-			t.Context(), 20 * time.Millisecond, []state{{missing: []string{"a"}}, {missing: []string{"b", "c"}}},
-			[]string{"start ", "status a", "status b (and 1 more)", "failed "}, []string{"were not ready within 20ms", "\n  b\n  c"}, false,
+			t.Context(), 20 * time.Millisecond,
+			[]state{{missing: []string{"a"}}, {missing: []string{"b", "c"}}},
+			[]string{"start ", "status a", "status b (and 1 more)", "failed "},
+			[]string{"were not ready within 20ms", "\n  b\n  c"},
+			false,
 		},
 		"is stopped": {stopped, time.Minute, []state{{missing: []string{"a"}}}, []string{"start ", "status a", "failed "}, []string{"stopped while waiting", "\n  a"}, false},
 		"does not come by itself": {
-			t.Context(), time.Minute, []state{{missing: []string{"a"}}, {missing: []string{"a"}, drift: []string{"d"}}},
-			[]string{"start ", "status a", "failed "}, []string{"changed by hand", "\n  d"}, true,
+			t.Context(), time.Minute,
+			[]state{{missing: []string{"a"}}, {missing: []string{"a"}, drift: []string{"d"}}},
+			[]string{"start ", "status a", "failed "},
+			[]string{"changed by hand", "\n  d"},
+			true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
