@@ -169,6 +169,8 @@ func testLab(t *testing.T, name, stateDir string, w *world, do string) *Lab {
 		},
 	}
 	lab.sweep = func(context.Context, recovery.Mark) (*Swept, error) { return &Swept{}, nil }
+	lab.answering = func(context.Context, []string) error { return nil }
+	lab.ready = func(context.Context, *Outputs) error { return nil }
 	lab.addresses = func(context.Context, string) ([]taken, error) { return nil, nil }
 	return lab
 }

@@ -42,6 +42,10 @@ type Lab struct {
 	deleteNamespaces func(context.Context, *Outputs, map[string]string) ([]string, error)
 	// addresses are those that the machine uses; see usedAddresses.
 	addresses func(ctx context.Context, own string) ([]taken, error)
+	// answering waits until the API servers answer, but those of nodes that are gone;
+	// ready, until the lab does.
+	answering func(ctx context.Context, gone []string) error
+	ready     func(context.Context, *Outputs) error
 }
 
 // New returns a handle on a lab that may or may not exist. It changes nothing
@@ -65,6 +69,7 @@ func New(ctx context.Context, o Options) (*Lab, error) {
 		deleteNamespaces: deleteNamespaces,
 		addresses:        usedAddresses,
 	}
+	l.answering, l.ready = l.awaitAPIServers, l.awaitReady
 	if err := l.rememberBackend(); err != nil {
 		return nil, err
 	}

@@ -59,6 +59,8 @@ type Options struct {
 	// directory; without one, and with InProcess, kind runs in this process, one
 	// cluster after another and slower to cancel.
 	Executable string
+	// Deadlines are how long Up waits for what it has created, changed or started.
+	Deadlines Deadlines
 	// Events receives what happens, one call at a time, in order. It must not
 	// block. nil drops them.
 	Events func(Event)

@@ -47,9 +47,10 @@ func (r *UpResult) Changed() bool {
 	return false
 }
 
-// Up brings the lab up or up to date. It does nothing when the lab is as its settings
-// say. After a failure or a cancellation the next Up continues from what exists. It
-// returns a *HeldError when another Pulumi state holds the lab.
+// Up brings the lab up or up to date and returns when its mesh answers. It changes
+// nothing when the lab is as its settings say. After a failure or a cancellation the next
+// Up continues from what exists. It returns a *HeldError when another Pulumi state holds
+// the lab, and a *NotReadyError for a lab that is up and does not answer in time.
 func (l *Lab) Up(ctx context.Context, opts ...UpOption) (*UpResult, error) {
 	var o upOptions
 	for _, opt := range opts {
@@ -70,14 +71,17 @@ func (l *Lab) Up(ctx context.Context, opts ...UpOption) (*UpResult, error) {
 		}
 	}
 	var up []optup.Option
-	lost, err := recovery.StartNodes(ctx, l.mark(), s.snapshot.Nodes(), l.o.Log)
+	started, gone, err := recovery.StartNodes(ctx, l.mark(), s.snapshot.Nodes(), l.o.Log)
+	if err == nil && (o.refresh || len(started)+len(gone) > 0) {
+		err = l.answering(ctx, gone)
+	}
 	if err != nil && ctx.Err() == nil {
 		return nil, errors.Join(err, s.close(ctx, &events.Collector{}, nil))
 	}
 	if err != nil {
 		return nil, s.close(ctx, &events.Collector{}, err)
 	}
-	if o.refresh || lost {
+	if o.refresh || len(gone) > 0 {
 		up = append(up, optup.Refresh())
 	}
 	res, c, err := upStack(ctx, s.stack, s.collect(), up...)
@@ -88,6 +92,9 @@ func (l *Lab) Up(ctx context.Context, opts ...UpOption) (*UpResult, error) {
 		}
 	}
 	if err := s.close(ctx, c, err); err != nil {
+		return nil, err
+	}
+	if err := l.ready(ctx, outputs); err != nil {
 		return nil, err
 	}
 	return &UpResult{Outputs: outputs, Counts: c.Counts, Timeline: c.Timings, Duration: time.Since(began)}, nil

@@ -147,9 +147,8 @@ func (m *member) rolledOut(ctx context.Context, namespace, selector string) erro
 			return "", false, err
 		}
 		for _, d := range list.Items {
-			want, st := mesh.Replicas(&d), d.Status
-			if st.ObservedGeneration < d.Generation || st.UpdatedReplicas != want || st.AvailableReplicas != want || st.Replicas != want {
-				return fmt.Sprintf("%s: %d of %d available, %d updated, %d in all", d.Name, st.AvailableReplicas, want, st.UpdatedReplicas, st.Replicas), false, nil
+			if why := mesh.NotRolledOut(&d); why != "" {
+				return d.Name + ": " + why, false, nil
 			}
 		}
 		return "all available", true, nil

@@ -42,8 +42,6 @@ func (s Scenario) deploy(ctx *pulumi.Context, set *artifacts.Set, c ClusterOutpu
 	provider, err := kubernetes.NewProvider(ctx, c.Name+"-kubernetes", &kubernetes.ProviderArgs{
 		Kubeconfig: pulumi.ToSecret(pulumi.String(c.Kubeconfig)).(pulumi.StringOutput),
 		Context:    pulumi.String(c.Name),
-		// A deleted cluster took its part of the scenario with it.
-		DeleteUnreachable: pulumi.Bool(true),
 	})
 	if err != nil {
 		return err

@@ -18,6 +18,7 @@ var watched = map[string]string{
 	"kubernetes:helm.sh/v3:Release": "Helm release",
 	"kubernetes:apps/v1:Deployment": "deployment",
 	"command:local:Command":         "command",
+	automation.WaitType:             "for the",
 }
 
 // progress shows an operation's events.
@@ -48,12 +49,14 @@ func (p *progress) event(e automation.Event) {
 			s.Done("")
 			delete(p.steps, key)
 		}
-		if !quiet(e.Op) {
+		if !quiet(e.Op) && e.Type != automation.WaitType {
 			p.done++
 			p.whole.Update(fmt.Sprintf("%d resources done", p.done))
 		}
 	case automation.EventFailed:
-		p.failed++
+		if e.Type != automation.WaitType {
+			p.failed++
+		}
 		if s, ok := p.steps[key]; ok {
 			s.Fail(nil)
 			delete(p.steps, key)
@@ -71,11 +74,21 @@ func (p *progress) event(e automation.Event) {
 	}
 }
 
+// detail shows the state of a resource beside its line, or beside the whole where it has
+// none.
 func (p *progress) detail(e automation.Event) {
+	if e.URN == "" {
+		return
+	}
+	shown := false
 	for key, s := range p.steps {
-		if e.URN != "" && strings.HasPrefix(key, e.URN) {
+		if strings.HasPrefix(key, e.URN) {
 			s.Update(e.Message)
+			shown = true
 		}
+	}
+	if !shown {
+		p.whole.Update(named(e))
 	}
 }
 

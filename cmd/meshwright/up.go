@@ -88,11 +88,13 @@ func (a *App) up(ctx context.Context, f *labFlags, output string, opts []automat
 // the user stopped it or nothing had begun.
 func (a *App) upFailed(ctx context.Context, lab *automation.Lab, err error) error {
 	var failed *automation.OperationError
+	var unready *automation.NotReadyError
 	var stopped *automation.InterruptedError
 	switch {
 	case errors.As(err, &failed):
 		err = fmt.Errorf("%w\nto go on from here: meshwright up%s; to remove what exists: meshwright destroy%s", err, labFlagsOf(lab), labFlagsOf(lab))
-	case errors.As(err, &stopped) && errors.Is(err, context.DeadlineExceeded): // says itself how to go on
+	case errors.As(err, &unready) && !unready.Drift && !errors.Is(err, context.Canceled),
+		errors.As(err, &stopped) && errors.Is(err, context.DeadlineExceeded): // says itself how to go on
 	default:
 		return err
 	}

@@ -64,7 +64,11 @@ func New(ctx *pulumi.Context, name string, args *Args, opts ...pulumi.ResourceOp
 		// A new port or certificate does not make another cluster. A recreated cluster
 		// is another one, and all its contents must be recreated.
 		ClusterIdentifier: c.kind.ClusterID,
+		// The embedded provider asks for proof that the cluster is gone. For the official
+		// one the driver first makes sure that every cluster that exists answers.
 		DeleteUnreachable: pulumi.Bool(true),
+		// The settings win over what other field managers wrote into a lab's own cluster.
+		EnablePatchForce: pulumi.Bool(true),
 		// While the new identifier is unknown, the provider must not ask for its own
 		// replacement: the engine would then stop it, although it needs the provider to
 		// delete the contents of the old cluster.

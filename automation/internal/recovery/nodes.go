@@ -10,22 +10,43 @@ import (
 )
 
 // StartNodes starts those of the lab's nodes, which the state knows by these names,
-// that are stopped, as after a restart of the machine. Whether any is gone is
-// returned, since the state alone does not say so.
-func StartNodes(ctx context.Context, lab Mark, names []string, log *slog.Logger) (lost bool, err error) {
+// that are stopped, as after a restart of the machine. It returns those that it started
+// and those that are gone, since the state alone does not say so.
+func StartNodes(ctx context.Context, lab Mark, names []string, log *slog.Logger) (started, gone []string, err error) {
+	client, stopped, gone, err := findNodes(ctx, lab, names)
+	for _, name := range gone {
+		log.Info("a node is gone", "lab", lab.Lab, "node", name)
+	}
+	for _, c := range stopped {
+		log.Info("starting a stopped node", "lab", lab.Lab, "node", c.Name)
+		if err := client.Start(ctx, c.ID); err != nil {
+			return started, gone, fmt.Errorf("start node %s: %w", c.Name, err)
+		}
+		started = append(started, c.Name)
+	}
+	return started, gone, err
+}
+
+// GoneNodes are those of the lab's nodes that do not exist.
+func GoneNodes(ctx context.Context, lab Mark, names []string) ([]string, error) {
+	_, _, gone, err := findNodes(ctx, lab, names)
+	return gone, err
+}
+
+func findNodes(ctx context.Context, lab Mark, names []string) (client *docker.Client, stopped []docker.Container, gone []string, err error) {
 	if len(names) == 0 {
-		return false, nil
+		return nil, nil, nil, nil
 	}
 	client, owner, err := lab.Open(ctx)
 	if err != nil {
-		return false, err
+		return nil, nil, nil, err
 	}
 	if owner == nil {
-		return false, fmt.Errorf("lab %s: %w; whether its nodes are there is unknown", lab.Lab, mark.ErrNoOwner)
+		return nil, nil, nil, fmt.Errorf("lab %s: %w; whether its nodes are there is unknown", lab.Lab, mark.ErrNoOwner)
 	}
 	found, err := owner.Nodes(ctx, client)
 	if err != nil {
-		return false, err
+		return nil, nil, nil, err
 	}
 	ours := map[string]docker.Container{}
 	for _, c := range found {
@@ -35,14 +56,10 @@ func StartNodes(ctx context.Context, lab Mark, names []string, log *slog.Logger)
 		c, ok := ours[name]
 		switch {
 		case !ok:
-			log.Info("a node is gone", "lab", lab.Lab, "node", name)
-			lost = true
+			gone = append(gone, name)
 		case !c.State.Running:
-			log.Info("starting a stopped node", "lab", lab.Lab, "node", name)
-			if err := client.Start(ctx, c.ID); err != nil {
-				return lost, fmt.Errorf("start node %s: %w", name, err)
-			}
+			stopped = append(stopped, c)
 		}
 	}
-	return lost, nil
+	return client, stopped, gone, nil
 }

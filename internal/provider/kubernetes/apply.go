@@ -24,6 +24,9 @@ const (
 	// does not exist, or for an API server that has gone away. Longer would only
 	// delay the report of a missing one.
 	settleTimeout = time.Minute
+	// busyTimeout is how long it waits for anything else that passes by itself, such as
+	// an admission webhook whose pods have still to start.
+	busyTimeout = 4 * time.Minute
 )
 
 // timeoutOf returns how long an operation on obj may take: seconds where it is
@@ -67,7 +70,8 @@ func (c *cluster) patch(ctx context.Context, obj *unstructured.Unstructured, o p
 }
 
 // settle repeats do while it fails for a reason that passes by itself: until ctx
-// ends, or for settleTimeout where the reason may not pass.
+// ends, or the reason's own time is over, or the cluster is proven to be gone. The
+// error that it returns then is the last reason.
 func (p *Provider) settle(ctx context.Context, urn resource.URN, do func() error) error {
 	start, pause := time.Now(), 100*time.Millisecond
 	var last error // that was to pass
@@ -88,8 +92,17 @@ func (p *Provider) settle(ctx context.Context, urn resource.URN, do func() error
 		default:
 			return err
 		}
-		if (isNoMatch(err) || isNamespaceMissing(err) || refusedConnection(err)) && time.Since(start) > settleTimeout {
-			return err
+		limit := cmp.Or(p.busy, busyTimeout)
+		if isNoMatch(err) || isNamespaceMissing(err) || refusedConnection(err) {
+			limit = settleTimeout
+		}
+		if took := time.Since(start); took > limit {
+			return fmt.Errorf("%s; gave up after %s: %w", reason, took.Round(time.Second), err)
+		}
+		if refusedConnection(err) {
+			if _, c := p.configured(); c != nil && c.proof.proven(ctx) {
+				return err
+			}
 		}
 		p.Status(ctx, urn, fmt.Sprintf("retry %d: %s", attempt, reason))
 		select {

@@ -61,7 +61,7 @@ type readiness struct {
 // await watches one object until ready says that it is done. It returns the
 // last state of the object, also with an error, where it has one. A missing
 // object is a state, not an error: it may come.
-func await(ctx context.Context, client dynamic.ResourceInterface, name string, ready func(*unstructured.Unstructured) readiness, seen func(readiness)) (*unstructured.Unstructured, error) {
+func await(ctx context.Context, client dynamic.ResourceInterface, name string, ready func(*unstructured.Unstructured) readiness, seen func(*unstructured.Unstructured, readiness)) (*unstructured.Unstructured, error) {
 	var last *unstructured.Unstructured
 	var state readiness
 	err := follow(ctx, client, single(name), func(items map[string]*unstructured.Unstructured) bool {
@@ -70,7 +70,7 @@ func await(ctx context.Context, client dynamic.ResourceInterface, name string, r
 			now, last = ready(obj), obj
 		}
 		if now != state && seen != nil {
-			seen(now)
+			seen(last, now)
 		}
 		state = now
 		return now.done || now.failed
@@ -164,11 +164,9 @@ func (p *Provider) awaitReady(ctx context.Context, c *cluster, urn resource.URN,
 		if r.ready == nil {
 			err = r.wait(ctx)
 		} else if !r.ready(live).done { // often it is, for what was ready before
-			last, err = await(ctx, client, live.GetName(), r.ready, func(r readiness) {
-				if !r.done {
-					p.Status(ctx, urn, r.state)
-				}
-			})
+			seen, stop := c.narrate(ctx, func(state string) { p.Status(ctx, urn, state) })
+			last, err = await(ctx, client, live.GetName(), r.ready, seen)
+			stop()
 		}
 		if last != nil {
 			live = last

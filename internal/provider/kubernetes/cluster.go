@@ -27,10 +27,11 @@ const (
 	// reachTimeout bounds the first call in a preview, where an answer of
 	// "unreachable" costs only detail.
 	reachTimeout = 5 * time.Second
-	// startTimeout is how long a real operation waits for an API server that
-	// refuses connections, as one does that has just been started.
+	// startTimeout is how long a real operation waits for an API server that refuses
+	// connections or says that it is not ready, as one does that has just been started.
 	startTimeout = 30 * time.Second
-	// failureTime is how long an answer of "unreachable" stands in a preview.
+	// failureTime is how long an answer of "unreachable" stands: every resource asks,
+	// and each would wait.
 	failureTime = 10 * time.Second
 )
 
@@ -45,12 +46,18 @@ type cluster struct {
 	dynamic dynamic.Interface
 	disco   discovery.DiscoveryInterface
 	known   error // why the cluster cannot be reached, when that is known beforehand
+	proof   *proof
 
 	mu       sync.Mutex
 	reached  bool
-	failed   error // what the last preview's call came to, at failedAt
-	failedAt time.Time
+	failed   map[bool]failure // by whether a preview asked
 	mappings map[schema.GroupVersionKind]mapping
+}
+
+// failure is what the last call came to.
+type failure struct {
+	err error
+	at  time.Time
 }
 
 // mapping is where a kind is served.
@@ -71,7 +78,7 @@ func newCluster(cfg *rest.Config) (*cluster, error) {
 	if err != nil {
 		return nil, fmt.Errorf("kubeconfig: %w", err)
 	}
-	c := &cluster{config: cfg, http: client, mappings: map[schema.GroupVersionKind]mapping{}}
+	c := &cluster{config: cfg, http: client, mappings: map[schema.GroupVersionKind]mapping{}, failed: map[bool]failure{}}
 	if c.dynamic, err = dynamic.NewForConfigAndClient(cfg, client); err != nil {
 		return nil, err
 	}
@@ -89,19 +96,19 @@ func (c *cluster) close() {
 }
 
 // reach returns nil once the API server has answered. A preview asks once; a
-// real operation keeps asking while connections are refused.
+// real operation keeps asking while it starts.
 func (c *cluster) reach(ctx context.Context, preview bool) error {
 	if c.known != nil {
 		return c.known
 	}
 	c.mu.Lock()
-	reached, failed, failedAt := c.reached, c.failed, c.failedAt
+	reached, failed := c.reached, c.failed[preview]
 	c.mu.Unlock()
 	if reached {
 		return nil
 	}
-	if preview && failed != nil && time.Since(failedAt) < failureTime {
-		return failed // every resource asks, and each would wait
+	if failed.err != nil && time.Since(failed.at) < failureTime {
+		return failed.err
 	}
 	limit := startTimeout
 	if preview {
@@ -110,7 +117,7 @@ func (c *cluster) reach(ctx context.Context, preview bool) error {
 	var err error
 	_ = wait.PollUntilContextTimeout(ctx, 200*time.Millisecond, limit, true, func(ctx context.Context) (bool, error) {
 		err = c.ping(ctx)
-		return err == nil || preview || !refusedConnection(err), nil
+		return err == nil || preview || !starting(err) || c.proof.proven(ctx), nil
 	})
 	if err == nil {
 		err = ctx.Err() // it ended before the first call
@@ -122,17 +129,24 @@ func (c *cluster) reach(ctx context.Context, preview bool) error {
 		return nil
 	}
 	why := fmt.Errorf("%w: %w", errUnreachable, err)
-	if preview || !refusedConnection(err) {
-		c.failed, c.failedAt = why, time.Now()
+	if ctx.Err() == nil { // else it was the caller who gave up
+		c.failed[preview] = failure{why, time.Now()}
 	}
 	return why
+}
+
+// starting reports whether an API server that was just started answers so.
+func starting(err error) bool {
+	return refusedConnection(err) || apierrors.IsInternalError(err) || apierrors.IsServiceUnavailable(err)
 }
 
 func (c *cluster) ping(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, reachTimeout)
 	defer cancel()
-	err := c.disco.RESTClient().Get().AbsPath("/version").Do(ctx).Error()
-	if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) {
+	// /version answers before the API server has read its roles, and everything else is
+	// forbidden until then.
+	err := c.disco.RESTClient().Get().AbsPath("/readyz").MaxRetries(0).Do(ctx).Error()
+	if apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err) || apierrors.IsNotFound(err) {
 		return nil // it answers; what is forbidden shows when it is asked for
 	}
 	return err

@@ -21,6 +21,7 @@ import (
 // config is the provider's configuration that changes what it does.
 type config struct {
 	namespace             string // default namespace; never empty once configured
+	cluster               string // clusterIdentifier
 	deleteUnreachable     bool
 	skipUpdateUnreachable bool
 	patchForce            bool
@@ -132,6 +133,7 @@ func (p *Provider) Configure(_ context.Context, req plugin.ConfigureRequest) (pl
 		configMapMutable:      flag(in, "enableConfigMapMutable", "PULUMI_K8S_ENABLE_CONFIGMAP_MUTABLE"),
 		secretMutable:         flag(in, "enableSecretMutable", "PULUMI_K8S_ENABLE_SECRET_MUTABLE"),
 	}
+	conf.cluster = text(in, "clusterIdentifier", "")
 	helm := nested(in, "helmReleaseSettings")
 	conf.helmDriver = text(helm, "driver", "PULUMI_K8S_HELM_DRIVER")
 	conf.helmRegistryConfig = text(helm, "registryConfigPath", "PULUMI_K8S_HELM_REGISTRY_CONFIG_PATH")
@@ -164,6 +166,7 @@ func (p *Provider) Configure(_ context.Context, req plugin.ConfigureRequest) (pl
 		conf.namespace = ns
 	}
 	conf.namespace = cmp.Or(conf.namespace, metav1.NamespaceDefault)
+	c.proof = p.proofOf(conf)
 	p.mu.Lock()
 	p.conf, p.cluster = conf, c
 	p.mu.Unlock()

@@ -2,8 +2,11 @@ package kubernetes
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -221,12 +224,39 @@ func TestUnreachable(t *testing.T) {
 	t.Run("read and delete", func(t *testing.T) {
 		p := provider(tree{})
 		_, err := p.Delete(ctx, plugin.DeleteRequest{URN: urn, Type: configMapType, ID: "ns/cm", Outputs: props(state)})
-		wantError(t, err, "cluster is unreachable", "PULUMI_K8S_DELETE_UNREACHABLE")
+		wantError(t, err, "cluster is unreachable", "pulumi state delete")
 		_, err = p.Read(ctx, plugin.ReadRequest{URN: urn, Type: configMapType, ID: "ns/cm", Inputs: props(in), State: props(state)})
-		wantError(t, err, "unreachable cluster", "PULUMI_K8S_DELETE_UNREACHABLE")
+		wantError(t, err, "unreachable cluster", "pulumi state delete")
 	})
-	t.Run("deleteUnreachable", func(t *testing.T) {
-		p := provider(tree{"deleteUnreachable": true})
+	for name, tc := range map[string]struct {
+		identifier string
+		ask        func(context.Context, string) (bool, error)
+		want       string
+	}{
+		"deleteUnreachable, no identifier": {"", func(context.Context, string) (bool, error) { return true, nil }, "pulumi state delete"},
+		"deleteUnreachable, nobody to ask": {"c1", nil, "pulumi state delete"},
+		"deleteUnreachable, nodes stopped": {"c1", func(context.Context, string) (bool, error) { return false, nil }, "stay in the state"},
+		"deleteUnreachable, no answer":     {"c1", func(context.Context, string) (bool, error) { return true, errors.New("the daemon is away") }, "the daemon is away"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel() // it waits
+			p := provider(tree{"deleteUnreachable": true, "clusterIdentifier": tc.identifier})
+			p.opts.Gone = tc.ask
+			conf, c := p.configured()
+			c.proof = p.proofOf(conf)
+			for _, typ := range []string{configMapType, string(releaseType)} {
+				_, err := p.Delete(ctx, plugin.DeleteRequest{URN: urn, Type: tokenOf(typ), ID: "ns/cm", Outputs: props(state)})
+				wantError(t, err, "unreachable", tc.want)
+				_, err = p.Read(ctx, plugin.ReadRequest{URN: urn, Type: tokenOf(typ), ID: "ns/cm", State: props(state)})
+				wantError(t, err, "unreachable", tc.want)
+			}
+		})
+	}
+	t.Run("deleteUnreachable, gone", func(t *testing.T) {
+		p := provider(tree{"deleteUnreachable": true, "clusterIdentifier": "c1"})
+		conf, c := p.configured()
+		p.opts.Gone = func(_ context.Context, id string) (bool, error) { return id == "c1", nil }
+		c.proof = p.proofOf(conf)
 		for _, typ := range []string{configMapType, string(releaseType)} {
 			if _, err := p.Delete(ctx, plugin.DeleteRequest{URN: urn, Type: tokenOf(typ), ID: "ns/cm", Outputs: props(state)}); err != nil {
 				t.Errorf("delete %s: %v", typ, err)
@@ -235,6 +265,39 @@ func TestUnreachable(t *testing.T) {
 			if err != nil || res.ID != "" {
 				t.Errorf("read %s: %+v, error %v", typ, res, err)
 			}
+		}
+	})
+	t.Run("deleteUnreachable, gone after it answered", func(t *testing.T) {
+		server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+			rw.Header().Set("Content-Type", "application/json")
+			switch r.URL.Path {
+			case "/readyz":
+			case "/api/v1":
+				_, _ = rw.Write([]byte(`{"kind":"APIResourceList","groupVersion":"v1","resources":[{"name":"configmaps","kind":"ConfigMap","namespaced":true,"verbs":["get"]}]}`))
+			default:
+				http.NotFound(rw, r)
+			}
+		}))
+		defer server.Close()
+		p := newProvider(Options{Gone: func(_ context.Context, id string) (bool, error) { return id == "c1", nil }})
+		defer p.Close() //nolint:errcheck // the end of the test
+		if _, err := p.Configure(ctx, plugin.ConfigureRequest{Inputs: props(tree{
+			"kubeconfig": kubeconfigOf("one", server.URL), "deleteUnreachable": true, "clusterIdentifier": "c1",
+		})}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Read(ctx, plugin.ReadRequest{URN: urn, Type: configMapType, ID: "ns/cm", Inputs: props(in), State: props(state)}); err != nil {
+			t.Fatal(err)
+		}
+		server.Close() // as when the cluster is replaced in the same update
+		start := time.Now()
+		for _, typ := range []string{configMapType, string(releaseType)} {
+			if _, err := p.Delete(ctx, plugin.DeleteRequest{URN: urn, Type: tokenOf(typ), ID: "ns/cm", Outputs: props(state)}); err != nil {
+				t.Errorf("delete %s: %v", typ, err)
+			}
+		}
+		if took := time.Since(start); took > 10*time.Second {
+			t.Errorf("the deletions took %s", took)
 		}
 	})
 	t.Run("skipUpdateUnreachable", func(t *testing.T) {

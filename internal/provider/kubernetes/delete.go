@@ -18,13 +18,22 @@ func (p *Provider) Delete(ctx context.Context, req plugin.DeleteRequest) (plugin
 	ctx, done := p.Operation(ctx)
 	defer done()
 	conf, c := p.configured()
-	if err := c.reach(ctx, true); err != nil {
-		if conf.deleteUnreachable {
-			p.Log(ctx, provider.Info, req.URN, fmt.Sprintf("%v, and deleteUnreachable is set: the resource is dropped from the state", err))
-			return plugin.DeleteResponse{}, nil
-		}
-		return plugin.DeleteResponse{}, fmt.Errorf("%w; %s", err, deleteUnreachableHelp)
+	err := c.reach(ctx, false)
+	if err == nil {
+		err = p.delete(ctx, conf, c, req)
 	}
+	if err == nil || !noAnswer(err) {
+		return plugin.DeleteResponse{}, err
+	}
+	gone, unproven := c.proof.get(ctx)
+	if gone {
+		p.Log(ctx, provider.Info, req.URN, "the cluster is gone, and the resource with it")
+		return plugin.DeleteResponse{}, nil
+	}
+	return plugin.DeleteResponse{}, fmt.Errorf("%w; %w", err, unproven)
+}
+
+func (p *Provider) delete(ctx context.Context, conf config, c *cluster, req plugin.DeleteRequest) error {
 	if req.Type == releaseType {
 		return p.deleteRelease(ctx, req)
 	}
@@ -43,10 +52,10 @@ func (p *Provider) Delete(ctx context.Context, req plugin.DeleteRequest) (plugin
 	defer cancel()
 	client, err := c.client(ctx, live, conf.namespace)
 	if err != nil {
-		return plugin.DeleteResponse{}, unlessGone(err)
+		return unlessGone(err)
 	}
 	if isPatch(req.Type, live.GetKind()) {
-		return plugin.DeleteResponse{}, unlessGone(c.relinquish(ctx, live, fieldManager(inputs, manager, req.URN)))
+		return unlessGone(c.relinquish(ctx, live, fieldManager(inputs, manager, req.URN)))
 	}
 	policy := propagation(inputs)
 	err = p.settle(ctx, req.URN, func() error {
@@ -54,26 +63,24 @@ func (p *Provider) Delete(ctx context.Context, req plugin.DeleteRequest) (plugin
 	})
 	switch {
 	case isGone(err):
-		return plugin.DeleteResponse{}, nil
+		return nil
 	case apierrors.IsForbidden(err) && live.GetKind() == "Namespace":
 		// The cluster's own namespaces cannot be deleted; what we set on one goes.
-		return plugin.DeleteResponse{}, c.relinquish(ctx, live, fieldManager(inputs, manager, req.URN))
-	case refusedConnection(err) && conf.deleteUnreachable:
-		return plugin.DeleteResponse{}, nil
+		return c.relinquish(ctx, live, fieldManager(inputs, manager, req.URN))
 	case err != nil:
-		return plugin.DeleteResponse{}, fmt.Errorf("delete %s %s: %w", live.GetKind(), req.ID, err)
+		return fmt.Errorf("delete %s %s: %w", live.GetKind(), req.ID, err)
 	}
 	if isCRD(live) {
 		group, _, _ := unstructured.NestedString(live.Object, "spec", "group")
 		defer c.forget(group)
 	}
 	if annotation(inputs, annSkipAwait) == "true" {
-		return plugin.DeleteResponse{}, nil
+		return nil
 	}
 	if err := c.awaitGone(ctx, live); err != nil {
-		return plugin.DeleteResponse{}, fmt.Errorf("delete %s %s: %w", live.GetKind(), req.ID, err)
+		return fmt.Errorf("delete %s %s: %w", live.GetKind(), req.ID, err)
 	}
-	return plugin.DeleteResponse{}, nil
+	return nil
 }
 
 // propagation is what happens to what the object owns: by default it goes first.

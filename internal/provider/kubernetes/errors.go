@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"regexp"
 	"strings"
 	"syscall"
 
@@ -52,7 +53,11 @@ func retryReason(err error) string {
 	case isNamespaceMissing(err):
 		return "its namespace does not exist yet"
 	case strings.Contains(text, "failed calling webhook"), strings.Contains(text, "failed to call webhook"):
-		return "an admission webhook does not answer yet"
+		name := "an admission webhook"
+		if m := webhookName.FindStringSubmatch(text); m != nil {
+			name = "the admission webhook " + m[1]
+		}
+		return name + " does not answer"
 	case strings.Contains(text, "conversion webhook for"):
 		return "a conversion webhook does not answer yet"
 	case refusedConnection(err), errors.As(err, &netErr) && netErr.Timeout():
@@ -62,6 +67,9 @@ func retryReason(err error) string {
 	}
 	return ""
 }
+
+// webhookName is how the API server names the webhook that it could not call.
+var webhookName = regexp.MustCompile(`failed calling webhook "([^"]+)"`)
 
 func isNamespaceMissing(err error) bool {
 	var status apierrors.APIStatus

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -33,6 +34,49 @@ func (c *cluster) evidence(obj *unstructured.Unstructured) []string {
 		details = append(details[:maxDetails], fmt.Sprintf("and %d more", len(details)-maxDetails))
 	}
 	return details
+}
+
+// narrateEvery is how often a wait is looked at whose object does not change, such as
+// that of a Deployment whose pod cannot start.
+const narrateEvery = 5 * time.Second
+
+// narrate tells say the state of a wait: at every change, and from time to time with the
+// first thing that its pods or its events say. stop ends it.
+func (c *cluster) narrate(ctx context.Context, say func(string)) (seen func(*unstructured.Unstructured, readiness), stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var mu sync.Mutex
+	var obj *unstructured.Unstructured
+	var state string
+	var ended sync.WaitGroup
+	ended.Go(func() {
+		tick := time.NewTicker(narrateEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			mu.Lock()
+			o, text := obj, state
+			mu.Unlock()
+			if o == nil {
+				continue
+			}
+			if details := c.evidence(o); len(details) > 0 && ctx.Err() == nil {
+				say(text + "; " + details[0])
+			}
+		}
+	})
+	seen = func(o *unstructured.Unstructured, r readiness) {
+		mu.Lock()
+		obj, state = o, r.state
+		mu.Unlock()
+		if !r.done {
+			say(r.state)
+		}
+	}
+	return seen, func() { cancel(); ended.Wait() }
 }
 
 // conditionDetails lists the conditions that say that something is wrong.

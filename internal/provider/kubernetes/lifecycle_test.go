@@ -195,10 +195,9 @@ func TestTwoClusters(t *testing.T) {
 	}
 }
 
-func TestCustomResource(t *testing.T) {
-	e, ns := start(t, nil)
-	group := ns + ".example.com"
-	crd := tree{
+// widgetDefinition defines a kind Widget of any shape.
+func widgetDefinition(group string) tree {
+	return tree{
 		"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": tree{"name": "widgets." + group},
 		"spec": tree{
 			"group": group, "scope": "Namespaced", "names": tree{"kind": "Widget", "plural": "widgets", "singular": "widget", "listKind": "WidgetList"},
@@ -207,6 +206,12 @@ func TestCustomResource(t *testing.T) {
 			}}}},
 		},
 	}
+}
+
+func TestCustomResource(t *testing.T) {
+	e, ns := start(t, nil)
+	group := ns + ".example.com"
+	crd := widgetDefinition(group)
 	widgetType := "kubernetes:" + group + "/v1:Widget"
 	widget := tree{"apiVersion": group + "/v1", "kind": "Widget", "metadata": tree{"name": "w", "namespace": ns}, "spec": tree{"size": int64(3), "ratio": 0.5}}
 

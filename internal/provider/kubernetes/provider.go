@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/blang/semver"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
@@ -26,6 +27,10 @@ type Options struct {
 	ChartRoot string
 	// Log receives what Helm would print. Nil discards it.
 	Log *slog.Logger
+	// Gone reports whether the cluster with that clusterIdentifier is proven to be gone.
+	// deleteUnreachable acts on no other: a cluster that does not answer may come back.
+	// Nil proves nothing.
+	Gone func(ctx context.Context, clusterIdentifier string) (bool, error)
 
 	renders *renders
 }
@@ -42,6 +47,7 @@ type Provider struct {
 	provider.Base
 	opts Options
 	log  *slog.Logger
+	busy time.Duration // 0 is busyTimeout
 	// renderer renders a chart; simulated providers have another one.
 	renderer func(context.Context, *releaseInputs) (rendering, error)
 

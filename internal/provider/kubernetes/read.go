@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/plugin"
@@ -12,8 +13,10 @@ import (
 	"github.com/meshwright/meshwright/internal/provider"
 )
 
-const deleteUnreachableHelp = "if the cluster was deleted, set deleteUnreachable on the provider, " +
-	`or run again with PULUMI_K8S_DELETE_UNREACHABLE="true", to drop the resource from the state`
+const deleteUnreachableHelp = "if the cluster was deleted, delete its resources from the state: pulumi state delete"
+
+// readTimeout bounds a refresh of one resource, which only reads.
+const readTimeout = time.Minute
 
 // Read refreshes a resource, or imports one when it has no state. A resource
 // that is gone, alone or with its kind, has no ID.
@@ -21,9 +24,11 @@ func (p *Provider) Read(ctx context.Context, req plugin.ReadRequest) (plugin.Rea
 	ctx, done := p.Operation(ctx)
 	defer done()
 	conf, c := p.configured()
-	if err := c.reach(ctx, true); err != nil {
-		return p.readUnreachable(ctx, conf, req, err)
+	if err := c.reach(ctx, false); err != nil {
+		return p.readUnreachable(ctx, conf, c, req, err)
 	}
+	ctx, cancel := context.WithTimeout(ctx, readTimeout)
+	defer cancel()
 	if req.Type == releaseType {
 		return p.readRelease(ctx, req)
 	}
@@ -76,16 +81,17 @@ func (p *Provider) Read(ctx context.Context, req plugin.ReadRequest) (plugin.Rea
 	return res, nil
 }
 
-func (p *Provider) readUnreachable(ctx context.Context, conf config, req plugin.ReadRequest, err error) (plugin.ReadResponse, error) {
+func (p *Provider) readUnreachable(ctx context.Context, conf config, c *cluster, req plugin.ReadRequest, err error) (plugin.ReadResponse, error) {
+	gone, unproven := c.proof.get(ctx)
 	switch {
-	case conf.deleteUnreachable:
-		p.Log(ctx, provider.Info, req.URN, fmt.Sprintf("%v, and deleteUnreachable is set: the resource is dropped from the state", err))
+	case gone:
+		p.Log(ctx, provider.Info, req.URN, "the cluster is gone: the resource is dropped from the state")
 		return plugin.ReadResponse{}, nil
 	case conf.skipUpdateUnreachable:
 		p.Log(ctx, provider.Warning, req.URN, fmt.Sprintf("%v, and skipUpdateUnreachable is set: the state may be out of date", err))
 		return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: req.Inputs, Outputs: req.State}}, nil
 	}
-	return plugin.ReadResponse{}, fmt.Errorf("failed to read resource state due to unreachable cluster: %w; %s", err, deleteUnreachableHelp)
+	return plugin.ReadResponse{}, fmt.Errorf("failed to read resource state due to unreachable cluster: %w; %w", err, unproven)
 }
 
 // refreshedInputs is what the live object has of the inputs, in the inputs' own

@@ -2,6 +2,7 @@ package kubernetes
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -15,10 +16,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/cli-runtime/pkg/resource"
 	"k8s.io/client-go/discovery"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
+	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/restmapper"
 	"k8s.io/client-go/tools/clientcmd"
@@ -86,6 +89,42 @@ func (k *helmKube) Build(reader io.Reader, _ bool) (kube.ResourceList, error) {
 	return k.Client.Build(reader, false)
 }
 
+// Update is Helm's, and restores what it does not compare with the cluster. The
+// objects of target are the manifest's until Helm has refreshed them.
+func (k *helmKube) Update(original, target kube.ResourceList, force bool) (*kube.Result, error) {
+	wanted := map[*resource.Info]*unstructured.Unstructured{}
+	for _, info := range target {
+		obj, ok := info.Object.(*unstructured.Unstructured)
+		if ok && !scheme.Scheme.Recognizes(info.Mapping.GroupVersionKind) { // by which Helm knows kinds, too
+			wanted[info] = &unstructured.Unstructured{Object: jsonTree(obj.Object)}
+		}
+	}
+	result, err := k.Client.Update(original, target, force)
+	for info, want := range wanted {
+		if err == nil {
+			err = k.restore(info, want)
+		}
+	}
+	return result, err
+}
+
+func (k *helmKube) restore(info *resource.Info, want *unstructured.Unstructured) error {
+	live, err := k.endpoint(info).Get(k.ctx, info.Name, metav1.GetOptions{})
+	if err != nil {
+		return err
+	}
+	patch := restorePatch(want, live)
+	if patch == nil {
+		return nil
+	}
+	body, err := json.Marshal(patch)
+	if err != nil {
+		return err
+	}
+	_, err = k.endpoint(info).Patch(k.ctx, info.Name, types.MergePatchType, body, metav1.PatchOptions{FieldManager: kube.ManagedFieldsManager})
+	return err
+}
+
 // Wait and WaitWithJobs wait until the objects are ready.
 func (k *helmKube) Wait(resources kube.ResourceList, timeout time.Duration) error {
 	return k.wait(resources, timeout, false)
@@ -107,11 +146,13 @@ func (k *helmKube) wait(resources kube.ResourceList, timeout time.Duration, jobs
 				return nil
 			}
 		}
-		return k.await(ctx, info, readyRules[kind], func(r readiness) {
-			if !r.done && k.progress != nil {
-				k.progress(who + ": " + r.state)
+		seen, stop := k.cluster.narrate(ctx, func(state string) {
+			if k.progress != nil {
+				k.progress(who + ": " + state)
 			}
 		})
+		defer stop()
+		return k.await(ctx, info, readyRules[kind], seen)
 	})
 }
 
@@ -128,7 +169,7 @@ func (k *helmKube) WatchUntilReady(resources kube.ResourceList, timeout time.Dur
 	})
 }
 
-func (k *helmKube) await(ctx context.Context, info *resource.Info, ready func(*unstructured.Unstructured) readiness, seen func(readiness)) error {
+func (k *helmKube) await(ctx context.Context, info *resource.Info, ready func(*unstructured.Unstructured) readiness, seen func(*unstructured.Unstructured, readiness)) error {
 	last, err := await(ctx, k.endpoint(info), info.Name, ready, seen)
 	if err != nil {
 		return k.cluster.explain(orEmpty(last, info), err)

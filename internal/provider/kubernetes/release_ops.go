@@ -38,7 +38,7 @@ func (p *Provider) applyRelease(ctx context.Context, urn resource.URN, in resour
 	if err != nil {
 		return nil, "", err
 	}
-	ctx, cancel := customTimeout(ctx, timeout)
+	ctx, cancel := customTimeout(ctx, timeout, busyTimeout+rel.waitTimeout()+settleTimeout)
 	defer cancel()
 	if err := c.reach(ctx, false); err != nil {
 		return nil, "", fmt.Errorf("can't deploy Helm Release: %w", err)
@@ -67,12 +67,13 @@ func (p *Provider) applyRelease(ctx context.Context, urn resource.URN, in resour
 		"Helm release %q was created, but failed to initialize completely: %w", id, err))...) //nolint:staticcheck // the official wording
 }
 
-// customTimeout bounds ctx by the seconds of customTimeouts, where there are any.
-func customTimeout(ctx context.Context, seconds float64) (context.Context, context.CancelFunc) {
-	if seconds <= 0 {
-		return ctx, func() {}
+// customTimeout bounds ctx by the seconds of customTimeouts, where there are any, else
+// by usual.
+func customTimeout(ctx context.Context, seconds float64, usual time.Duration) (context.Context, context.CancelFunc) {
+	if seconds > 0 {
+		usual = time.Duration(seconds * float64(time.Second))
 	}
-	return context.WithTimeout(ctx, time.Duration(seconds*float64(time.Second)))
+	return context.WithTimeout(ctx, usual)
 }
 
 // recordedRelease looks the release up after an operation failed, in a time of
@@ -103,7 +104,9 @@ func (p *Provider) recordedRelease(conf config, c *cluster, rel *releaseInputs) 
 }
 
 // readRelease refreshes a release, or imports one by namespace/name: its values,
-// version and status as they are in the cluster.
+// version and status as they are in the cluster. An object that is not as in the
+// release's manifest makes the release one to update, as does an object that is not
+// ready: the engine updates what a refresh found unhealthy.
 func (p *Provider) readRelease(ctx context.Context, req plugin.ReadRequest) (plugin.ReadResponse, error) {
 	conf, c := p.configured()
 	namespace, name := parseID(string(req.ID))
@@ -128,7 +131,15 @@ func (p *Provider) readRelease(ctx context.Context, req plugin.ReadRequest) (plu
 	} else {
 		inputs = refreshedRelease(inputs, live)
 	}
-	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: inputs, Outputs: releaseState(inputs, live)}}, nil
+	state := releaseState(inputs, live)
+	drift, err := c.drift(ctx, live)
+	if err != nil {
+		return plugin.ReadResponse{}, err
+	}
+	if len(drift) > 0 {
+		return plugin.ReadResponse{}, provider.PartialFailure(req.ID, state, inputs, drift...)
+	}
+	return plugin.ReadResponse{ReadResult: plugin.ReadResult{ID: req.ID, Inputs: inputs, Outputs: state}}, nil
 }
 
 func importedRelease(live *release.Release) resource.PropertyMap {
@@ -173,7 +184,7 @@ func refreshedRelease(inputs resource.PropertyMap, live *release.Release) resour
 	return out
 }
 
-func (p *Provider) deleteRelease(ctx context.Context, req plugin.DeleteRequest) (plugin.DeleteResponse, error) {
+func (p *Provider) deleteRelease(ctx context.Context, req plugin.DeleteRequest) error {
 	conf, c := p.configured()
 	in := req.Inputs
 	if len(in) == 0 {
@@ -181,24 +192,21 @@ func (p *Provider) deleteRelease(ctx context.Context, req plugin.DeleteRequest) 
 	}
 	rel, err := decodeRelease(in)
 	if err != nil {
-		return plugin.DeleteResponse{}, err
+		return err
 	}
 	if namespace, name := parseID(string(req.ID)); name != "" {
 		rel.Name, rel.Namespace = name, cmp.Or(namespace, rel.Namespace)
 	}
-	ctx, cancel := customTimeout(ctx, req.Timeout)
+	ctx, cancel := customTimeout(ctx, req.Timeout, rel.waitTimeout()+settleTimeout)
 	defer cancel()
 	cfg, err := p.helmAction(ctx, conf, c, rel.Namespace, func(msg string) { p.Status(ctx, req.URN, msg) })
 	if err == nil {
 		err = uninstall(ctx, cfg, rel)
 	}
-	if err != nil && refusedConnection(err) && conf.deleteUnreachable {
-		return plugin.DeleteResponse{}, nil
-	}
 	if err != nil {
-		return plugin.DeleteResponse{}, fmt.Errorf("uninstall Helm release %q: %w", req.ID, err)
+		return fmt.Errorf("uninstall Helm release %q: %w", req.ID, err)
 	}
-	return plugin.DeleteResponse{}, nil
+	return nil
 }
 
 // releaseState is a release's state: the inputs, and what Helm recorded. Without

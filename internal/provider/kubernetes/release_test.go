@@ -16,6 +16,7 @@ import (
 	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/release"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 )
 
 func releaseTree(namespace string, values map[string]any) tree {
@@ -104,6 +105,72 @@ func TestReleaseDrift(t *testing.T) {
 	}
 	if got := mapAt(e.get(configMaps, ns, "tiny").Object, "data")["greeting"]; got != "hi" {
 		t.Errorf("greeting %v after the update", got)
+	}
+}
+
+// Objects of a release that somebody deleted or edited are restored after a refresh. What
+// others added stays.
+func TestReleaseObjectDrift(t *testing.T) {
+	ctx := context.Background()
+	e, ns := start(t, nil)
+	e.makeReady(ns)
+	group := ns + ".example.com"
+	widgets := schema.GroupVersionResource{Group: group, Version: "v1", Resource: "widgets"}
+	e.mustUp("create", crdType, "crd", widgetDefinition(group))
+	in := releaseTree(ns, tree{"greeting": "hi", "widgets": group})
+	for name, tc := range map[string]struct {
+		change func()
+		reason string
+		back   func() bool
+	}{
+		"deleted": {
+			func() {
+				if err := e.live.Resource(deployments).Namespace(ns).Delete(ctx, "tiny", metav1.DeleteOptions{}); err != nil {
+					t.Fatal(err)
+				}
+			},
+			`Deployment "` + ns + `/tiny" is missing`,
+			func() bool { return e.get(deployments, ns, "tiny") != nil },
+		},
+		"edited": {
+			func() { e.edit(configMaps, ns, "tiny", `{"data":{"greeting":"edited","more":"of others"}}`) },
+			`ConfigMap "` + ns + `/tiny" was changed: data.greeting`,
+			func() bool {
+				data := mapAt(e.get(configMaps, ns, "tiny").Object, "data")
+				return data["greeting"] == "hi" && data["more"] == "of others"
+			},
+		},
+		"scaled to 0": {
+			func() { e.edit(deployments, ns, "tiny", `{"spec":{"replicas":0}}`) },
+			`Deployment "` + ns + `/tiny" was changed: spec.replicas`,
+			func() bool { return mapAt(e.get(deployments, ns, "tiny").Object, "spec")["replicas"] == int64(1) },
+		},
+		"of a kind that Helm does not know": {
+			func() { e.edit(widgets, ns, "tiny", `{"spec":{"size":7,"color":"blue"}}`) },
+			`Widget "` + ns + `/tiny" was changed: spec.size`,
+			func() bool {
+				spec := mapAt(e.get(widgets, ns, "tiny").Object, "spec")
+				return spec["size"] == int64(1) && spec["color"] == "blue"
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e.mustUp(map[bool]string{true: "create", false: "same"}[e.state["tiny"] == nil], releaseType, "tiny", in)
+			e.refresh("tiny")
+			if got := e.state["tiny"].initErrors; len(got) > 0 {
+				t.Fatalf("drift of an untouched release: %q", got)
+			}
+			tc.change()
+			e.mustUp("same", releaseType, "tiny", in) // without a refresh nothing is read
+			e.refresh("tiny")
+			if d := cmp.Diff([]string{tc.reason}, e.state["tiny"].initErrors); d != "" {
+				t.Errorf("drift (-want +got):\n%s", d)
+			}
+			e.mustUp("update", releaseType, "tiny", in)
+			if !tc.back() {
+				t.Error("it was not restored")
+			}
+		})
 	}
 }
 

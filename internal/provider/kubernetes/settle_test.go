@@ -51,6 +51,12 @@ func TestWebhookNotServing(t *testing.T) {
 		}
 		e.mustDestroy("cm")
 	}
+	// It ends before the resource's own time does, and the webhook is named.
+	e.p.busy = time.Second
+	in["metadata"].(tree)["annotations"] = tree{annTimeout: "60"}
+	_, err := e.up(configMapType, "cm", props(in))
+	wantError(t, err, "the admission webhook late.example.com does not answer; gave up after")
+	e.p.busy = 0
 	time.AfterFunc(300*time.Millisecond, remove)
 	in["metadata"].(tree)["annotations"] = tree{annTimeout: "30"}
 	e.mustUp("create", configMapType, "cm", in)

@@ -34,7 +34,7 @@ type Options struct {
 func All(o Options) map[string]provider.Factory {
 	return map[string]provider.Factory{
 		"command":    command.New,
-		"kubernetes": kubernetes.Factory(kubernetes.Options{ChartRoot: o.ChartRoot, Log: o.Log}),
+		"kubernetes": kubernetes.Factory(kubernetes.Options{ChartRoot: o.ChartRoot, Log: o.Log, Gone: kind.ClusterGone}),
 		"meshwright": func() plugin.Provider {
 			return kind.New(kind.Options{Executable: o.Executable, StateDir: o.StateDir, Backend: o.Backend, ProjectDir: o.ProjectDir, Log: o.Log})
 		},

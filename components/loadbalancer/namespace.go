@@ -1,0 +1,4 @@
+package loadbalancer
+
+// Namespace is where the load balancer of a cluster runs.
+const Namespace = namespace
