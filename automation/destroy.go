@@ -57,11 +57,18 @@ func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResul
 		if _, err := l.record(); err != nil { // it would name the state's backend
 			return nil, report.WithRemedies(err, report.Remedy{Text: "to remove the lab without its state", Operation: report.OperationForce})
 		}
-		if err := backend.RefuseHeld(ctx, l.state(), l.mark()); err != nil && ctx.Err() == nil { // an interruption is reported below
+		if err := backend.RefuseHeld(ctx, l.stateOf(), l.mark()); err != nil && ctx.Err() == nil { // an interruption is reported below
 			return nil, err
 		}
 	}
-	if o.force || !l.stateExists() {
+	exists := false
+	if !o.force {
+		var err error
+		if exists, err = l.stackExists(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if !exists {
 		return l.destroyMarked(ctx, began)
 	}
 	s, err := l.open(ctx, opDestroy)
@@ -79,6 +86,9 @@ func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResul
 func (s *session) destroy(ctx context.Context) (*DestroyResult, error) {
 	l := s.lab
 	result := &DestroyResult{Lab: l.o.Name}
+	if err := l.refuseStacksBeside(ctx); err != nil {
+		return nil, s.close(ctx, &events.Collector{}, err)
+	}
 	c, err := s.destroyStack(ctx)
 	if err != nil && ctx.Err() == nil {
 		// Something that is not in the state may block it.

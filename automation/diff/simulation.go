@@ -15,6 +15,7 @@ import (
 	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/automation/changes"
 	"github.com/meshwright/meshwright/automation/events"
+	"github.com/meshwright/meshwright/automation/internal/backend"
 	"github.com/meshwright/meshwright/automation/internal/engine"
 	"github.com/meshwright/meshwright/automation/internal/steps"
 	"github.com/meshwright/meshwright/internal/provider"
@@ -98,7 +99,7 @@ func (c *comparison) simulate(ctx context.Context, name string, s *side, secrets
 	}
 	run.engine.Blind = true
 	run.env = map[string]string{
-		"PULUMI_BACKEND_URL":                          "file://" + filepath.Join(dir, "backend"),
+		"PULUMI_BACKEND_URL":                          backend.URL(filepath.Join(dir, "backend")),
 		"PULUMI_CONFIG_PASSPHRASE":                    rand.Text(), // the state is temporary
 		"PULUMI_SKIP_UPDATE_CHECK":                    "true",
 		"PULUMI_SKIP_CHECKPOINTS":                     "true",
