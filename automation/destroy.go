@@ -35,8 +35,9 @@ func Force() DestroyOption { return func(o *destroyOptions) { o.force = true } }
 // DestroyResult says what a Destroy removed.
 type DestroyResult struct {
 	Lab      string         `json:"lab"`
-	Counts   map[string]int `json:"counts"` // resources by op
-	Swept    Swept          `json:"swept"`  // leftovers that are in no state
+	Counts   map[string]int `json:"counts"`             // resources by op
+	Swept    Swept          `json:"swept"`              // leftovers that are in no state
+	Contexts []string       `json:"contexts,omitempty"` // in the user's kubeconfig, see MergeKubeconfig
 	Duration time.Duration  `json:"duration"`
 }
 
@@ -136,6 +137,7 @@ func (s *session) finish(ctx context.Context, result *DestroyResult) error {
 			return engine.Readable(err)
 		}
 	}
+	result.Contexts = l.unmerge()
 	return os.RemoveAll(l.Dir())
 }
 
@@ -151,9 +153,10 @@ func (l *Lab) destroyMarked(ctx context.Context, began time.Time) (*DestroyResul
 	if err != nil {
 		return nil, fmt.Errorf("remove lab %s: %w", l.o.Name, err)
 	}
+	contexts := l.unmerge()
 	if err := os.RemoveAll(l.Dir()); err != nil {
 		return nil, fmt.Errorf("remove lab %s: %w", l.o.Name, err)
 	}
 	gone = true
-	return &DestroyResult{Lab: l.o.Name, Swept: *swept, Duration: time.Since(began)}, nil
+	return &DestroyResult{Lab: l.o.Name, Swept: *swept, Contexts: contexts, Duration: time.Since(began)}, nil
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
@@ -115,6 +116,12 @@ func (l *Lab) open(ctx context.Context, op operation) (_ *session, err error) {
 			if err := l.refuseTaken(ctx); err != nil {
 				return nil, err
 			}
+		}
+		if op.runsProgram {
+			s.warnOfDropped()
+		}
+		if !op.readOnly { // until it has ended well, the lab may have either
+			s.record.Overrides = slices.Compact(slices.Sorted(slices.Values(append(s.record.Overrides, l.overrides()...))))
 		}
 		if !(op.readOnly && s.fresh) {
 			if err := l.writeRecord(s.record); err != nil {
@@ -278,6 +285,10 @@ func (s *session) close(ctx context.Context, c *events.Collector, opErr error) e
 			}()
 			return err
 		}
+	}
+	if err == nil && s.op.runsProgram && !s.op.readOnly && len(s.dropped()) > 0 {
+		s.record.Overrides = l.overrides()
+		err = l.writeRecord(s.record)
 	}
 	remove := false
 	if s.fresh && (s.op.readOnly || opErr != nil) {

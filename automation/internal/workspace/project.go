@@ -113,8 +113,8 @@ func Link(to, link string) error {
 	if err := os.RemoveAll(link); err != nil {
 		return err
 	}
-	if err := os.Symlink(to, link); !errors.Is(err, fs.ErrExist) { // then another process has made it
-		return err
+	if err := os.Symlink(to, link); err != nil && !errors.Is(err, fs.ErrExist) { // then another process has made it
+		return fmt.Errorf("the state must be on a file system with symbolic links (XDG_STATE_HOME chooses another): %w", err)
 	}
 	return nil
 }
