@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 	pulumiworkspace "github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
@@ -27,6 +28,7 @@ type side struct {
 	dir     string // of the project in it
 	project *pulumiworkspace.Project
 	stacks  map[string]stackFile // by name; none when the revision has no project
+	missing []string             // submodules whose files are not on this machine
 	binary  string               // the program, compiled
 	inline  pulumi.RunFunc       // in tests: the program itself
 }
@@ -96,6 +98,9 @@ func (s *side) names() []string { return slices.Collect(maps.Keys(s.stacks)) }
 func (s *side) compile(ctx context.Context, cache string) error {
 	var err error
 	if s.binary, err = revision.Build(ctx, s.root, s.dir, cache); err != nil {
+		if len(s.missing) > 0 {
+			err = fmt.Errorf("%w\nsubmodules that are not here: %s; get them with: git submodule update --init --recursive", err, strings.Join(s.missing, ", "))
+		}
 		return fmt.Errorf("%s: %w", s.label, err)
 	}
 	return s.writeProject()
