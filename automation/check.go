@@ -8,7 +8,6 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 
-	"github.com/meshwright/meshwright/automation/internal/backend"
 	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/stacks/plan"
 )
@@ -30,11 +29,9 @@ func (l *Lab) CheckAddresses(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var held backend.Snapshot
-	if l.stateExists() {
-		if held, err = l.snapshot(ctx); err != nil {
-			return fmt.Errorf("state of lab %s: %w", l.o.Name, err)
-		}
+	held, _, err := l.held(ctx)
+	if err != nil {
+		return err
 	}
 	return l.refuseCollisions(ctx, plan, held)
 }

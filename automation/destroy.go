@@ -36,8 +36,9 @@ func Force() DestroyOption { return func(o *destroyOptions) { o.force = true } }
 // DestroyResult says what a Destroy removed.
 type DestroyResult struct {
 	Lab      string         `json:"lab"`
-	Counts   map[string]int `json:"counts"` // resources by op
-	Swept    Swept          `json:"swept"`  // leftovers that are in no state
+	Counts   map[string]int `json:"counts"`             // resources by op
+	Swept    Swept          `json:"swept"`              // leftovers that are in no state
+	Contexts []string       `json:"contexts,omitempty"` // in the user's kubeconfig, see MergeKubeconfig
 	Duration time.Duration  `json:"duration"`
 }
 
@@ -59,7 +60,14 @@ func (l *Lab) Destroy(ctx context.Context, opts ...DestroyOption) (*DestroyResul
 			return nil, report.WithRemedies(err, report.Remedy{Text: "to remove the lab without its state", Operation: report.OperationForce})
 		}
 	}
-	if o.force || !l.stateExists() {
+	exists := false
+	if !o.force {
+		var err error
+		if exists, err = l.stackExists(ctx); err != nil {
+			return nil, err
+		}
+	}
+	if !exists {
 		return l.destroyMarked(ctx, began, o.force)
 	}
 	s, err := l.open(ctx, opDestroy)
@@ -88,6 +96,9 @@ func (l *Lab) refuseProtected(s backend.Snapshot) error {
 func (s *session) destroy(ctx context.Context) (*DestroyResult, error) {
 	l := s.lab
 	result := &DestroyResult{Lab: l.o.Name}
+	if err := l.refuseStacksBeside(ctx); err != nil {
+		return nil, s.close(ctx, &events.Collector{}, err)
+	}
 	c, err := s.destroyStack(ctx)
 	if err != nil && ctx.Err() == nil {
 		// Something that is not in the state may block it.
@@ -135,6 +146,7 @@ func (s *session) finish(ctx context.Context, result *DestroyResult) error {
 			return engine.Readable(err)
 		}
 	}
+	result.Contexts = l.unmerge()
 	return os.RemoveAll(l.Dir())
 }
 
@@ -147,10 +159,10 @@ func (l *Lab) destroyMarked(ctx context.Context, began time.Time, force bool) (*
 	gone := false
 	defer func() { held.Release(gone) }()
 	if !force {
-		if err := backend.RefuseHeld(ctx, l.state(), l.mark()); err != nil {
+		if err := backend.RefuseHeld(ctx, l.stateOf(), l.mark()); err != nil {
 			return nil, err
 		}
-	} else if snapshot, err := l.localSnapshot(); err == nil { // a state that cannot be read protects nothing
+	} else if snapshot, err := backend.ReadLocal(l.backendDir(), l.o.Name); err == nil { // a state that cannot be read protects nothing
 		if err := l.refuseProtected(snapshot); err != nil {
 			return nil, err
 		}
@@ -159,9 +171,10 @@ func (l *Lab) destroyMarked(ctx context.Context, began time.Time, force bool) (*
 	if err != nil {
 		return nil, fmt.Errorf("remove lab %s: %w", l.o.Name, err)
 	}
+	contexts := l.unmerge()
 	if err := os.RemoveAll(l.Dir()); err != nil {
 		return nil, fmt.Errorf("remove lab %s: %w", l.o.Name, err)
 	}
 	gone = true
-	return &DestroyResult{Lab: l.o.Name, Swept: *swept, Duration: time.Since(began)}, nil
+	return &DestroyResult{Lab: l.o.Name, Swept: *swept, Contexts: contexts, Duration: time.Since(began)}, nil
 }

@@ -103,7 +103,7 @@ func (e *ConfigError) Unwrap() error { return e.Err }
 type InterruptedError struct {
 	Operation string
 	Lab       string
-	Resources int  // that the lab's state still holds
+	Resources int  // that the lab's state still holds; -1: not known
 	Removes   bool // the operation removes the lab
 	Err       error
 }
@@ -114,7 +114,10 @@ func (e *InterruptedError) Error() string {
 		verb = "out of time"
 	}
 	remains := "nothing remains"
-	if e.Resources > 0 || e.Removes {
+	switch {
+	case e.Resources < 0:
+		remains = "what remains is in its state"
+	case e.Resources > 0 || e.Removes:
 		remains = fmt.Sprintf("%d resources remain", e.Resources)
 	}
 	return fmt.Sprintf("%s of lab %s: %s; %s", e.Operation, e.Lab, verb, remains)
@@ -123,7 +126,7 @@ func (e *InterruptedError) Error() string {
 // Remedies are to go on and to remove what exists.
 func (e *InterruptedError) Remedies() []report.Remedy {
 	remedies := []report.Remedy{{Text: "to go on", Operation: report.Operation(e.Operation)}}
-	if e.Resources > 0 && !e.Removes {
+	if e.Resources != 0 && !e.Removes {
 		remedies = append(remedies, report.Remedy{Text: "to remove them", Operation: report.OperationDestroy})
 	}
 	return remedies

@@ -2,7 +2,6 @@ package automation
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 
 	"github.com/meshwright/meshwright/automation/internal/backend"
 	"github.com/meshwright/meshwright/automation/internal/engine"
-	"github.com/meshwright/meshwright/automation/internal/passphrase"
 	"github.com/meshwright/meshwright/automation/internal/recovery"
 	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/internal/artifacts"
@@ -113,14 +111,14 @@ func (l *Lab) rememberBackend() error {
 	asked := l.o.Backend
 	l.o.Backend = r.Backend
 	if asked != "" && asked != l.backendURL() {
-		return report.WithRemedies(fmt.Errorf("lab %s keeps its state in %s", l.o.Name, l.state().Backend),
+		return report.WithRemedies(fmt.Errorf("lab %s keeps its state in %s", l.o.Name, l.stateOf().Backend),
 			report.Remedy{Text: "to use that, leave out", Option: "Backend"}, report.Remedy{Text: "or remove the lab first", Operation: report.OperationDestroy})
 	}
 	return nil
 }
 
-// state is the lab's, as its network is labelled with it.
-func (l *Lab) state() kind.State {
+// stateOf names the lab's state, as its network is labelled with it.
+func (l *Lab) stateOf() kind.State {
 	return kind.NewState(l.backendURL(), l.Workspace(), workspace.Project, l.o.Name)
 }
 
@@ -159,51 +157,6 @@ func (l *Lab) reader(ctx context.Context) (auto.Workspace, error) {
 	return auto.NewLocalWorkspace(ctx, auto.WorkDir(l.Workspace()), auto.PulumiHome(l.pulumiHome()), auto.Pulumi(eng), auto.EnvVars(l.env(l.backendURL())))
 }
 
-// stateExists reports whether the lab's stack may exist: for certain with the
-// local backend, by the lab's own record with another.
-func (l *Lab) stateExists() bool {
-	path := backend.File(l.backendDir(), l.o.Name)
-	if l.o.Backend != "" {
-		path = l.recordFile()
-	}
-	_, err := os.Stat(path)
-	return err == nil
-}
-
-// snapshot is what the lab's state holds. The lab must have one.
-func (l *Lab) snapshot(ctx context.Context) (backend.Snapshot, error) {
-	if l.o.Backend == "" {
-		return l.localSnapshot()
-	}
-	if err := passphrase.Ensure(l.passphraseFile(), true); err != nil {
-		return backend.Snapshot{}, err
-	}
-	ws, err := l.reader(ctx)
-	if err != nil {
-		return backend.Snapshot{}, engine.Readable(err)
-	}
-	return backend.Export(ctx, ws, l.o.Name)
-}
-
-func (l *Lab) localSnapshot() (backend.Snapshot, error) {
-	return backend.Read(backend.File(l.backendDir(), l.o.Name))
-}
-
-// discard removes the directory of a new lab without resources. An owner file
-// that was there before stays: what another state made may bear its mark.
-func (l *Lab) discard(keepOwner bool) error {
-	if !keepOwner {
-		return os.RemoveAll(l.Dir())
-	}
-	entries, err := os.ReadDir(l.Dir())
-	for _, e := range entries {
-		if path := filepath.Join(l.Dir(), e.Name()); path != l.ownerDir() {
-			err = errors.Join(err, os.RemoveAll(path))
-		}
-	}
-	return err
-}
-
 // Dir is the lab's private directory. It exists while the lab does. Its
 // directories are 0700 and its files 0600.
 func (l *Lab) Dir() string { return filepath.Join(l.o.StateDir, "labs", l.o.Name) }
@@ -225,7 +178,7 @@ func (l *Lab) backendURL() string {
 	if l.o.Backend != "" {
 		return l.o.Backend
 	}
-	return "file://" + l.backendDir()
+	return backend.URL(l.backendDir())
 }
 
 func isDir(path string) bool {

@@ -270,7 +270,7 @@ func TestKilledEngine(t *testing.T) {
 	if err := <-result; err == nil {
 		t.Fatal("up succeeded with a killed engine")
 	}
-	snap, err := lab.localSnapshot()
+	snap, err := backend.ReadLocal(lab.backendDir(), lab.Name())
 	if err != nil || len(snap.Pending) == 0 || enginePID(t, lab) != pid {
 		t.Fatalf("the killed engine left no lock and open operation: %+v, %v", snap, err)
 	}
@@ -278,7 +278,7 @@ func TestKilledEngine(t *testing.T) {
 	if _, err := lab.Up(t.Context()); err != nil {
 		t.Fatalf("up after the killed one: %v", err)
 	}
-	if snap, err := lab.localSnapshot(); err != nil || len(snap.Pending) != 0 || snap.Real() != 2 {
+	if snap, err := backend.ReadLocal(lab.backendDir(), lab.Name()); err != nil || len(snap.Pending) != 0 || snap.Real() != 2 {
 		t.Errorf("state after recovery: %+v, %v", snap, err)
 	}
 	if _, err := lab.Destroy(t.Context()); err != nil || len(w.names()) != 0 {

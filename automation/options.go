@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/internal/paths"
@@ -35,7 +36,8 @@ type Options struct {
 	// Pulumi.yaml; without one, the settings built into this package.
 	ProjectDir string
 	// Config overrides settings for this operation, as `pulumi config set
-	// --path` does; keys without a namespace belong to "meshwright".
+	// --path` does; keys without a namespace belong to "meshwright". A later Up
+	// without them goes back to the settings; it and Preview warn of that.
 	Config map[string]string
 	// Artifacts is ArtifactsRegistry or ArtifactsAirgap. Default: what the lab
 	// was made with; for a new lab DefaultArtifacts.
@@ -126,6 +128,9 @@ func (o Options) withDefaults(ctx context.Context) (Options, error) {
 			return o, err
 		}
 		*p = abs
+	}
+	if strings.Contains(o.StateDir, ":") {
+		return o, fmt.Errorf("state directory %s: Docker mounts no path with a colon; choose another (XDG_STATE_HOME)", o.StateDir)
 	}
 	switch o.Executable {
 	case InProcess:

@@ -93,7 +93,9 @@ func (l *Lab) WriteKubeconfig(o *Outputs) error {
 
 // Outputs returns what the last Up left, or a *NotUpError when there was none.
 func (l *Lab) Outputs(ctx context.Context) (*Outputs, error) {
-	if !l.stateExists() {
+	if exists, err := l.stackExists(ctx); err != nil {
+		return nil, err
+	} else if !exists {
 		return nil, l.notUp()
 	}
 	if err := passphrase.Ensure(l.passphraseFile(), true); err != nil {

@@ -20,6 +20,9 @@ type PreviewResult struct {
 	Changes  []Change       `json:"changes"` // in the engine's order; unchanged resources left out
 	Counts   map[string]int `json:"counts"`  // resources by op, "same" included
 	Duration time.Duration  `json:"duration"`
+	// Dropped are settings that the lab was brought up with overridden and that this
+	// preview does not override: an Up goes back to what the stack's settings say.
+	Dropped []string `json:"dropped,omitempty"`
 	// Report has the changes with the properties that differ, without secrets, for the
 	// renderers of package changes.
 	Report *changes.Report `json:"-"`
@@ -46,7 +49,7 @@ func (l *Lab) Preview(ctx context.Context) (*PreviewResult, error) {
 	}
 	report := &changes.Report{Version: changes.Version, Source: changes.Live, Stacks: []changes.Stack{stack}}
 	report.Sort()
-	return &PreviewResult{Lab: l.o.Name, Changes: c.Changes, Counts: c.Counts, Duration: time.Since(began), Report: report}, nil
+	return &PreviewResult{Lab: l.o.Name, Changes: c.Changes, Counts: c.Counts, Duration: time.Since(began), Dropped: s.dropped(), Report: report}, nil
 }
 
 func (s *session) preview(ctx context.Context) (*events.Collector, error) {

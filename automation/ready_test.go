@@ -260,7 +260,7 @@ func TestRefreshWaitsForAPIServers(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if snap, err := lab.localSnapshot(); err != nil || snap.Real() != 2 {
+	if snap, err := backend.ReadLocal(lab.backendDir(), lab.Name()); err != nil || snap.Real() != 2 {
 		t.Errorf("%d resources in the state, %v", snap.Real(), err)
 	}
 	// A plain up that has nothing to start goes on, and waits at its end.

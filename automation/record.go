@@ -23,6 +23,9 @@ type Record struct {
 	Providers string    `json:"providers,omitempty"` // "" is ProvidersEmbedded
 	Backend   string    `json:"backend,omitempty"`   // only when it is the user's own
 	Created   time.Time `json:"created"`
+	// Overrides are the keys of Options.Config that the lab may have been brought up
+	// with. Their values may be secret.
+	Overrides []string `json:"overrides,omitempty"`
 }
 
 func (l *Lab) record() (*Record, error) {

@@ -56,7 +56,7 @@ func (l *Lab) openScenario(ctx context.Context, name string, fresh bool, program
 		return nil, err
 	}
 	o := &scenarioStack{name: name, lab: l}
-	o.attachment, o.stack, err = l.openStack(ctx, eng, site{name, work, "file://" + state, l.twins}, fresh, program)
+	o.attachment, o.stack, err = l.openStack(ctx, eng, site{name, work, backend.URL(state), l.twins}, fresh, program)
 	if err != nil {
 		o.close()
 		return nil, err
@@ -116,19 +116,18 @@ func (s *Scenarios) up(ctx context.Context, scenario stacks.Scenario) error {
 func (s *Scenarios) destroy(ctx context.Context, name string) error {
 	l := s.lab
 	what := "scenario " + name
-	state := backend.File(l.scenarioBackend(name), name)
-	if _, err := os.Stat(state); errors.Is(err, fs.ErrNotExist) {
-		return nil
+	snap, err := backend.ReadLocal(l.scenarioBackend(name), name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // its directory is the driver's alone
+	}
+	if err != nil {
+		return fmt.Errorf("state of %s: %w", what, err)
 	}
 	o, err := l.openScenario(ctx, name, false, func(*pulumi.Context) error { return nil })
 	if err != nil {
 		return scenarioError(ctx, what, l.o.Name, err)
 	}
 	defer o.close()
-	snap, err := backend.Read(state)
-	if err != nil {
-		return fmt.Errorf("state of %s: %w", what, err)
-	}
 	if len(snap.Pending) > 0 {
 		if err := backend.ForgetPending(ctx, &o.stack); err != nil {
 			return scenarioError(ctx, what, l.o.Name, err)

@@ -53,7 +53,7 @@ func labForScenarios(t *testing.T, state string, w *world, do string) (*Lab, *[]
 		deleted = append(deleted, labels)
 		return nil, nil
 	}
-	if !lab.stateExists() {
+	if !isDir(lab.Dir()) {
 		if _, err := lab.Up(t.Context()); err != nil {
 			t.Fatal(err)
 		}
@@ -209,7 +209,7 @@ func TestScenarioOfACrashedRun(t *testing.T) {
 				t.Fatal("deploy succeeded with a killed engine")
 			}
 			crashed.lock.Release(false)
-			if snap, err := backend.Read(backend.File(dir, "failover")); err != nil || len(snap.Pending) == 0 {
+			if snap, err := backend.ReadLocal(dir, "failover"); err != nil || len(snap.Pending) == 0 {
 				t.Fatalf("the killed engine left no open operation: %+v, %v", snap, err)
 			}
 			lab, deleted := labForScenarios(t, state, w, "ok")

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
@@ -36,8 +39,8 @@ type session struct {
 	attachment *provider.Attachment
 	stack      auto.Stack
 	record     *Record
-	fresh      bool             // the lab did not exist before
-	keepOwner  bool             // its owner file did
+	fresh      bool             // the lab had no stack before
+	kept       map[string]bool  // what its directory had before; nil: there was none
 	snapshot   backend.Snapshot // of the state, as the operation found it
 	programErr error            // what the program itself returned
 	secrets    *changes.Secrets // that a preview has met; nil of other operations
@@ -52,7 +55,7 @@ func (l *Lab) open(ctx context.Context, op operation) (_ *session, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if op.needsLab && !l.stateExists() {
+	if op.needsLab && !isDir(l.Dir()) {
 		return nil, l.notUp()
 	}
 	if s.lock, err = lock.Acquire(l.lockFile(), l.o.Name, op.name); err != nil {
@@ -60,7 +63,7 @@ func (l *Lab) open(ctx context.Context, op operation) (_ *session, err error) {
 	}
 	defer func() {
 		if err != nil {
-			s.abandon()
+			s.abandon(ctx)
 			if ctx.Err() != nil {
 				err = s.interrupted(ctx)
 			}
@@ -69,25 +72,29 @@ func (l *Lab) open(ctx context.Context, op operation) (_ *session, err error) {
 	if s.record, err = l.record(); err != nil {
 		return nil, err
 	}
-	s.fresh, s.keepOwner = !l.stateExists(), isDir(l.ownerDir())
+	if s.kept, err = entries(l.Dir()); err != nil {
+		return nil, err
+	}
 	err = l.CheckDocker(ctx)
 	if err == nil && (!op.needsLab || op.removes) {
-		err = backend.RefuseHeld(ctx, l.state(), l.mark())
+		err = backend.RefuseHeld(ctx, l.stateOf(), l.mark())
 	}
 	if err != nil && !(op.readOnly && noDocker(err)) {
 		return nil, err
 	}
-	if !s.fresh {
-		if s.snapshot, err = l.snapshot(ctx); err != nil {
-			return nil, fmt.Errorf("state of lab %s: %w", l.o.Name, err)
-		}
-		if op.removes {
-			if err := l.refuseProtected(s.snapshot); err != nil {
-				return nil, err
-			}
+	snapshot, exists, err := l.held(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if op.needsLab && !exists {
+		return nil, l.notUp()
+	}
+	if op.removes {
+		if err := l.refuseProtected(snapshot); err != nil {
+			return nil, err
 		}
 	}
-	eng.Selected = !s.fresh && l.o.Backend == ""
+	s.snapshot, s.fresh, eng.Selected = snapshot, !exists, exists
 	source := l.source(s.record)
 	set, err := s.artifacts(ctx, source)
 	if err != nil && !op.needsLab {
@@ -110,8 +117,24 @@ func (l *Lab) open(ctx context.Context, op operation) (_ *session, err error) {
 	l.o.Log.Info("resource providers", "lab", l.o.Name, "source", choice.source, "why", choice.why)
 	if !op.needsLab {
 		s.record.Stack, s.record.Artifacts, s.record.Providers = l.o.Stack, source, choice.source
-		if err := errors.Join(l.writeRecord(s.record), l.writeWorkspace(settings)); err != nil {
+		if err := l.writeWorkspace(settings); err != nil {
 			return nil, err
+		}
+		if s.fresh && l.o.Backend != "" {
+			if err := l.refuseTaken(ctx); err != nil {
+				return nil, err
+			}
+		}
+		if op.runsProgram {
+			s.warnOfDropped()
+		}
+		if !op.readOnly { // until it has ended well, the lab may have either
+			s.record.Overrides = slices.Compact(slices.Sorted(slices.Values(append(s.record.Overrides, l.overrides()...))))
+		}
+		if !(op.readOnly && s.fresh) {
+			if err := l.writeRecord(s.record); err != nil {
+				return nil, err
+			}
 		}
 	}
 	if err := passphrase.Ensure(l.passphraseFile(), !s.fresh); err != nil {
@@ -126,7 +149,11 @@ func (l *Lab) open(ctx context.Context, op operation) (_ *session, err error) {
 		s.secrets = &changes.Secrets{}
 		twins = steps.Watch(twins, s.secrets)
 	}
-	s.attachment, s.stack, err = l.openStack(ctx, eng, site{l.o.Name, l.Workspace(), l.backendURL(), twins}, s.fresh, s.run(l.program(set)))
+	url := l.backendURL()
+	if op.readOnly && s.fresh {
+		url = backend.URL(s.backendDir())
+	}
+	s.attachment, s.stack, err = l.openStack(ctx, eng, site{l.o.Name, l.Workspace(), url, twins}, s.fresh, s.run(l.program(set)))
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +192,13 @@ func (s *session) makeRoom(ctx context.Context, source string) (*workspace.Setti
 	if err := l.refuseCollisions(ctx, plan, s.snapshot); err != nil && (s.op.makesNodes || !noDocker(err)) {
 		return nil, err
 	}
-	for _, dir := range []string{l.Dir(), l.Workspace(), l.backendDir()} {
+	if s.op.readOnly && s.fresh { // one that was killed may have left its own
+		if err := os.RemoveAll(s.backendDir()); err != nil {
+			return nil, fmt.Errorf("lab %s: %w", l.o.Name, err)
+		}
+		delete(s.kept, filepath.Base(s.backendDir()))
+	}
+	for _, dir := range []string{l.Dir(), l.Workspace(), s.backendDir()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, fmt.Errorf("lab %s: %w", l.o.Name, err)
 		}
@@ -174,6 +207,16 @@ func (s *session) makeRoom(ctx context.Context, source string) (*workspace.Setti
 		return nil, fmt.Errorf("lab %s: %w", l.o.Name, err)
 	}
 	return settings, nil
+}
+
+// backendDir is the lab's own backend. What reads a lab that does not exist has another
+// one, so that it leaves nothing in the lab's or the user's, and no backup is
+// overwritten there.
+func (s *session) backendDir() string {
+	if s.op.readOnly && s.fresh {
+		return filepath.Join(s.lab.Dir(), "preview")
+	}
+	return s.lab.backendDir()
 }
 
 // noDocker reports whether an error says that no Docker answers, so that nothing is known
@@ -257,13 +300,13 @@ func (s *session) close(ctx context.Context, c *events.Collector, opErr error) e
 			return err
 		}
 	}
+	if err == nil && s.op.runsProgram && !s.op.readOnly && len(s.dropped()) > 0 {
+		s.record.Overrides = l.overrides()
+		err = l.writeRecord(s.record)
+	}
 	remove := false
 	if s.fresh && (s.op.readOnly || opErr != nil) {
-		// No resource of the new lab exists: the directory goes, too.
-		if snap, err := l.localSnapshot(); err == nil && l.o.Backend == "" && snap.Real() == 0 && len(snap.Pending) == 0 {
-			remove = true
-			closeErr = errors.Join(closeErr, l.discard(s.keepOwner))
-		}
+		remove, err = s.undo(ctx, err)
 	}
 	s.lock.Release(remove)
 	if err == nil && closeErr != nil {
@@ -273,16 +316,13 @@ func (s *session) close(ctx context.Context, c *events.Collector, opErr error) e
 }
 
 // abandon undoes a half-finished open.
-func (s *session) abandon() {
+func (s *session) abandon(ctx context.Context) {
 	if s.attachment != nil {
 		_ = s.attachment.Close()
 	}
 	remove := false
-	if s.fresh && s.lab.o.Backend == "" {
-		if snap, err := s.lab.localSnapshot(); err == nil && len(snap.Resources) == 0 && len(snap.Pending) == 0 {
-			_ = s.lab.discard(s.keepOwner)
-			remove = true
-		}
+	if s.fresh {
+		remove, _ = s.undo(ctx, nil) // the error that ended open is the one to tell
 	}
 	s.lock.Release(remove)
 }
@@ -294,6 +334,10 @@ func (s *session) explain(ctx context.Context, c *events.Collector, opErr error)
 	var changes *ChangesError
 	if errors.As(opErr, &changes) {
 		return changes
+	}
+	var stacks *StacksError
+	if errors.As(opErr, &stacks) {
+		return stacks
 	}
 	if ctx.Err() != nil {
 		return s.interrupted(ctx)
@@ -310,8 +354,15 @@ func operationError(operation, lab string, c *events.Collector, programErr, err 
 	return e
 }
 
-// interrupted is the error of a cancelled operation.
+// interrupted is the error of a cancelled operation. Only a local state can be counted
+// in the time that is left.
 func (s *session) interrupted(ctx context.Context) error {
-	snap, _ := s.lab.localSnapshot() // without a count the interruption is reported all the same
-	return &InterruptedError{Operation: s.op.name, Lab: s.lab.o.Name, Resources: snap.Real(), Removes: s.op.removes, Err: ctx.Err()}
+	e := &InterruptedError{Operation: s.op.name, Lab: s.lab.o.Name, Resources: -1, Removes: s.op.removes, Err: ctx.Err()}
+	if s.lab.o.Backend == "" {
+		snap, err := backend.ReadLocal(s.lab.backendDir(), s.lab.o.Name)
+		if err == nil || s.fresh && errors.Is(err, fs.ErrNotExist) {
+			e.Resources = snap.Real()
+		}
+	}
+	return e
 }

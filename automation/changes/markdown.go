@@ -65,7 +65,7 @@ func (m *markdown) add(text string) bool {
 
 func (m *markdown) report(r *Report) {
 	m.add("### What this change does to the stacks\n\n")
-	if r.Destructive() {
+	if r.loses() {
 		m.add("**Something is replaced or removed. What is in it is lost.**\n\n")
 	}
 	m.add("| stack | replaced | removed | changed | added | unchanged |\n|---|---|---|---|---|---|\n")
@@ -108,6 +108,9 @@ func (m *markdown) stack(s Stack) {
 	head := fmt.Sprintf("#### Stack %s: %s\n\n", code(s.Name), s.summary(func(t string) string { return "**" + t + "**" }))
 	if s.What == Removed {
 		head += "A lab of it that is up stays up. Destroy the lab first.\n\n"
+	}
+	if s.BaseUnreadable {
+		head += unreadableBase + "\n\n"
 	}
 	fits := m.add(head)
 	for _, c := range s.Clusters {

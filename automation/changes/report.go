@@ -32,6 +32,9 @@ const (
 	Unknown = "[unknown]" // a value that is known after the update only
 )
 
+// unreadableBase says so of a stack.
+const unreadableBase = "Its settings in the base cannot be read: what the stack was before is not known."
+
 // Report is what a change does to every stack (JSON format 1).
 type Report struct {
 	Version int    `json:"version"`
@@ -50,6 +53,9 @@ type Stack struct {
 	// Changed, or Same.
 	What   string `json:"what"`
 	Counts Counts `json:"counts"`
+	// BaseUnreadable: what the stack was before is not known, since its settings in the
+	// base cannot be read. A stack of the head was compared with nothing.
+	BaseUnreadable bool `json:"baseUnreadable,omitempty"`
 	// Clusters that change, by name; the lab's own resources, which belong to no
 	// cluster, come first under an empty name.
 	Clusters []Cluster `json:"clusters,omitempty"`
@@ -97,8 +103,13 @@ func (r *Report) Changed() bool {
 	return slices.ContainsFunc(r.Stacks, func(s Stack) bool { return s.What != Same })
 }
 
-// Destructive reports whether anything is replaced or removed.
+// Destructive reports whether anything is replaced or removed, or may be.
 func (r *Report) Destructive() bool {
+	return r.loses() || slices.ContainsFunc(r.Stacks, func(s Stack) bool { return s.BaseUnreadable })
+}
+
+// loses reports whether anything is replaced or removed.
+func (r *Report) loses() bool {
 	return slices.ContainsFunc(r.Stacks, func(s Stack) bool { return s.Counts.Replaced+s.Counts.Removed > 0 })
 }
 

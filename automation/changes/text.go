@@ -23,6 +23,9 @@ func (r *Report) Text(w io.Writer) error {
 			continue
 		}
 		fmt.Fprintf(&b, "%s: %s\n", line(s.Name), s.summary(func(loud string) string { return strings.ToUpper(loud) }))
+		if s.BaseUnreadable {
+			fmt.Fprintf(&b, "  %s\n", unreadableBase)
+		}
 		for _, c := range s.Clusters {
 			fmt.Fprintf(&b, "  %s%s\n", line(cmp.Or(c.Name, "lab")), clusterFate(c.What))
 			for _, res := range c.Resources {

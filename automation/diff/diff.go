@@ -109,12 +109,14 @@ func run(ctx context.Context, o Options) (*changes.Report, error) {
 	sides := make([]*side, 2)
 	for i, rev := range []revision.Revision{base, head} {
 		dir := filepath.Join(tmp, []string{"base", "head"}[i])
-		if err := repo.Checkout(ctx, rev, dir); err != nil {
+		missing, err := repo.Checkout(ctx, rev, dir)
+		if err != nil {
 			return nil, err
 		}
 		if sides[i], err = openSide(rev.Label, dir, project); err != nil {
 			return nil, err
 		}
+		sides[i].missing = missing
 	}
 	c := &comparison{base: sides[0], head: sides[1], engine: cli, dir: tmp}
 	stacks, err := c.stacks(o.Stacks)

@@ -25,16 +25,20 @@ import (
 // testSide is a revision whose program runs in this process.
 func testSide(t *testing.T, root, label string, program pulumi.RunFunc, settings map[string]string) *side {
 	t.Helper()
-	dir := filepath.Join(root, label)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		t.Fatal(err)
-	}
 	files := map[string]string{"Pulumi.yaml": "name: meshwright\nruntime: go\n"}
 	for stack, text := range settings {
 		files["Pulumi."+stack+".yaml"] = text
 	}
+	return sideOf(t, root, label, program, files)
+}
+
+// sideOf is a revision of these files whose program runs in this process.
+func sideOf(t *testing.T, root, label string, program pulumi.RunFunc, files map[string]string) *side {
+	t.Helper()
+	dir := filepath.Join(root, label)
 	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -43,6 +47,11 @@ func testSide(t *testing.T, root, label string, program pulumi.RunFunc, settings
 		t.Fatal(err)
 	}
 	s.inline = program
+	if s.project != nil { // as compile does
+		if err := s.writeProject(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return s
 }
 

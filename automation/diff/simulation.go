@@ -15,8 +15,10 @@ import (
 	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/automation/changes"
 	"github.com/meshwright/meshwright/automation/events"
+	"github.com/meshwright/meshwright/automation/internal/backend"
 	"github.com/meshwright/meshwright/automation/internal/engine"
 	"github.com/meshwright/meshwright/automation/internal/steps"
+	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/internal/provider"
 	"github.com/meshwright/meshwright/internal/provider/plugins"
 	"github.com/meshwright/meshwright/stacks"
@@ -28,6 +30,14 @@ import (
 func (c *comparison) stack(ctx context.Context, name string) (changes.Stack, error) {
 	secrets := &changes.Secrets{}
 	var made changes.Stack
+	if err := c.head.unreadable(name); err != nil {
+		return changes.Stack{}, err
+	}
+	// A change that mends the settings must not fail for what it mends.
+	baseless := c.base.unreadable(name) != nil
+	if baseless && !c.head.has(name) {
+		return changes.Stack{Name: name, What: changes.Removed, BaseUnreadable: true}, nil
+	}
 	if c.head.has(name) {
 		run, err := c.simulate(ctx, name, c.head, secrets)
 		if err != nil {
@@ -38,8 +48,8 @@ func (c *comparison) stack(ctx context.Context, name string) (changes.Stack, err
 			return changes.Stack{}, err
 		}
 	}
-	if !c.base.has(name) {
-		made.What = changes.Added
+	if !c.base.has(name) || baseless {
+		made.What, made.BaseUnreadable = changes.Added, baseless
 		return made, nil
 	}
 	run, err := c.simulate(ctx, name, c.base, secrets)
@@ -98,7 +108,7 @@ func (c *comparison) simulate(ctx context.Context, name string, s *side, secrets
 	}
 	run.engine.Blind = true
 	run.env = map[string]string{
-		"PULUMI_BACKEND_URL":                          "file://" + filepath.Join(dir, "backend"),
+		"PULUMI_BACKEND_URL":                          backend.URL(filepath.Join(dir, "backend")),
 		"PULUMI_CONFIG_PASSPHRASE":                    rand.Text(), // the state is temporary
 		"PULUMI_SKIP_UPDATE_CHECK":                    "true",
 		"PULUMI_SKIP_CHECKPOINTS":                     "true",
@@ -140,7 +150,7 @@ func (r *simulation) open(ctx context.Context, s *side, salt string, get func(co
 	if err != nil {
 		return err
 	}
-	if r.stack, err = get(ctx, r.stackName, ws); err != nil {
+	if r.stack, err = get(ctx, workspace.LabName(r.stackName), ws); err != nil {
 		return r.failed(ctx, &events.Collector{}, err)
 	}
 	return nil

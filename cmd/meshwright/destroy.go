@@ -53,6 +53,9 @@ lab does not exist.`,
 		if n := len(res.Swept.Containers) + len(res.Swept.Networks); n > 0 {
 			a.UI.Info("also removed leftovers: " + strings.Join(append(res.Swept.Containers, res.Swept.Networks...), ", "))
 		}
+		if len(res.Contexts) > 0 {
+			a.UI.Info("removed from your kubeconfig: " + strings.Join(res.Contexts, ", "))
+		}
 		_, err = fmt.Fprintf(a.Out, "Lab %s is gone (%s).\n", res.Lab, ui.Elapsed(res.Duration))
 		return err
 	})

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -51,7 +52,10 @@ empty one to the lab's file. The shell settings unset it.`,
 		if err != nil {
 			return err
 		}
-		if err := kubeconfigIfUp(ctx, lab); err != nil {
+		var elsewhere *automation.StacksError
+		if err := kubeconfigIfUp(ctx, lab); errors.As(err, &elsewhere) {
+			a.UI.Warn(errorText(err, labFlagsOf(lab))) // the pulumi command in that setting is the way to mend it
+		} else if err != nil {
 			return err
 		}
 		if *output == "json" {

@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/tools/clientcmd"
-	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/meshwright/meshwright/automation"
 )
@@ -19,7 +18,7 @@ func newKubeconfigCmd(a *App) *cobra.Command {
 		Long: `Print one kubeconfig with a context per cluster: cluster1, cluster2, ...
 
 It holds credentials of the clusters. Your own ~/.kube/config is left alone unless
-you use --merge.`,
+you use --merge; destroy removes from it what --merge added.`,
 		Example: `  KUBECONFIG=$(meshwright kubeconfig --path) kubectl --context cluster2 get pods -A
   meshwright kubeconfig > lab.yaml
   meshwright kubeconfig --merge       add the contexts to your own kubeconfig`,
@@ -40,7 +39,12 @@ you use --merge.`,
 		}
 		switch {
 		case merge:
-			return a.mergeKubeconfig(out, labFlagsOf(lab))
+			file, err := lab.MergeKubeconfig(out)
+			if err != nil {
+				return fmt.Errorf("%w; or use the lab's own file: meshwright kubeconfig --path%s", err, labFlagsOf(lab))
+			}
+			a.UI.Info(fmt.Sprintf("added %d contexts to %s; destroy removes them", len(out.Clusters), file))
+			return nil
 		case path:
 			if err := lab.WriteKubeconfig(out); err != nil {
 				return err
@@ -60,43 +64,4 @@ you use --merge.`,
 		return err
 	})
 	return cmd
-}
-
-// mergeKubeconfig adds the lab's contexts to the user's kubeconfig. It does not replace
-// a context of the same name for another cluster, and keeps the current context.
-func (a *App) mergeKubeconfig(o *automation.Outputs, flags string) error {
-	lab, err := o.Kubeconfig()
-	if err != nil {
-		return err
-	}
-	access := clientcmd.NewDefaultPathOptions()
-	user, err := access.GetStartingConfig()
-	if err != nil {
-		return fmt.Errorf("read your kubeconfig: %w", err)
-	}
-	if err := addContexts(user, lab); err != nil {
-		return fmt.Errorf("%w, or use the lab's own file: meshwright kubeconfig --path%s", err, flags)
-	}
-	if err := clientcmd.ModifyConfig(access, *user, true); err != nil {
-		return fmt.Errorf("write your kubeconfig: %w", err)
-	}
-	a.UI.Info(fmt.Sprintf("added %d contexts to %s", len(lab.Contexts), access.GetDefaultFilename()))
-	return nil
-}
-
-func addContexts(user, lab *api.Config) error {
-	for name, c := range lab.Contexts {
-		if old, ok := user.Contexts[name]; ok && old.Cluster != c.Cluster {
-			return fmt.Errorf("your kubeconfig has another context %s, for %s; rename it (kubectl config rename-context %s NEW)", name, old.Cluster, name)
-		}
-	}
-	for name, c := range lab.Contexts {
-		user.Contexts[name] = c
-		user.Clusters[c.Cluster] = lab.Clusters[c.Cluster]
-		user.AuthInfos[c.AuthInfo] = lab.AuthInfos[c.AuthInfo]
-	}
-	if user.CurrentContext == "" {
-		user.CurrentContext = lab.CurrentContext
-	}
-	return nil
 }

@@ -14,7 +14,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/meshwright/meshwright/automation"
 	"github.com/meshwright/meshwright/internal/docker"
@@ -70,40 +69,6 @@ func TestShellSettings(t *testing.T) {
 	if diff := cmp.Diff("/kit's/bin:/bin\n/a b/$HOME/`x`\nunset\n", string(got)); diff != "" {
 		t.Error(diff)
 	}
-}
-
-func TestAddContexts(t *testing.T) {
-	lab := func() *api.Config {
-		c := api.NewConfig()
-		c.Contexts["cluster1"] = &api.Context{Cluster: "kind-dev-cluster1", AuthInfo: "kind-dev-cluster1"}
-		c.Clusters["kind-dev-cluster1"] = &api.Cluster{Server: "https://127.0.0.1:1"}
-		c.AuthInfos["kind-dev-cluster1"] = &api.AuthInfo{}
-		c.CurrentContext = "cluster1"
-		return c
-	}
-	t.Run("keeps the current context", func(t *testing.T) {
-		user := api.NewConfig()
-		user.CurrentContext = "work"
-		if err := addContexts(user, lab()); err != nil {
-			t.Fatal(err)
-		}
-		if user.CurrentContext != "work" || user.Contexts["cluster1"] == nil || user.Clusters["kind-dev-cluster1"] == nil {
-			t.Errorf("%+v", user)
-		}
-	})
-	t.Run("again", func(t *testing.T) {
-		user := lab()
-		if err := addContexts(user, lab()); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Run("refuses another's context", func(t *testing.T) {
-		user := api.NewConfig()
-		user.Contexts["cluster1"] = &api.Context{Cluster: "production"}
-		if err := addContexts(user, lab()); err == nil || user.Contexts["cluster1"].Cluster != "production" {
-			t.Errorf("%v, %+v", err, user.Contexts["cluster1"])
-		}
-	})
 }
 
 // TestDoctorKnowsTheNodesArchitecture: where a lab comes up and timed checks do not.

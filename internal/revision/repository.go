@@ -171,17 +171,18 @@ func (r *Repository) ownObjects(ctx context.Context) ([]string, error) {
 	return []string{"GIT_OBJECT_DIRECTORY=" + own, "GIT_ALTERNATE_OBJECT_DIRECTORIES=" + objects}, errors.Join(err, os.MkdirAll(own, 0o700))
 }
 
-// Checkout lays the revision's files out in dir, which is made. Submodules stay
-// empty.
-func (r *Repository) Checkout(ctx context.Context, rev Revision, dir string) error {
+// Checkout lays the revision's files out in dir, which is made, with those of its
+// submodules, at the commits that the revision names. It fetches nothing: a submodule
+// whose commit is not on this machine stays empty, and its path is returned.
+func (r *Repository) Checkout(ctx context.Context, rev Revision, dir string) (missing []string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
+		return nil, err
 	}
 	env := []string{"GIT_INDEX_FILE=" + dir + ".index"}
 	if rev.Label == WorkingTree {
 		objects, err := r.ownObjects(ctx)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		env = append(env, objects...)
 	}
@@ -190,10 +191,46 @@ func (r *Repository) Checkout(ctx context.Context, rev Revision, dir string) err
 		{"read-tree", rev.tree}, {"checkout-index", "--all", "--force", "--quiet", "--prefix=" + dir + string(filepath.Separator)},
 	} {
 		if _, err := r.git(ctx, env, args...); err != nil {
-			return fmt.Errorf("check %s out: %w", rev.Label, err)
+			return nil, fmt.Errorf("check %s out: %w", rev.Label, err)
 		}
 	}
-	return nil
+	modules, err := r.submodules(ctx, env)
+	if err != nil {
+		return nil, fmt.Errorf("submodules of %s: %w", rev.Label, err)
+	}
+	for path, commit := range modules {
+		sub := &Repository{root: filepath.Join(r.root, path), scratch: r.scratch}
+		at, err := sub.commit(ctx, commit)
+		if _, none := os.Stat(filepath.Join(sub.root, ".git")); none != nil || err != nil {
+			missing = append(missing, path)
+			continue
+		}
+		inner, err := sub.Checkout(ctx, at, filepath.Join(dir, path))
+		if err != nil {
+			return nil, fmt.Errorf("submodule %s: %w", path, err)
+		}
+		for _, m := range inner {
+			missing = append(missing, filepath.Join(path, m))
+		}
+	}
+	slices.Sort(missing)
+	return missing, ctx.Err()
+}
+
+// submodules are the commits of an index's submodules, by path.
+func (r *Repository) submodules(ctx context.Context, env []string) (map[string]string, error) {
+	out, err := r.git(ctx, env, "ls-files", "--stage", "-z")
+	if err != nil {
+		return nil, err
+	}
+	modules := map[string]string{}
+	for entry := range strings.SplitSeq(out, "\x00") {
+		what, path, _ := strings.Cut(entry, "\t")
+		if fields := strings.Fields(what); len(fields) == 3 && fields[0] == "160000" {
+			modules[path] = fields[1]
+		}
+	}
+	return modules, nil
 }
 
 func (r *Repository) gitPath(ctx context.Context, name string) (string, error) {

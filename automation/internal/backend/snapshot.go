@@ -1,14 +1,11 @@
 package backend
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/auto"
@@ -16,13 +13,7 @@ import (
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource"
 
 	"github.com/meshwright/meshwright/automation/internal/engine"
-	"github.com/meshwright/meshwright/automation/internal/workspace"
 )
-
-// File is where a local backend, a directory, keeps a stack.
-func File(dir, stack string) string {
-	return filepath.Join(dir, ".pulumi", "stacks", workspace.Project, stack+".json")
-}
 
 // Snapshot is the part of a deployment that the driver looks at.
 type Snapshot struct {
@@ -36,6 +27,9 @@ type Snapshot struct {
 	} `json:"resources"`
 	Pending []json.RawMessage `json:"pending_operations"`
 }
+
+// Empty reports whether nothing exists, or may exist, of what the state describes.
+func (s Snapshot) Empty() bool { return s.Real() == 0 && len(s.Pending) == 0 }
 
 // Real counts the resources that exist outside the state.
 func (s Snapshot) Real() int {
@@ -91,32 +85,11 @@ func (s Snapshot) Ranges() []netip.Prefix {
 	return all
 }
 
-// Read reads a checkpoint of the local backend, much faster than the CLI does. The
-// snapshot is empty for a stack that was never updated.
-func Read(path string) (Snapshot, error) {
-	var file struct {
-		Checkpoint struct {
-			Latest Snapshot `json:"latest"`
-		} `json:"checkpoint"`
-	}
-	data, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return Snapshot{}, nil
-	}
-	if err != nil {
-		return Snapshot{}, err
-	}
-	if err := json.Unmarshal(data, &file); err != nil {
-		return Snapshot{}, fmt.Errorf("%s: %w", path, err)
-	}
-	return file.Checkpoint.Latest, nil
-}
-
 // Export asks the engine for the snapshot of a stack in any backend.
 func Export(ctx context.Context, ws auto.Workspace, stack string) (Snapshot, error) {
-	d, err := ws.ExportStack(ctx, stack)
+	d, err := export(ctx, ws, stack)
 	if err != nil {
-		return Snapshot{}, engine.Readable(err)
+		return Snapshot{}, err
 	}
 	var s Snapshot
 	if len(d.Deployment) == 0 {
@@ -125,19 +98,34 @@ func Export(ctx context.Context, ws auto.Workspace, stack string) (Snapshot, err
 	return s, json.Unmarshal(d.Deployment, &s)
 }
 
+// export leaves the secrets encrypted, as the Automation API's own does not.
+func export(ctx context.Context, ws auto.Workspace, stack string) (d apitype.UntypedDeployment, err error) {
+	out, err := engine.Command(ctx, ws, nil, "stack", "export", "--stack", stack)
+	if err == nil {
+		err = json.Unmarshal([]byte(out), &d)
+	}
+	return d, err
+}
+
 // ForgetPending drops the operations that a killed engine left open. The providers
 // find what they had begun: creating a cluster replaces an incomplete one that is
-// ours, and server-side apply can be repeated.
+// ours, and server-side apply can be repeated. The state passes through memory,
+// encrypted: the Automation API would write it decrypted into a temporary file.
 func ForgetPending(ctx context.Context, stack *auto.Stack) error {
-	d, err := stack.Export(ctx)
+	ws := stack.Workspace()
+	d, err := export(ctx, ws, stack.Name())
 	if err == nil {
 		d, err = withoutPending(d)
 	}
+	var data []byte
 	if err == nil {
-		err = stack.Import(ctx, d)
+		data, err = json.Marshal(d)
+	}
+	if err == nil {
+		_, err = engine.Command(ctx, ws, bytes.NewReader(data), "stack", "import", "--stack", stack.Name())
 	}
 	if err != nil {
-		return fmt.Errorf("pending operations: %w", engine.Readable(err))
+		return fmt.Errorf("pending operations: %w", err)
 	}
 	return nil
 }

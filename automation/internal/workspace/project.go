@@ -1,11 +1,15 @@
 package workspace
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 )
@@ -42,6 +46,44 @@ func FindProject(dir string) string {
 	}
 }
 
+// LoadProject reads the project in dir; an empty one without a Pulumi.yaml and with dir "".
+func LoadProject(dir string) (*workspace.Project, error) {
+	if dir == "" {
+		return &workspace.Project{Name: Project}, nil
+	}
+	path := filepath.Join(dir, "Pulumi.yaml")
+	p, err := workspace.LoadProject(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return LoadProject("")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	p.Name = Project // the namespace of the settings, whatever the project is called
+	return p, nil
+}
+
+// SettingsDir is where the project in dir keeps its stacks' settings.
+func SettingsDir(dir string, p *workspace.Project) string {
+	return filepath.Join(dir, p.StackConfigDir)
+}
+
+// LabName is a name that a lab of the stack may have: the stack's own, or one made from
+// it that no other stack's is.
+func LabName(stack string) string {
+	if ValidName(stack) {
+		return stack
+	}
+	plain := strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {
+			return r
+		}
+		return '-'
+	}, strings.ToLower(stack))
+	sum := sha256.Sum256([]byte(stack))
+	return "s-" + strings.Trim(plain[:min(10, len(plain))], "-") + "-" + hex.EncodeToString(sum[:3])
+}
+
 // Save writes the project and a stack's settings into dir. The salt that the engine
 // put into an earlier copy is kept: the state's secrets need it.
 func Save(dir, stack string, settings *Settings) error {
@@ -55,9 +97,11 @@ func Save(dir, stack string, settings *Settings) error {
 		return err
 	}
 	path := filepath.Join(dir, "Pulumi."+stack+".yaml")
-	if old, err := workspace.LoadProjectStack(nil, project, path); err == nil {
-		settings.EncryptionSalt, settings.SecretsProvider = old.EncryptionSalt, old.SecretsProvider
+	old, err := workspace.LoadProjectStack(nil, project, path)
+	if err != nil { // of a file that is not there it is empty
+		return fmt.Errorf("%s holds the salt of the state's secrets and cannot be read: %w", path, err)
 	}
+	settings.EncryptionSalt, settings.SecretsProvider, settings.EncryptedKey = old.EncryptionSalt, old.SecretsProvider, old.EncryptedKey
 	return settings.Save(path)
 }
 
@@ -69,8 +113,8 @@ func Link(to, link string) error {
 	if err := os.RemoveAll(link); err != nil {
 		return err
 	}
-	if err := os.Symlink(to, link); !errors.Is(err, fs.ErrExist) { // then another process has made it
-		return err
+	if err := os.Symlink(to, link); err != nil && !errors.Is(err, fs.ErrExist) { // then another process has made it
+		return fmt.Errorf("the state must be on a file system with symbolic links (XDG_STATE_HOME chooses another): %w", err)
 	}
 	return nil
 }

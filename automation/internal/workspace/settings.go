@@ -1,6 +1,7 @@
 package workspace
 
 import (
+	"context"
 	"embed"
 	"errors"
 	"fmt"
@@ -10,6 +11,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pulumi/esc"
+	"github.com/pulumi/pulumi/sdk/v3/go/common/encoding"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 	"github.com/pulumi/pulumi/sdk/v3/go/common/workspace"
 
@@ -26,18 +29,30 @@ var builtin embed.FS
 // Settings are a stack's, as the engine reads them.
 type Settings = workspace.ProjectStack
 
-// Stacks lists the stacks that the project in dir has settings for, sorted.
-// With dir "" these are the ones built in.
+// Stacks lists the stacks that the project in dir has settings for, sorted; none when
+// the project cannot be read. With dir "" these are the ones built in.
 func Stacks(dir string) []string {
-	var files []string
 	if dir == "" {
-		files, _ = fs.Glob(builtin, "settings/Pulumi.*.yaml") // the pattern is well formed
-	} else {
-		files, _ = filepath.Glob(filepath.Join(dir, "Pulumi.*.yaml"))
+		return stacksIn(builtin, "settings")
 	}
+	project, err := LoadProject(dir)
+	if err != nil {
+		return nil
+	}
+	return StacksIn(SettingsDir(dir, project))
+}
+
+// StacksIn lists the stacks that have settings in a directory, sorted.
+func StacksIn(dir string) []string { return stacksIn(os.DirFS(dir), ".") }
+
+func stacksIn(files fs.FS, dir string) []string {
 	var names []string
-	for _, f := range files {
-		names = append(names, strings.TrimSuffix(strings.TrimPrefix(filepath.Base(f), "Pulumi."), ".yaml"))
+	entries, _ := fs.ReadDir(files, dir) // a directory that is not there has none
+	for _, e := range entries {
+		name, ok := strings.CutPrefix(e.Name(), "Pulumi.")
+		if name, is := strings.CutSuffix(name, ".yaml"); ok && is && name != "" {
+			names = append(names, name)
+		}
 	}
 	slices.Sort(names)
 	return names
@@ -69,19 +84,26 @@ func (e *UnknownStackError) Remedies() []report.Remedy {
 	return []report.Remedy{{Text: "choose one", Option: "Stack"}}
 }
 
-// Load returns the settings of a stack of the project in dir, built-in ones with dir
-// "". It never writes there: Pulumi would leave an encryption salt behind.
+// Load returns the settings of a stack of the project in dir, with what the project says
+// for all of its stacks; built-in ones with dir "". It never writes there: Pulumi would leave an encryption salt behind.
 func Load(dir, stack string) (*Settings, error) {
 	name := "Pulumi." + stack + ".yaml"
+	project, err := LoadProject(dir)
+	if err != nil {
+		return nil, err
+	}
 	var data []byte
-	var err error
 	if dir == "" {
 		data, err = fs.ReadFile(builtin, "settings/"+name)
 	} else {
-		data, err = os.ReadFile(filepath.Join(dir, name))
+		data, err = os.ReadFile(filepath.Join(SettingsDir(dir, project), name))
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, &UnknownStackError{Stack: stack, Dir: dir, Known: Stacks(dir)}
+		e := &UnknownStackError{Stack: stack, Known: Stacks(dir)}
+		if dir != "" {
+			e.Dir = SettingsDir(dir, project)
+		}
+		return nil, e
 	}
 	if err != nil {
 		return nil, fmt.Errorf("settings of stack %s: %w", stack, err)
@@ -95,22 +117,15 @@ func Load(dir, stack string) (*Settings, error) {
 			report.Remedy{Text: "give them instead with", Option: "Config"})
 	}
 	ForgetEncryption(s)
+	if err := workspace.ApplyProjectConfig(context.Background(), stack, project, esc.Value{}, s.Config, config.NopEncrypter, config.NopDecrypter); err != nil {
+		return nil, fmt.Errorf("settings of stack %s: %w", stack, err)
+	}
 	return s, nil
 }
 
 // Parse reads settings from the text of a file of that name.
 func Parse(name string, data []byte) (*Settings, error) {
-	// Loading from a file is the one entry that needs no marshaller of its own.
-	dir, err := os.MkdirTemp("", "meshwright-settings-")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
-	path := filepath.Join(dir, name)
-	if err := os.WriteFile(path, data, 0o600); err != nil {
-		return nil, err
-	}
-	s, err := workspace.LoadProjectStack(nil, &workspace.Project{Name: Project}, path)
+	s, err := workspace.LoadProjectStackBytes(nil, &workspace.Project{Name: Project}, data, name, encoding.YAML)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}

@@ -2,10 +2,12 @@ package workspace
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -70,5 +72,76 @@ func TestSet(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// TestLoadAsTheCommandDoes: settings of the whole project, and the directory that it
+// names for its stacks' settings.
+func TestLoadAsTheCommandDoes(t *testing.T) {
+	const plain = "name: meshwright\nruntime: go\n"
+	for name, tc := range map[string]struct {
+		files map[string]string
+		want  string // meshID
+		fails bool
+	}{
+		"the stack's":        {files: map[string]string{"Pulumi.yaml": plain + "config: {meshID: of-all}\n", "Pulumi.dev.yaml": "config: {meshwright:meshID: own}\n"}, want: "own"},
+		"the project's":      {files: map[string]string{"Pulumi.yaml": plain + "config: {meshID: of-all}\n", "Pulumi.dev.yaml": "config: {}\n"}, want: "of-all"},
+		"the default":        {files: map[string]string{"Pulumi.yaml": plain + "config: {meshID: {type: string, default: of-all}}\n", "Pulumi.dev.yaml": ""}, want: "of-all"},
+		"another directory":  {files: map[string]string{"Pulumi.yaml": plain + "stackConfigDir: etc\n", "etc/Pulumi.dev.yaml": "config: {meshID: there}\n", "Pulumi.dev.yaml": "config: {meshID: here}\n"}, want: "there"},
+		"the old spelling":   {files: map[string]string{"Pulumi.yaml": plain + "config: etc\n", "etc/Pulumi.dev.yaml": "config: {meshID: there}\n"}, want: "there"},
+		"no project":         {files: map[string]string{"Pulumi.dev.yaml": "config: {meshID: here}\n"}, want: "here"},
+		"a broken project":   {files: map[string]string{"Pulumi.yaml": "name: [", "Pulumi.dev.yaml": "config: {meshID: here}\n"}, fails: true},
+		"another's settings": {files: map[string]string{"Pulumi.yaml": plain, "Pulumi.dev.yaml": "config: {meshID: here}\n", "Pulumi.x.yaml": "config: ["}, want: "here"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			for file, text := range tc.files {
+				path := filepath.Join(dir, file)
+				if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte(text), 0o600)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			s, err := Load(dir, "dev")
+			if tc.fails {
+				if err == nil {
+					t.Error("it was read")
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := s.Config[config.MustMakeKey(Project, "meshID")]
+			if got, err := v.Value(config.NopDecrypter); err != nil || got != tc.want {
+				t.Errorf("got %q, %v, want %q", got, err, tc.want)
+			}
+		})
+	}
+}
+
+// TestTheSaltIsKept: without it the state's secrets are lost.
+func TestTheSaltIsKept(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "Pulumi.dev.yaml")
+	for text, ok := range map[string]bool{"encryptionsalt: v1:abc\n": true, "encryptionsalt: [\n": false} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := Save(dir, "dev", &Settings{})
+		data, _ := os.ReadFile(path)
+		if (err == nil) != ok || !strings.HasPrefix(string(data), strings.TrimSuffix(text, "\n")) {
+			t.Errorf("%q became %q, %v", text, data, err)
+		}
+	}
+}
+
+func TestLabName(t *testing.T) {
+	seen := map[string]string{}
+	for _, stack := range []string{"dev", "Dev", "infra.dev", "infra-dev", "...", "a-very-long-name-of-a-stack", "a-very-long-name-of-another"} {
+		name := LabName(stack)
+		if other, ok := seen[name]; ok || !ValidName(name) || ValidName(stack) && name != stack {
+			t.Errorf("%s: %s (%s)", stack, name, other)
+		}
+		seen[name] = stack
 	}
 }
