@@ -71,7 +71,7 @@ func TestCollisions(t *testing.T) {
 			{Cluster: topology.Cluster{Name: "cluster1", Network: "network1"}},
 			{Cluster: topology.Cluster{Name: "cluster2", Network: "network2"}},
 		},
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -134,7 +134,7 @@ func TestFreeSubnetIsFree(t *testing.T) {
 			for _, cidr := range strings.Fields(c.used) {
 				used = append(used, taken{prefix: netip.MustParsePrefix(cidr), beyond: true})
 			}
-			planned, err := plan.NewPlan("dev", config)
+			planned, err := plan.NewPlan("dev", config, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -147,7 +147,7 @@ func TestFreeSubnetIsFree(t *testing.T) {
 			}
 			again := *config
 			again.Subnet = c.want
-			if planned, err = plan.NewPlan("dev", &again); err != nil {
+			if planned, err = plan.NewPlan("dev", &again, nil); err != nil {
 				t.Fatal(err)
 			}
 			if problems := collisions(planned, claims(planned, nil), used); len(problems) > 0 {
@@ -212,7 +212,7 @@ func TestUpRefusesTakenAddresses(t *testing.T) {
 // came after it.
 func TestWhatTheLabHolds(t *testing.T) {
 	config := &plan.Config{Subnet: "10.200.0.0/20", Clusters: []plan.ClusterConfig{{Cluster: topology.Cluster{Name: "cluster1", Network: "n"}}, {Cluster: topology.Cluster{Name: "cluster2", Network: "n"}}}}
-	planned, err := plan.NewPlan("dev", config)
+	planned, err := plan.NewPlan("dev", config, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +239,7 @@ func TestWhatTheLabHolds(t *testing.T) {
 	}
 	moved := *config
 	moved.Subnet = "10.201.0.0/20"
-	if planned, err = plan.NewPlan("dev", &moved); err != nil {
+	if planned, err = plan.NewPlan("dev", &moved, nil); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(append([]string{"meshwright:subnet"}, added...), keys(claims(planned, held.Ranges()))); diff != "" {
@@ -248,7 +248,7 @@ func TestWhatTheLabHolds(t *testing.T) {
 
 	// Nothing new: the machine is not asked.
 	config.Clusters = config.Clusters[:1]
-	if planned, err = plan.NewPlan("dev", config); err != nil {
+	if planned, err = plan.NewPlan("dev", config, nil); err != nil {
 		t.Fatal(err)
 	}
 	lab := &Lab{addresses: func(context.Context, string) ([]taken, error) { return nil, errors.New("asked") }}
