@@ -125,7 +125,7 @@ func TestTheRemedyWorks(t *testing.T) {
 				free := strings.TrimPrefix(p.Remedy, "set another, such as ")
 				proposed = append(proposed, free)
 				*map[string]*string{
-					"meshwright:subnet":               &config.Subnet,
+					"meshwright:subnet":                &config.Subnet,
 					"meshwright:clusters[0].podSubnet": &config.Clusters[0].PodSubnet, "meshwright:clusters[0].serviceSubnet": &config.Clusters[0].ServiceSubnet,
 					"meshwright:clusters[1].podSubnet": &config.Clusters[1].PodSubnet, "meshwright:clusters[1].serviceSubnet": &config.Clusters[1].ServiceSubnet,
 				}[p.Key] = free

@@ -93,16 +93,16 @@ func TestPolicyRouting(t *testing.T) {
 		rules     []*netlink.Rule
 		swallowed bool
 	}{
-		"a subnet route of an overlay network":  {"10.0.0.0/8", []*netlink.Rule{rule(5270, 52, nil)}, true},
-		"one to a part of the lab's":            {"10.200.3.0/24", []*netlink.Rule{rule(5270, 52, nil)}, true},
-		"one to another network":                {"10.100.0.0/16", []*netlink.Rule{rule(5270, 52, nil)}, false},
-		"a table to which no rule leads":        {"10.0.0.0/8", nil, false},
-		"a rule for marked packets":             {"10.0.0.0/8", []*netlink.Rule{rule(5270, 52, func(r *netlink.Rule) { r.Mark = mark })}, false},
-		"a rule for another user":               {"10.0.0.0/8", []*netlink.Rule{rule(5270, 52, func(r *netlink.Rule) { r.UIDRange = netlink.NewRuleUIDRange(4321, 4321) })}, false},
-		"a full tunnel, main table first":       {"0.0.0.0/0", []*netlink.Rule{rule(100, unix.RT_TABLE_MAIN, suppressed), rule(101, 52, unmarked)}, false},
-		"a full tunnel, its table first":        {"0.0.0.0/0", []*netlink.Rule{rule(101, 52, unmarked)}, true},
-		"after the remedy":                      {"0.0.0.0/0", []*netlink.Rule{rule(100, unix.RT_TABLE_MAIN, func(r *netlink.Rule) { r.Dst = ipNet("10.200.0.0/20") }), rule(101, 52, nil)}, false},
-		"after the remedy for another lab":      {"0.0.0.0/0", []*netlink.Rule{rule(100, unix.RT_TABLE_MAIN, func(r *netlink.Rule) { r.Dst = ipNet("10.201.0.0/20") }), rule(101, 52, nil)}, true},
+		"a subnet route of an overlay network":   {"10.0.0.0/8", []*netlink.Rule{rule(5270, 52, nil)}, true},
+		"one to a part of the lab's":             {"10.200.3.0/24", []*netlink.Rule{rule(5270, 52, nil)}, true},
+		"one to another network":                 {"10.100.0.0/16", []*netlink.Rule{rule(5270, 52, nil)}, false},
+		"a table to which no rule leads":         {"10.0.0.0/8", nil, false},
+		"a rule for marked packets":              {"10.0.0.0/8", []*netlink.Rule{rule(5270, 52, func(r *netlink.Rule) { r.Mark = mark })}, false},
+		"a rule for another user":                {"10.0.0.0/8", []*netlink.Rule{rule(5270, 52, func(r *netlink.Rule) { r.UIDRange = netlink.NewRuleUIDRange(4321, 4321) })}, false},
+		"a full tunnel, main table first":        {"0.0.0.0/0", []*netlink.Rule{rule(100, unix.RT_TABLE_MAIN, suppressed), rule(101, 52, unmarked)}, false},
+		"a full tunnel, its table first":         {"0.0.0.0/0", []*netlink.Rule{rule(101, 52, unmarked)}, true},
+		"after the remedy":                       {"0.0.0.0/0", []*netlink.Rule{rule(100, unix.RT_TABLE_MAIN, func(r *netlink.Rule) { r.Dst = ipNet("10.200.0.0/20") }), rule(101, 52, nil)}, false},
+		"after the remedy for another lab":       {"0.0.0.0/0", []*netlink.Rule{rule(100, unix.RT_TABLE_MAIN, func(r *netlink.Rule) { r.Dst = ipNet("10.201.0.0/20") }), rule(101, 52, nil)}, true},
 		"a table that the main one comes before": {"10.0.0.0/8", []*netlink.Rule{rule(32767, 52, nil)}, false},
 	} {
 		t.Run(name, func(t *testing.T) {

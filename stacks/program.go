@@ -87,7 +87,9 @@ func checkKeys(configuration string) error {
 }
 
 // NewPlan plans a configuration for a lab of that name, whose clusters have the slots.
-func NewPlan(lab string, c *Config, held plan.Slots) (*Plan, error) { return plan.NewPlan(lab, c, held) }
+func NewPlan(lab string, c *Config, held plan.Slots) (*Plan, error) {
+	return plan.NewPlan(lab, c, held)
+}
 
 // addresses registers the clusters' slots and waits for them: the plan needs their
 // values. That costs nothing, in a preview neither, because the provider answers from the

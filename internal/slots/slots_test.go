@@ -17,12 +17,12 @@ func TestAssign(t *testing.T) {
 		capacity int
 		want     held
 	}{
-		"a new set, in its order":       {nil, []string{"b", "a"}, 64, held{"b": 0, "a": 1}},
-		"one in the middle goes":        {held{"a": 0, "b": 1, "c": 2}, []string{"a", "c"}, 64, held{"a": 0, "c": 2}},
-		"one is put in front":           {held{"a": 0, "b": 1}, []string{"new", "a", "b"}, 64, held{"new": 2, "a": 0, "b": 1}},
-		"another order":                 {held{"a": 0, "b": 1}, []string{"b", "a"}, 64, held{"a": 0, "b": 1}},
-		"a released slot is used again": {held{"a": 0, "c": 2}, []string{"a", "c", "d"}, 64, held{"a": 0, "c": 2, "d": 1}},
-		"one takes another's place":     {held{"a": 0, "b": 1}, []string{"a", "c"}, 64, held{"a": 0, "c": 2}},
+		"a new set, in its order":                  {nil, []string{"b", "a"}, 64, held{"b": 0, "a": 1}},
+		"one in the middle goes":                   {held{"a": 0, "b": 1, "c": 2}, []string{"a", "c"}, 64, held{"a": 0, "c": 2}},
+		"one is put in front":                      {held{"a": 0, "b": 1}, []string{"new", "a", "b"}, 64, held{"new": 2, "a": 0, "b": 1}},
+		"another order":                            {held{"a": 0, "b": 1}, []string{"b", "a"}, 64, held{"a": 0, "b": 1}},
+		"a released slot is used again":            {held{"a": 0, "c": 2}, []string{"a", "c", "d"}, 64, held{"a": 0, "c": 2, "d": 1}},
+		"one takes another's place":                {held{"a": 0, "b": 1}, []string{"a", "c"}, 64, held{"a": 0, "c": 2}},
 		"but at once if there is room for no more": {held{"a": 0, "b": 1}, []string{"a", "c"}, 2, held{"a": 0, "c": 1}},
 		"less room than before":                    {held{"a": 0, "b": 7}, []string{"b", "a"}, 4, held{"a": 0, "b": 1}},
 		"two that claim one slot":                  {held{"a": 1, "b": 1}, []string{"a", "b"}, 4, held{"a": 1, "b": 0}},
