@@ -228,7 +228,9 @@ func TestRoomForCleaningUp(t *testing.T) {
 	}
 
 	own := newSubject(t)
-	own.run(func() { Start(own, with(&fakeDriver{slow: true}), Timeout(10*time.Millisecond), Artifacts(t.TempDir())) })
+	own.run(func() {
+		Start(own, with(&fakeDriver{slow: true}), Timeout(10*time.Millisecond), Artifacts(t.TempDir()))
+	})
 	if !own.failed || !strings.Contains(strings.Join(own.log, "\n"), "labtest.Timeout is 10ms") {
 		t.Errorf("the error does not name what ended it: %s", strings.Join(own.log, "\n"))
 	}
