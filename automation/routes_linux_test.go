@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -144,15 +145,26 @@ func ipNet(cidr string) *net.IPNet {
 // inNetworkNamespace runs do in a new network namespace.
 func inNetworkNamespace(t *testing.T, do func() error) {
 	t.Helper()
-	done := make(chan error)
-	go func() {
-		runtime.LockOSThread() // and never unlock: the thread ends with its namespace
+	done := make(chan error, 1)
+	var enter func()
+	enter = func() {
+		runtime.LockOSThread()
+		if unix.Gettid() == unix.Getpid() {
+			// The first thread must stay: /proc/self/net is its namespace.
+			defer runtime.UnlockOSThread()
+			var other sync.WaitGroup
+			other.Go(enter)
+			other.Wait()
+			return
+		}
+		// Never unlocked: the thread ends with its namespace.
 		if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 			done <- err
 			return
 		}
 		done <- do()
-	}()
+	}
+	go enter()
 	err := <-done
 	if os.Geteuid() != 0 && slices.ContainsFunc([]error{unix.EPERM, unix.EACCES}, func(e error) bool { return errors.Is(err, e) }) {
 		t.Skip("a network namespace needs root")
