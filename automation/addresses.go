@@ -3,16 +3,11 @@ package automation
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"slices"
 	"strings"
-
-	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/meshwright/meshwright/automation/internal/backend"
 	"github.com/meshwright/meshwright/internal/docker"
@@ -24,6 +19,21 @@ type taken struct {
 	prefix netip.Prefix
 	by     string // "Docker network kind", "the route by eth0"
 	beyond bool   // a gateway leads there: the machine itself is not in it
+	rule   *swallow
+}
+
+// swallow is a routing table that the machine looks at before the main one, where the
+// route to the lab's network will be. Its routes take precedence however wide they are.
+type swallow struct {
+	// first is the priority of the rule that leads to the table.
+	first int
+	// takes reports whether the machine would send packets for the range by that table.
+	takes func(netip.Prefix) bool
+}
+
+// keeps reports whether a lab cannot have the range.
+func (t taken) keeps(p netip.Prefix) bool {
+	return p.Overlaps(t.prefix) && (t.rule == nil || t.rule.takes(p))
 }
 
 // refuseCollisions compares the addresses that the plan asks for, and the lab does
@@ -81,50 +91,11 @@ func withoutOwn(own string, networks []docker.Network, routes []taken) []taken {
 	return append(used, routes...)
 }
 
-// machineRoutes are the routes of this machine's main table; none where the system is
-// not Linux: there containers run in a machine of their own.
-func machineRoutes() ([]taken, error) {
-	var routes []netlink.Route
-	var err error
-	for range 5 { // the kernel breaks off its answer when routes change meanwhile
-		if routes, err = netlink.RouteList(nil, unix.AF_INET); err == nil {
-			break
-		}
-	}
-	if err != nil && !errors.Is(err, netlink.ErrNotImplemented) {
-		return nil, fmt.Errorf("routes of this machine: %w", err)
-	}
-	return takenByRoutes(routes, func(index int) string {
-		if device, err := net.InterfaceByIndex(index); err == nil {
-			return device.Name
-		}
-		return "*" // several, or none
-	}), nil
-}
-
-// takenByRoutes leaves out default routes, also when a VPN writes one as two halves.
-func takenByRoutes(routes []netlink.Route, device func(index int) string) []taken {
-	var out []taken
-	for _, r := range routes {
-		if r.Dst == nil {
-			continue
-		}
-		address, ok := netip.AddrFromSlice(r.Dst.IP.To4())
-		if bits, _ := r.Dst.Mask.Size(); ok && bits > 1 {
-			out = append(out, taken{
-				prefix: netip.PrefixFrom(address, bits).Masked(), by: "the route by " + device(r.LinkIndex),
-				beyond: r.Gw != nil || r.Via != nil || len(r.MultiPath) > 0,
-			})
-		}
-	}
-	return out
-}
-
 // claim is a range of addresses that a plan asks for.
 type claim struct {
 	key    string // of the setting
 	prefix netip.Prefix
-	remedy string // "" for what freeSubnet finds
+	ranges ranges // for another one
 	// near is true where only networks that the machine itself is in matter. The lab's
 	// network is one of these, so its range must be unused. Ranges of pods and services
 	// exist inside the nodes alone: as in any cluster they hide what a gateway leads
@@ -134,55 +105,69 @@ type claim struct {
 
 // claims are the plan's, without what the lab holds already.
 func claims(p *plan.Plan, held []netip.Prefix) []claim {
-	all := []claim{{key: "subnet", prefix: p.Subnet}}
+	all := []claim{{key: "subnet", prefix: p.Subnet, ranges: forLabs}}
 	for i, m := range p.Clusters {
 		all = append(all,
-			claim{key: fmt.Sprintf("clusters[%d].podSubnet", i), prefix: m.PodSubnet, remedy: "set another, such as 10.60.0.0/16", near: true},
-			claim{key: fmt.Sprintf("clusters[%d].serviceSubnet", i), prefix: m.ServiceSubnet, remedy: "set another, such as 10.160.0.0/16", near: true})
+			claim{key: fmt.Sprintf("clusters[%d].podSubnet", i), prefix: m.PodSubnet, ranges: forClusters, near: true},
+			claim{key: fmt.Sprintf("clusters[%d].serviceSubnet", i), prefix: m.ServiceSubnet, ranges: forClusters, near: true})
 	}
 	return slices.DeleteFunc(all, func(c claim) bool { return slices.Contains(held, c.prefix) })
 }
 
-// collisions says which of the addresses asked for are in use.
+// collisions says which of the addresses asked for are in use. Each remedy is for all of
+// the problems together.
 func collisions(p *plan.Plan, asked []claim, used []taken) []plan.Problem {
 	var problems []plan.Problem
+	avoid := []netip.Prefix{p.Subnet}
+	for _, m := range p.Clusters {
+		avoid = append(avoid, m.PodSubnet, m.ServiceSubnet)
+	}
 	for _, c := range asked {
-		i := slices.IndexFunc(used, func(u taken) bool { return c.prefix.Overlaps(u.prefix) && !(c.near && u.beyond) })
+		i := slices.IndexFunc(used, func(u taken) bool { return u.keeps(c.prefix) && !(c.near && u.beyond) })
 		if i < 0 {
 			continue
 		}
-		if c.remedy == "" {
-			c.remedy = freeSubnet(p, used)
+		remedy := "remove a network that is no longer needed: docker network ls"
+		if free, ok := freeRange(c.ranges, avoid, used); ok {
+			avoid = append(avoid, free)
+			remedy = fmt.Sprintf("set another, such as %s", free)
+		} else if rule := used[i].rule; rule != nil {
+			remedy = fmt.Sprintf("have the main routing table asked first: sudo ip rule add priority %d to %s lookup main", rule.first-1, c.prefix)
 		}
 		problems = append(problems, plan.Problem{
-			Key: plan.Namespace + ":" + c.key, Reason: plan.Taken, Remedy: c.remedy,
+			Key: plan.Namespace + ":" + c.key, Reason: plan.Taken, Remedy: remedy,
 			Detail: fmt.Sprintf("%s overlaps %s, which %s uses on this machine", c.prefix, used[i].prefix, used[i].by),
 		})
 	}
 	return problems
 }
 
-// freeSubnet is the remedy that names a subnet without collisions.
-func freeSubnet(p *plan.Plan, used []taken) string {
-	var all []netip.Prefix
-	for _, u := range used {
-		all = append(all, u.prefix)
-	}
-	for _, m := range p.Clusters {
-		all = append(all, m.PodSubnet, m.ServiceSubnet)
-	}
-	for _, around := range []netip.Prefix{
-		netip.MustParsePrefix("10.192.0.0/11"), netip.MustParsePrefix("172.16.0.0/12"), netip.MustParsePrefix("192.168.0.0/16"),
-	} {
-		// A /20 has load-balancer addresses for every number of clusters.
+// ranges are where a free range is looked for, and its prefix length.
+type ranges struct {
+	in   []string
+	bits int
+}
+
+var (
+	// A /20 has load-balancer addresses for every number of clusters.
+	forLabs = ranges{[]string{"10.192.0.0/11", "172.16.0.0/12", "192.168.0.0/16"}, 20}
+	// The plan gives the rest of 10.0.0.0/9 to clusters, and 10.192.0.0/11 to labs.
+	forClusters = ranges{[]string{"10.80.0.0/12", "10.96.0.0/13", "10.176.0.0/12", "172.16.0.0/12", "192.168.0.0/16"}, 16}
+)
+
+// freeRange is the first range without collisions.
+func freeRange(r ranges, avoid []netip.Prefix, used []taken) (netip.Prefix, bool) {
+	for _, in := range r.in {
+		around := netip.MustParsePrefix(in)
 		for a := around.Addr(); around.Contains(a); {
-			if c := netip.PrefixFrom(a, 20); !slices.ContainsFunc(all, c.Overlaps) {
-				return fmt.Sprintf("set another, such as %s", c)
+			c := netip.PrefixFrom(a, r.bits)
+			if !slices.ContainsFunc(avoid, c.Overlaps) && !slices.ContainsFunc(used, func(u taken) bool { return u.keeps(c) }) {
+				return c, true
 			}
 			b := a.As4()
-			binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])+1<<12)
+			binary.BigEndian.PutUint32(b[:], binary.BigEndian.Uint32(b[:])+1<<(32-r.bits))
 			a = netip.AddrFrom4(b)
 		}
 	}
-	return "remove a network that is no longer needed: docker network ls"
+	return netip.Prefix{}, false
 }

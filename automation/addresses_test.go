@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,56 +12,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/vishvananda/netlink"
 
 	"github.com/meshwright/meshwright/automation/internal/backend"
 	"github.com/meshwright/meshwright/internal/docker"
 	"github.com/meshwright/meshwright/mesh/topology"
 	"github.com/meshwright/meshwright/stacks/plan"
 )
-
-func TestTakenByRoutes(t *testing.T) {
-	// A machine with a default route, its own network, a VPN in two halves, a network
-	// by a gateway, one by two gateways, and a single host.
-	route := func(index int, to string, gateway string) netlink.Route {
-		_, dst, err := net.ParseCIDR(to)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return netlink.Route{LinkIndex: index, Dst: dst, Gw: net.ParseIP(gateway)}
-	}
-	several := route(0, "10.30.0.0/16", "")
-	several.MultiPath = make([]*netlink.NexthopInfo, 2)
-	prefix := netip.MustParsePrefix
-	want := []taken{
-		{prefix("192.0.2.0/24"), "the route by eth0", false},
-		{prefix("10.20.0.0/16"), "the route by tun0", true},
-		{prefix("10.30.0.0/16"), "the route by *", true},
-		{prefix("169.254.169.254/32"), "the route by eth0", false},
-	}
-	got := takenByRoutes([]netlink.Route{
-		{LinkIndex: 1, Gw: net.ParseIP("192.0.2.1")},
-		route(1, "0.0.0.0/0", "192.0.2.1"), route(1, "192.0.2.0/24", ""),
-		route(2, "0.0.0.0/1", "10.8.0.1"), route(2, "128.0.0.0/1", "10.8.0.1"), route(2, "10.20.0.0/16", "10.8.0.1"),
-		several, route(1, "169.254.169.254/32", ""),
-	}, func(index int) string { return []string{"*", "eth0", "tun0"}[index] })
-	if diff := cmp.Diff(want, got, cmp.AllowUnexported(taken{}), cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
-		t.Errorf("-want +got:\n%s", diff)
-	}
-}
-
-// TestMachineRoutes reads those of the machine that runs the test.
-func TestMachineRoutes(t *testing.T) {
-	routes, err := machineRoutes()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, r := range routes {
-		if !r.prefix.IsValid() || r.by == "the route by " {
-			t.Errorf("route %+v", r)
-		}
-	}
-}
 
 func TestCollisions(t *testing.T) {
 	planned, err := plan.NewPlan("dev", &plan.Config{
@@ -71,13 +26,13 @@ func TestCollisions(t *testing.T) {
 			{Cluster: topology.Cluster{Name: "cluster1", Network: "network1"}},
 			{Cluster: topology.Cluster{Name: "cluster2", Network: "network2"}},
 		},
-	})
+	}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	network := func(cidr string) taken { return taken{netip.MustParsePrefix(cidr), "Docker network kind", false} }
+	network := func(cidr string) taken { return taken{netip.MustParsePrefix(cidr), "Docker network kind", false, nil} }
 	route := func(cidr string, beyond bool) taken {
-		return taken{netip.MustParsePrefix(cidr), "the route by eth0", beyond}
+		return taken{netip.MustParsePrefix(cidr), "the route by eth0", beyond, nil}
 	}
 	for name, c := range map[string]struct {
 		used []taken
@@ -119,42 +74,84 @@ func TestCollisions(t *testing.T) {
 	}
 }
 
-// TestFreeSubnetIsFree: what the remedy proposes is accepted.
-func TestFreeSubnetIsFree(t *testing.T) {
-	config := &plan.Config{Clusters: []plan.ClusterConfig{{Cluster: topology.Cluster{Name: "cluster1", Network: "n"}}}}
-	for name, c := range map[string]struct{ used, want string }{
-		"nothing used":             {"", "10.192.0.0/20"},
-		"the beginning":            {"10.192.0.0/16", "10.193.0.0/20"},
-		"all of 10":                {"10.0.0.0/8", "172.16.0.0/20"},
-		"all of 10 and 172":        {"10.0.0.0/8 172.16.0.0/12", "192.168.0.0/20"},
-		"all private, bit by bit ": {"10.0.0.0/8 172.16.0.0/12 192.168.0.0/17 192.168.128.0/17", ""},
+// TestTheRemedyWorks: all remedies together leave nothing to refuse.
+func TestTheRemedyWorks(t *testing.T) {
+	all := []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
+	policy := func(free string) *swallow {
+		return &swallow{first: 5270, takes: func(p netip.Prefix) bool { return free == "" || !netip.MustParsePrefix(free).Overlaps(p) }}
+	}
+	for name, c := range map[string]struct {
+		used []taken
+		want []string // the ranges proposed
+		text string
+	}{
+		"the lab's own subnet": {used: uses("10.219.192.0/20"), want: []string{"10.192.0.0/20"}},
+		"the beginning":        {used: uses("10.219.192.0/20 10.192.0.0/16"), want: []string{"10.193.0.0/20"}},
+		"one flat network's ranges, each with another remedy": {
+			used: uses("10.10.0.0/15 10.110.0.0/15"), want: []string{"10.80.0.0/16", "10.81.0.0/16", "10.82.0.0/16", "10.83.0.0/16"},
+		},
+		"all of 10": {
+			used: uses("10.0.0.0/8"), want: []string{"172.16.0.0/20", "172.17.0.0/16", "172.18.0.0/16", "172.19.0.0/16", "172.20.0.0/16"},
+		},
+		"all private, bit by bit": {used: uses("10.0.0.0/8 172.16.0.0/12 192.168.0.0/17 192.168.128.0/17"), text: "docker network ls"},
+		"a table that is asked first, for some": {
+			used: []taken{{prefix: all[0], by: "the route by tun0 in routing table 52", beyond: true, rule: policy("172.16.0.0/12")}}, want: []string{"172.16.0.0/20"},
+		},
+		"a table that is asked first, for all": {
+			used: []taken{{prefix: all[0], by: "the route by tun0 in routing table 52", beyond: true, rule: policy("")}},
+			text: "sudo ip rule add priority 5269 to 10.219.192.0/20 lookup main",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			var used []taken
-			for _, cidr := range strings.Fields(c.used) {
-				used = append(used, taken{prefix: netip.MustParsePrefix(cidr), beyond: true})
-			}
-			planned, err := plan.NewPlan("dev", config)
+			config := &plan.Config{Clusters: []plan.ClusterConfig{
+				{Cluster: topology.Cluster{Name: "cluster1", Network: "n"}}, {Cluster: topology.Cluster{Name: "cluster2", Network: "n"}},
+			}}
+			planned, err := plan.NewPlan("dev", config, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
-			remedy := freeSubnet(planned, used)
-			if !strings.Contains(remedy, c.want) || (c.want == "" && !strings.Contains(remedy, "docker network ls")) {
-				t.Fatalf("%q, want %q in it", remedy, c.want)
+			problems := collisions(planned, claims(planned, nil), c.used)
+			if len(problems) == 0 {
+				t.Fatal("nothing collides")
 			}
-			if c.want == "" {
+			var proposed []string
+			for _, p := range problems {
+				if c.text != "" {
+					if !strings.Contains(p.Remedy, c.text) {
+						t.Errorf("%s: %q, want %q in it", p.Key, p.Remedy, c.text)
+					}
+					continue
+				}
+				free := strings.TrimPrefix(p.Remedy, "set another, such as ")
+				proposed = append(proposed, free)
+				*map[string]*string{
+					"meshwright:subnet":                &config.Subnet,
+					"meshwright:clusters[0].podSubnet": &config.Clusters[0].PodSubnet, "meshwright:clusters[0].serviceSubnet": &config.Clusters[0].ServiceSubnet,
+					"meshwright:clusters[1].podSubnet": &config.Clusters[1].PodSubnet, "meshwright:clusters[1].serviceSubnet": &config.Clusters[1].ServiceSubnet,
+				}[p.Key] = free
+			}
+			if c.text != "" {
 				return
 			}
-			again := *config
-			again.Subnet = c.want
-			if planned, err = plan.NewPlan("dev", &again); err != nil {
+			if diff := cmp.Diff(c.want, proposed); diff != "" {
+				t.Errorf("proposed (-want +got):\n%s", diff)
+			}
+			if planned, err = plan.NewPlan("dev", config, nil); err != nil {
 				t.Fatal(err)
 			}
-			if problems := collisions(planned, claims(planned, nil), used); len(problems) > 0 {
-				t.Errorf("the proposal is refused: %v", problems)
+			if problems := collisions(planned, claims(planned, nil), c.used); len(problems) > 0 {
+				t.Errorf("with the remedies: %v", problems)
 			}
 		})
 	}
+}
+
+// uses are networks of this machine.
+func uses(cidrs string) (all []taken) {
+	for _, cidr := range strings.Fields(cidrs) {
+		all = append(all, taken{prefix: netip.MustParsePrefix(cidr), by: "the route by eth0"})
+	}
+	return all
 }
 
 // TestUpRefusesTakenAddresses: nothing is created, and nothing is left.
@@ -212,7 +209,7 @@ func TestUpRefusesTakenAddresses(t *testing.T) {
 // came after it.
 func TestWhatTheLabHolds(t *testing.T) {
 	config := &plan.Config{Subnet: "10.200.0.0/20", Clusters: []plan.ClusterConfig{{Cluster: topology.Cluster{Name: "cluster1", Network: "n"}}, {Cluster: topology.Cluster{Name: "cluster2", Network: "n"}}}}
-	planned, err := plan.NewPlan("dev", config)
+	planned, err := plan.NewPlan("dev", config, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -239,7 +236,7 @@ func TestWhatTheLabHolds(t *testing.T) {
 	}
 	moved := *config
 	moved.Subnet = "10.201.0.0/20"
-	if planned, err = plan.NewPlan("dev", &moved); err != nil {
+	if planned, err = plan.NewPlan("dev", &moved, nil); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(append([]string{"meshwright:subnet"}, added...), keys(claims(planned, held.Ranges()))); diff != "" {
@@ -248,7 +245,7 @@ func TestWhatTheLabHolds(t *testing.T) {
 
 	// Nothing new: the machine is not asked.
 	config.Clusters = config.Clusters[:1]
-	if planned, err = plan.NewPlan("dev", config); err != nil {
+	if planned, err = plan.NewPlan("dev", config, nil); err != nil {
 		t.Fatal(err)
 	}
 	lab := &Lab{addresses: func(context.Context, string) ([]taken, error) { return nil, errors.New("asked") }}

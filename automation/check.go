@@ -8,6 +8,7 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/common/resource/config"
 
+	"github.com/meshwright/meshwright/automation/internal/backend"
 	"github.com/meshwright/meshwright/automation/internal/workspace"
 	"github.com/meshwright/meshwright/stacks/plan"
 )
@@ -16,7 +17,11 @@ import (
 // the program would refuse. It needs neither engine nor Docker. Up and Preview call
 // Check and CheckAddresses themselves.
 func (l *Lab) Check() error {
-	_, err := l.plan()
+	settings, err := l.presentSettings()
+	if err != nil {
+		return err
+	}
+	_, err = l.check(settings.Config)
 	return err
 }
 
@@ -25,7 +30,7 @@ func (l *Lab) Check() error {
 // not compare addresses that the lab has already, and none at all without a Docker
 // that answers.
 func (l *Lab) CheckAddresses(ctx context.Context) error {
-	plan, err := l.plan()
+	settings, err := l.presentSettings()
 	if err != nil {
 		return err
 	}
@@ -33,16 +38,28 @@ func (l *Lab) CheckAddresses(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	plan, err := l.plan(settings.Config, held)
+	if err != nil {
+		return err
+	}
 	return l.refuseCollisions(ctx, plan, held)
 }
 
-// plan is made from the lab's settings.
-func (l *Lab) plan() (*plan.Plan, error) {
-	settings, err := l.presentSettings()
+// plan plans the settings for a lab that has the addresses of a state.
+func (l *Lab) plan(m config.Map, held backend.Snapshot) (*plan.Plan, error) {
+	c, err := l.check(m)
 	if err != nil {
 		return nil, err
 	}
-	return l.check(settings.Config)
+	slots, err := held.Slots()
+	if err != nil {
+		return nil, fmt.Errorf("state of lab %s: %w", l.o.Name, err)
+	}
+	p, err := plan.NewPlan(l.o.Name, c, slots)
+	if err != nil {
+		return nil, &ConfigError{Stack: l.o.Stack, Err: err}
+	}
+	return p, nil
 }
 
 // presentSettings are the lab's settings with the artifacts of its record.
@@ -84,7 +101,8 @@ func (l *Lab) writeWorkspace(settings *workspace.Settings) error {
 	return nil
 }
 
-func (l *Lab) check(m config.Map) (*plan.Plan, error) {
+// check decodes settings and validates them.
+func (l *Lab) check(m config.Map) (*plan.Config, error) {
 	var keys []string
 	for k := range m {
 		keys = append(keys, k.String())
@@ -96,11 +114,10 @@ func (l *Lab) check(m config.Map) (*plan.Plan, error) {
 	if err != nil {
 		return nil, &ConfigError{Stack: l.o.Stack, Err: err}
 	}
-	plan, err := plan.NewPlan(l.o.Name, c)
-	if err != nil {
+	if err := c.Validate(l.o.Name); err != nil {
 		return nil, &ConfigError{Stack: l.o.Stack, Err: err}
 	}
-	return plan, nil
+	return c, nil
 }
 
 func decode(m config.Map) (*plan.Config, error) {

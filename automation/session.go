@@ -185,7 +185,7 @@ func (s *session) makeRoom(ctx context.Context, source string) (*workspace.Setti
 	if err != nil {
 		return nil, err
 	}
-	plan, err := l.check(settings.Config)
+	plan, err := l.plan(settings.Config, s.snapshot)
 	if err != nil {
 		return nil, err
 	}

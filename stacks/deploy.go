@@ -21,8 +21,8 @@ import (
 
 // deploy composes the lab. A resource that needs another depends on it explicitly.
 // Everything else is created in parallel, in all clusters.
-func deploy(ctx *pulumi.Context, plan *Plan, set *artifacts.Set) error {
-	l := &lab{plan: plan, mesh: plan.Topology(), set: set, members: map[string]*member{}}
+func deploy(ctx *pulumi.Context, plan *Plan, set *artifacts.Set, own pulumi.ResourceOption) error {
+	l := &lab{plan: plan, mesh: plan.Topology(), set: set, own: own, members: map[string]*member{}}
 	for _, step := range []struct {
 		name string
 		do   func(*pulumi.Context) error
@@ -104,18 +104,15 @@ func (l *lab) only(primary bool, do func(*pulumi.Context, *member) error) func(*
 	})
 }
 
-// startProviders creates the providers that belong to no cluster. Default providers
-// are disabled, so that nothing is ever deployed to one of the user's clusters.
+// startProviders creates the provider of certificates, which belongs to no cluster.
+// Default providers are disabled, so that nothing is ever deployed to one of the user's
+// clusters.
 func (l *lab) startProviders(ctx *pulumi.Context) error {
 	certificates, err := tls.NewProvider(ctx, "tls", nil)
 	if err != nil {
 		return err
 	}
-	own, err := cluster.NewProvider(ctx, "meshwright")
-	if err != nil {
-		return err
-	}
-	l.tls, l.own = pulumi.Provider(certificates), pulumi.Provider(own)
+	l.tls = pulumi.Provider(certificates)
 	return nil
 }
 
@@ -180,7 +177,12 @@ func (l *lab) routePods(ctx *pulumi.Context) error {
 
 func (l *lab) installLoadBalancer(ctx *pulumi.Context, m *member) error {
 	_, err := loadbalancer.NewMetalLB(ctx, m.Name+"-metallb", &loadbalancer.MetalLBArgs{
-		Addresses: m.AddressPool.String(), Artifacts: l.set,
+		Addresses: m.AddressPool.String(),
+		Artifacts: l.set,
+		Reserved: loadbalancer.Reserved{
+			Addresses: plan.AddressRange{First: m.IngressAddress, Last: m.EastWestAddress}.String(),
+			Namespace: istio.Namespace, Apps: []string{istio.IngressGateway, istio.EastWestGateway},
+		},
 	}, m.inside)
 	return err
 }

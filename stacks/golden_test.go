@@ -18,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/meshwright/meshwright/internal/artifacts"
+	"github.com/meshwright/meshwright/internal/slots"
 	"github.com/meshwright/meshwright/internal/testkit/golden"
 )
 
@@ -38,6 +39,8 @@ type registered struct {
 type recorder struct {
 	mu   sync.Mutex
 	seen []registered
+	// held are the slots that the state has.
+	held map[string]int
 	// plain lists private material that was not marked as a secret.
 	plain []string
 }
@@ -68,7 +71,7 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 	r.seen = append(r.seen, got)
 
 	state := args.Inputs.Copy()
-	for k, v := range made(args) {
+	for k, v := range made(args, r.held) {
 		state[resource.PropertyKey(k)] = resource.NewPropertyValue(v)
 	}
 	for _, k := range rpc.GetAdditionalSecretOutputs() {
@@ -81,8 +84,18 @@ func (r *recorder) NewResource(args pulumi.MockResourceArgs) (string, resource.P
 }
 
 // made is what a provider adds to a resource's inputs.
-func made(args pulumi.MockResourceArgs) map[string]any {
+func made(args pulumi.MockResourceArgs, held map[string]int) map[string]any {
 	switch args.TypeToken {
+	case "meshwright:kind:Addresses":
+		var names []string
+		for _, v := range args.Inputs["clusters"].ArrayValue() {
+			names = append(names, v.StringValue())
+		}
+		assigned := map[string]any{}
+		for name, slot := range slots.Assign(held, names, int(args.Inputs["capacity"].NumberValue())) {
+			assigned[name] = slot
+		}
+		return map[string]any{"slots": assigned}
 	case "tls:index/privateKey:PrivateKey":
 		return map[string]any{"privateKeyPem": leak + args.Name}
 	case "tls:index/selfSignedCert:SelfSignedCert", "tls:index/locallySignedCert:LocallySignedCert":
@@ -160,7 +173,12 @@ func graphOf(t *testing.T, settings map[string]string) *recorder {
 
 func graphFrom(t *testing.T, program pulumi.RunFunc, settings map[string]string) *recorder {
 	t.Helper()
-	r := &recorder{}
+	return record(t, &recorder{}, program, settings)
+}
+
+// record runs a program on a recorder.
+func record(t *testing.T, r *recorder, program pulumi.RunFunc, settings map[string]string) *recorder {
+	t.Helper()
 	config := func(info *pulumi.RunInfo) { info.Config = settings }
 	if err := pulumi.RunErr(program, pulumi.WithMocks("meshwright", "lab", r), config); err != nil {
 		t.Fatal(err)
@@ -317,7 +335,7 @@ func TestSettingsReachTheGraph(t *testing.T) {
 		"one needs no way": {key: "clusters", value: `[{"name":"cluster1","network":"n"}]`, has: "cluster1-ingress-release", hasNot: "cluster1-eastwest-release"},
 		"mesh ID":          {key: "meshID", value: "mesh7", inputOf: "cluster2-istio-istiod", want: `"meshID":"mesh7"`},
 		"sample namespace": {key: "sample", value: `{"namespace":"shop"}`, inputOf: "cluster1-routes-routes", want: `"namespace":"shop"`},
-		"subnet":           {key: "subnet", value: "10.200.0.0/20", inputOf: "cluster2-metallb-pool", want: "10.200.8.33-10.200.8.62"},
+		"subnet":           {key: "subnet", value: "10.200.0.0/20", inputOf: "cluster2-metallb-pool", want: "10.200.8.35-10.200.8.62"},
 		"weights":          {key: "traffic", value: `{"mode":"distribute"}`, inputOf: "cluster2-routes-traffic", want: `{"from":"region1/*","to":{"region1/*":80,"region2/*":20}}`},
 		"failover":         {key: "traffic", value: `{"mode":"failover"}`, inputOf: "cluster1-routes-mesh", want: `"retryRemoteLocalities":true`},
 		"article's rule":   {key: "traffic", value: `{"mode":"failover","profile":"article"}`, has: "cluster1-routes-traffic", hasNot: "cluster1-routes-mesh"},

@@ -11,8 +11,10 @@ import (
 
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
 	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/config"
+	"github.com/pulumi/pulumi/sdk/v3/go/pulumi/internals"
 
 	"github.com/meshwright/meshwright/components/artifacts"
+	"github.com/meshwright/meshwright/components/cluster"
 	"github.com/meshwright/meshwright/internal/artifacts/imagelock"
 	"github.com/meshwright/meshwright/internal/paths"
 	"github.com/meshwright/meshwright/stacks/plan"
@@ -34,7 +36,15 @@ func ProgramWith(set *artifacts.Set) pulumi.RunFunc {
 }
 
 func run(ctx *pulumi.Context, set *artifacts.Set) error {
-	plan, err := load(ctx)
+	c, err := Load(ctx)
+	if err != nil {
+		return err
+	}
+	own, held, err := addresses(ctx, c)
+	if err != nil {
+		return fmt.Errorf("addresses: %w", err)
+	}
+	plan, err := NewPlan(ctx.Stack(), c, held)
 	if err != nil {
 		return err
 	}
@@ -43,7 +53,7 @@ func run(ctx *pulumi.Context, set *artifacts.Set) error {
 			return err
 		}
 	}
-	return deploy(ctx, plan, set)
+	return deploy(ctx, plan, set, own)
 }
 
 // Load reads the stack's configuration and validates it. An error contains the key and
@@ -76,16 +86,30 @@ func checkKeys(configuration string) error {
 	return plan.CheckKeys(slices.Collect(maps.Keys(values)))
 }
 
-// NewPlan plans a configuration for a lab of that name.
-func NewPlan(lab string, c *Config) (*Plan, error) { return plan.NewPlan(lab, c) }
+// NewPlan plans a configuration for a lab of that name, whose clusters have the slots.
+func NewPlan(lab string, c *Config, held plan.Slots) (*Plan, error) {
+	return plan.NewPlan(lab, c, held)
+}
 
-// load plans the stack's configuration. The lab has the stack's name.
-func load(ctx *pulumi.Context) (*Plan, error) {
-	c, err := Load(ctx)
+// addresses registers the clusters' slots and waits for them: the plan needs their
+// values. That costs nothing, in a preview neither, because the provider answers from the
+// state.
+func addresses(ctx *pulumi.Context, c *Config) (pulumi.ResourceOption, plan.Slots, error) {
+	p, err := cluster.NewProvider(ctx, "meshwright")
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return NewPlan(ctx.Stack(), c)
+	own := pulumi.Provider(p)
+	a, err := cluster.NewAddresses(ctx, "addresses", &cluster.AddressesArgs{Clusters: c.Names(), Capacity: c.Capacity()}, own)
+	if err != nil {
+		return nil, nil, err
+	}
+	res, err := internals.UnsafeAwaitOutput(ctx.Context(), a.Slots)
+	held, _ := res.Value.(map[string]int)
+	if err == nil && len(held) != len(c.Clusters) {
+		err = fmt.Errorf("the provider has slots for %d clusters of %d", len(held), len(c.Clusters))
+	}
+	return own, held, err
 }
 
 // Simulated is the environment variable that is set when nothing will be created:

@@ -112,6 +112,12 @@ func TestDiffOfTheProgram(t *testing.T) {
 		}
 		return strings.Replace(dev, old, now, 1)
 	}
+	three := committed(t, "three-region")
+	from, to := strings.Index(three, "    - name: cluster2"), strings.Index(three, "    - name: cluster3")
+	if from < 0 || to < from {
+		t.Fatal("Pulumi.three-region.yaml has no cluster2 before cluster3")
+	}
+	threeWithout2 := three[:from] + three[to:]
 	// What an up makes: the graph that the golden file holds, and the stack itself.
 	data, err := os.ReadFile(filepath.Join("..", "..", "stacks", "testdata", "dev.json"))
 	if err != nil {
@@ -147,6 +153,19 @@ func TestDiffOfTheProgram(t *testing.T) {
 				"! podSubnet: ", `-> "10.77.0.0/16"`, "REPLACED cluster2-istio-istiod", "REPLACED cluster1-watches-cluster2-secret",
 			},
 			not: []string{"REPLACED cluster1-kind", "REPLACED network", "cluster1: the cluster"},
+		},
+		// The engine itself runs here, with the provider that keeps the addresses.
+		"oneless": {
+			base: three, head: threeWithout2, what: changes.Changed,
+			counts: func(c changes.Counts) bool { return c.Removed > 40 && c.Changed == 1 && c.Replaced+c.Added == 0 },
+			has:    []string{"cluster2: the cluster is REMOVED", "changed addresses (meshwright:kind:Addresses)"},
+			not:    []string{"REPLACED"},
+		},
+		"onemore": {
+			base: threeWithout2, head: three, what: changes.Changed,
+			counts: func(c changes.Counts) bool { return c.Added > 40 && c.Changed == 1 && c.Replaced+c.Removed == 0 },
+			has:    []string{"cluster2: a new cluster"},
+			not:    []string{"REPLACED"},
 		},
 		"gone": {
 			base: dev, what: changes.Removed, counts: func(c changes.Counts) bool { return c == changes.Counts{Removed: made} },

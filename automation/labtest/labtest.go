@@ -115,11 +115,14 @@ func Start(tb testing.TB, opts ...Option) *Lab {
 	}
 	ctx, cancel := o.bounded(tb)
 	defer cancel()
+	if err := context.Cause(ctx); err != nil {
+		tb.Fatalf("labtest: lab %s is not brought up: %v", d.Name(), err)
+	}
 	tb.Cleanup(func() { o.finish(tb, d) })
 	tb.Logf("labtest: bringing up lab %s", d.Name())
 	up, err := d.Up(ctx)
 	if err != nil {
-		tb.Fatalf("labtest: %v", err)
+		tb.Fatalf("labtest: %v", because(ctx, err))
 	}
 	tb.Logf("labtest: lab %s is up after %.0f s", d.Name(), up.Duration.Seconds())
 	lab := &Lab{Outputs: up.Outputs, driver: d, configs: map[string]*rest.Config{}, tb: tb}
@@ -174,9 +177,11 @@ func (l *Lab) names() []string {
 // pass that were asked for. opts say how; what to check is filled in.
 func (l *Lab) Verify(opts verify.Options) *report.Report {
 	l.tb.Helper()
-	r, err := l.driver.Verify(l.tb.Context(), opts)
+	ctx, cancel := untilReserve(l.tb)
+	defer cancel()
+	r, err := l.driver.Verify(ctx, opts)
 	if err != nil {
-		l.tb.Fatalf("labtest: %v", err)
+		l.tb.Fatalf("labtest: %v", because(ctx, err))
 	}
 	if !r.Proven() {
 		var text strings.Builder
@@ -190,17 +195,33 @@ func (l *Lab) Verify(opts verify.Options) *report.Report {
 
 // bounded is the test's context with the time that the lab has for coming up.
 func (o *options) bounded(tb testing.TB) (context.Context, context.CancelFunc) {
-	ctx, cancel := tb.Context(), context.CancelFunc(func() {})
-	if d, ok := tb.(interface{ Deadline() (time.Time, bool) }); ok {
-		if end, ok := d.Deadline(); ok {
-			ctx, cancel = context.WithDeadline(ctx, end.Add(-reserve))
-		}
-	}
+	ctx, cancel := untilReserve(tb)
 	if o.timeout == 0 {
 		return ctx, cancel
 	}
-	ctx, inner := context.WithTimeout(ctx, o.timeout)
+	ctx, inner := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("labtest.Timeout is %s", o.timeout))
 	return ctx, func() { inner(); cancel() }
+}
+
+// untilReserve is the test's context with the time that is left until the lab must be
+// taken down.
+func untilReserve(tb testing.TB) (context.Context, context.CancelFunc) {
+	if d, ok := tb.(interface{ Deadline() (time.Time, bool) }); ok {
+		if end, ok := d.Deadline(); ok {
+			return context.WithDeadlineCause(tb.Context(), end.Add(-reserve), fmt.Errorf(
+				"go test ends this process at %s, and the last %s before that are for taking the lab down; give it more time: go test -timeout 30m",
+				end.Format(time.TimeOnly), reserve))
+		}
+	}
+	return tb.Context(), func() {}
+}
+
+// because adds why a context has ended to the error of what it ended.
+func because(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) && cause != ctx.Err() { //nolint:errorlint // the very same
+		return fmt.Errorf("%w: %w", err, cause)
+	}
+	return err
 }
 
 // finish gathers evidence of a failure and takes the lab down. The test's own

@@ -214,6 +214,26 @@ func TestRoomForCleaningUp(t *testing.T) {
 	if took := time.Since(began); !s.failed || took > 5*time.Second {
 		t.Errorf("failed %v after %s", s.failed, took)
 	}
+	if !strings.Contains(strings.Join(s.log, "\n"), "out of time") || !strings.Contains(strings.Join(s.log, "\n"), "go test -timeout") {
+		t.Errorf("the error does not name what ended it: %s", strings.Join(s.log, "\n"))
+	}
+
+	// Without the time, nothing is begun.
+	late := newSubject(t)
+	late.deadline = time.Now().Add(reserve - time.Second)
+	d = &fakeDriver{}
+	late.run(func() { Start(late, with(d)) })
+	if !late.failed || len(d.calls) > 0 || !strings.Contains(strings.Join(late.log, "\n"), "go test -timeout") {
+		t.Errorf("calls %v: %s", d.calls, strings.Join(late.log, "\n"))
+	}
+
+	own := newSubject(t)
+	own.run(func() {
+		Start(own, with(&fakeDriver{slow: true}), Timeout(10*time.Millisecond), Artifacts(t.TempDir()))
+	})
+	if !own.failed || !strings.Contains(strings.Join(own.log, "\n"), "labtest.Timeout is 10ms") {
+		t.Errorf("the error does not name what ended it: %s", strings.Join(own.log, "\n"))
+	}
 }
 
 func TestConfigsAreCopies(t *testing.T) {

@@ -14,6 +14,31 @@ func NewProvider(ctx *pulumi.Context, name string, opts ...pulumi.ResourceOption
 	return p, ctx.RegisterResource("pulumi:providers:meshwright", name, pulumi.Map{}, p, opts...)
 }
 
+// Addresses remembers which part of the address plan each cluster has: token
+// meshwright:kind:Addresses. It exists in the state alone.
+type Addresses struct {
+	pulumi.CustomResourceState
+
+	// Slots by the cluster's name, from 0 to Capacity-1.
+	Slots pulumi.IntMapOutput `pulumi:"slots"`
+}
+
+// AddressesArgs describes the clusters that need addresses. A cluster keeps its slot for
+// as long as it is listed.
+type AddressesArgs struct {
+	// Clusters are the names. New ones get the lowest free slots, in this order.
+	Clusters []string
+	Capacity int
+}
+
+// NewAddresses registers the clusters' slots.
+func NewAddresses(ctx *pulumi.Context, name string, args *AddressesArgs, opts ...pulumi.ResourceOption) (*Addresses, error) {
+	a := &Addresses{}
+	return a, ctx.RegisterResource("meshwright:kind:Addresses", name, pulumi.Map{
+		"clusters": pulumi.ToStringArray(args.Clusters), "capacity": pulumi.Int(args.Capacity),
+	}, a, opts...)
+}
+
 // Network is the Docker network of a lab: token meshwright:kind:Network.
 type Network struct {
 	pulumi.CustomResourceState

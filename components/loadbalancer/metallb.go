@@ -14,14 +14,16 @@ import (
 )
 
 const (
-	namespace = "metallb-system"
-	poolName  = "lab"
+	namespace    = "metallb-system"
+	poolName     = "lab"
+	reservedName = "gateways"
 )
 
 // AddressAnnotation on a service requests an address from MetalLB.
 const AddressAnnotation = "metallb.io/loadBalancerIPs"
 
-// MetalLB is a load balancer with a pool of addresses.
+// MetalLB is a load balancer with a pool of addresses, and another one for the services
+// whose addresses are planned.
 type MetalLB struct {
 	pulumi.ResourceState
 }
@@ -30,7 +32,18 @@ type MetalLB struct {
 type MetalLBArgs struct {
 	// Addresses is the pool, "first-last".
 	Addresses string
+	Reserved  Reserved
 	Artifacts *artifacts.Set
+}
+
+// Reserved is a range of addresses that only certain services can have, and only by
+// AddressAnnotation.
+type Reserved struct {
+	// Addresses is the range, "first-last". No other pool has one of them.
+	Addresses string
+	// Namespace of the services, and their labels "app".
+	Namespace string
+	Apps      []string
 }
 
 // NewMetalLB registers a load balancer. opts must bring the cluster's provider.
@@ -64,16 +77,22 @@ func NewMetalLB(ctx *pulumi.Context, name string, args *MetalLBArgs, opts ...pul
 	if err != nil {
 		return nil, err
 	}
-	// MetalLB's webhook validates the pool, so MetalLB must be ready.
-	pool, err := custom("IPAddressPool", pulumi.Map{
+	// MetalLB's webhook validates the pools, so MetalLB must be ready.
+	pool, err := custom("IPAddressPool", poolName, pulumi.Map{
 		"addresses": pulumi.ToStringArray([]string{args.Addresses}),
 	}).Register(ctx, name+"-pool", parent, pulumi.DependsOn([]pulumi.Resource{release}))
 	if err != nil {
 		return nil, err
 	}
-	_, err = custom("L2Advertisement", pulumi.Map{
-		"ipAddressPools": pulumi.ToStringArray([]string{poolName}),
-	}).Register(ctx, name+"-advertisement", parent, pulumi.DependsOn([]pulumi.Resource{pool}))
+	// It refuses pools that overlap: one that shrinks must do so first.
+	reserved, err := custom("IPAddressPool", reservedName, args.Reserved.spec()).
+		Register(ctx, name+"-reserved", parent, pulumi.DependsOn([]pulumi.Resource{pool}))
+	if err != nil {
+		return nil, err
+	}
+	_, err = custom("L2Advertisement", poolName, pulumi.Map{
+		"ipAddressPools": pulumi.ToStringArray([]string{poolName, reservedName}),
+	}).Register(ctx, name+"-advertisement", parent, pulumi.DependsOn([]pulumi.Resource{pool, reserved}))
 	if err != nil {
 		return nil, err
 	}
@@ -81,8 +100,22 @@ func NewMetalLB(ctx *pulumi.Context, name string, args *MetalLBArgs, opts ...pul
 	return lb, nil
 }
 
-func custom(kind string, spec pulumi.Map) component.Custom {
-	return component.Custom{APIVersion: "metallb.io/v1beta1", Kind: kind, Namespace: namespace, Name: poolName, Spec: spec}
+// spec refuses the addresses to every other service, also to one that asks for them.
+func (r Reserved) spec() pulumi.Map {
+	return pulumi.Map{
+		"addresses":  pulumi.ToStringArray([]string{r.Addresses}),
+		"autoAssign": pulumi.Bool(false),
+		"serviceAllocation": pulumi.Map{
+			"namespaces": pulumi.ToStringArray([]string{r.Namespace}),
+			"serviceSelectors": pulumi.Array{pulumi.Map{"matchExpressions": pulumi.Array{pulumi.Map{
+				"key": pulumi.String("app"), "operator": pulumi.String("In"), "values": pulumi.ToStringArray(r.Apps),
+			}}}},
+		},
+	}
+}
+
+func custom(kind, name string, spec pulumi.Map) component.Custom {
+	return component.Custom{APIVersion: "metallb.io/v1beta1", Kind: kind, Namespace: namespace, Name: name, Spec: spec}
 }
 
 // chartValues configure the chart for layer 2 only. Probes start after one second,

@@ -36,6 +36,48 @@ func TestAZombieIsNotAlive(t *testing.T) {
 	_ = cmd.Wait()
 }
 
+// TestStartedAfter: the directory of a process in /proc has the time at which somebody
+// first looked at it, which is not when the process began.
+func TestStartedAfter(t *testing.T) {
+	cmd := exec.Command("sleep", "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	began := time.Now()
+	time.Sleep(2500 * time.Millisecond)
+	if StartedAfter(cmd.Process.Pid, began) {
+		t.Error("a process that nobody had looked at began when it was looked at")
+	}
+	if !StartedAfter(cmd.Process.Pid, began.Add(-time.Hour)) {
+		t.Error("a process that began an hour after a time did not begin after it")
+	}
+	if StartedAfter(1<<22+1, began.Add(-time.Hour)) {
+		t.Error("a process that is not there began")
+	}
+}
+
+func TestID(t *testing.T) {
+	self, err := Identify(os.Getpid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !self.Running() || self.Start == 0 || self.Boot == "" {
+		t.Errorf("this very process: %+v", self)
+	}
+	for name, other := range map[string]ID{
+		"another boot":               {self.PID, self.Start, "7f1c"},
+		"another process of that id": {self.PID, self.Start + 1, self.Boot},
+		"no process":                 {1<<22 + 1, self.Start, self.Boot},
+		"nothing recorded":           {PID: self.PID},
+		"none":                       {},
+	} {
+		if other.Running() {
+			t.Errorf("%s: %+v runs", name, other)
+		}
+	}
+}
+
 func TestStartTime(t *testing.T) {
 	for name, tc := range map[string]struct {
 		stat  string

@@ -26,7 +26,7 @@ func (r AddressRange) Contains(a netip.Addr) bool {
 
 // labSubnet is the configured subnet, or one of the 512 /20s of 10.192.0.0/11
 // chosen by the lab's name: two labs on one machine seldom collide, and a lab has the
-// same addresses on every machine.
+// same subnet on every machine.
 func labSubnet(lab, configured string) netip.Prefix {
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(lab)) // never fails, by its documentation
@@ -34,14 +34,31 @@ func labSubnet(lab, configured string) netip.Prefix {
 	return prefixOr(configured, netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(192 + n/16), byte(n % 16 * 16), 0}), 20))
 }
 
-// defaultPodSubnet is 10.10.0.0/16 for the first cluster, 10.11.0.0/16 for the next.
-func defaultPodSubnet(i int) netip.Prefix {
-	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(10 + i), 0, 0}), 16)
+// Slots are the clusters' parts of the address plan, by name: a cluster's ranges follow
+// from its slot. A lab's state records them, so that a cluster keeps its addresses
+// whichever clusters are listed beside it.
+type Slots = map[string]int
+
+// Names are the names of the clusters, in their order.
+func (c *Config) Names() []string {
+	var names []string
+	for _, cluster := range c.Clusters {
+		names = append(names, cluster.Name)
+	}
+	return names
 }
 
-// defaultServiceSubnet is 10.110.0.0/16 for the first cluster, and so on.
-func defaultServiceSubnet(i int) netip.Prefix {
-	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(110 + i), 0, 0}), 16)
+// Capacity is the number of slots. c is valid.
+func (c *Config) Capacity() int { return min(MaxClusters, pools(labSubnet("", c.Subnet))) }
+
+// defaultPodSubnet is 10.10.0.0/16 for the first slot, 10.11.0.0/16 for the next.
+func defaultPodSubnet(slot int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(10 + slot), 0, 0}), 16)
+}
+
+// defaultServiceSubnet is 10.110.0.0/16 for the first slot, and so on.
+func defaultServiceSubnet(slot int) netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, byte(110 + slot), 0, 0}), 16)
 }
 
 // halves splits a prefix in two.
@@ -53,13 +70,13 @@ func halves(p netip.Prefix) (lower, upper netip.Prefix) {
 // pools is the number of slices in the upper half of a subnet.
 func pools(subnet netip.Prefix) int { return 1 << (poolBits - subnet.Bits() - 1) }
 
-// poolSlice is the i-th cluster's slice of the subnet's upper half, without its first
+// poolSlice is a slot's slice of the subnet's upper half, without its first
 // and last address: the last address of the last slice is the network's broadcast
 // address, and all slices have the same size.
-func poolSlice(subnet netip.Prefix, i int) AddressRange {
+func poolSlice(subnet netip.Prefix, slot int) AddressRange {
 	const size = 1 << (32 - poolBits)
 	_, upper := halves(subnet)
-	base := offset(upper.Addr(), uint32(i)*size) //nolint:gosec // i < MaxClusters
+	base := offset(upper.Addr(), uint32(slot)*size) //nolint:gosec // slot < MaxClusters
 	return AddressRange{First: base.Next(), Last: offset(base, size-2)}
 }
 

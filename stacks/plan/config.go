@@ -22,8 +22,8 @@ const (
 
 // Config is a stack's configuration, the keys of the namespace "meshwright".
 type Config struct {
-	// Clusters of the mesh. Their order decides their addresses: append new clusters,
-	// so that the others keep theirs.
+	// Clusters of the mesh. A cluster keeps its addresses for as long as it is listed,
+	// in any order.
 	Clusters []ClusterConfig `json:"clusters" jsonschema:"minItems=1,maxItems=64"`
 	// MeshID names the mesh; one for all clusters. Default "mesh1".
 	MeshID string `json:"meshID,omitempty"`

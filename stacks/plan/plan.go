@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/meshwright/meshwright/internal/slots"
 	"github.com/meshwright/meshwright/mesh/topology"
 )
 
@@ -43,7 +44,8 @@ type Cluster struct {
 
 	PodSubnet     netip.Prefix
 	ServiceSubnet netip.Prefix
-	AddressPool   AddressRange
+	// AddressPool is for services of type LoadBalancer other than the gateways.
+	AddressPool AddressRange
 	// IngressAddress and EastWestAddress are the gateways' addresses. Both are always
 	// planned; the topology says whether there is an east-west gateway.
 	IngressAddress  netip.Addr
@@ -64,22 +66,28 @@ type Node struct {
 	Labels map[string]string
 }
 
-// NewPlan validates the configuration and plans a lab of that name. The same input
-// always gives the same plan. An error is an *InvalidError.
-func NewPlan(lab string, c *Config) (*Plan, error) {
+// NewPlan validates the configuration and plans a lab of that name. held are the slots
+// that the lab's clusters have; nil for a new lab. The same input always gives the same
+// plan. An error is an *InvalidError.
+func NewPlan(lab string, c *Config, held Slots) (*Plan, error) {
 	c = c.withDefaults()
 	if err := c.Validate(lab); err != nil {
 		return nil, err
 	}
-	return plan(lab, c), nil
+	p := plan(lab, c, slots.Assign(held, c.Names(), c.Capacity()))
+	if problems := overlaps(p); len(problems) > 0 {
+		return nil, &InvalidError{Problems: problems}
+	}
+	return p, nil
 }
 
-// plan plans a configuration that is valid as far as every field parses.
-func plan(lab string, c *Config) *Plan {
+// plan plans a configuration that is valid as far as every field parses. A cluster
+// without a slot has only the ranges that are configured.
+func plan(lab string, c *Config, held Slots) *Plan {
 	p := &Plan{Lab: lab, MeshID: c.MeshID, Artifacts: c.Artifacts, Subnet: labSubnet(lab, c.Subnet)}
 	p.NodeRange, _ = halves(p.Subnet)
-	for i, cluster := range c.Clusters {
-		p.Clusters = append(p.Clusters, planCluster(p, i, cluster))
+	for _, cluster := range c.Clusters {
+		p.Clusters = append(p.Clusters, planCluster(p, held, cluster))
 	}
 	if c.Sample.On() {
 		p.SampleNamespace, p.Traffic = c.Sample.Namespace, c.Traffic.resolve(c.regions())
@@ -87,15 +95,19 @@ func plan(lab string, c *Config) *Plan {
 	return p
 }
 
-func planCluster(p *Plan, i int, c ClusterConfig) Cluster {
-	pool := poolSlice(p.Subnet, i)
+func planCluster(p *Plan, held Slots, c ClusterConfig) Cluster {
 	out := Cluster{
 		Cluster: c.Cluster, KindName: kindName(p.Lab, c.Name), HelloWorld: c.HelloWorld,
-		PodSubnet:     prefixOr(c.PodSubnet, defaultPodSubnet(i)),
-		ServiceSubnet: prefixOr(c.ServiceSubnet, defaultServiceSubnet(i)),
-		AddressPool:   pool, IngressAddress: pool.First, EastWestAddress: pool.First.Next(),
 		APIServer: "https://" + controlPlaneNode(p.Lab, c.Name) + ":6443",
 	}
+	var pods, services netip.Prefix
+	if slot, ok := held[c.Name]; ok {
+		pods, services = defaultPodSubnet(slot), defaultServiceSubnet(slot)
+		pool := poolSlice(p.Subnet, slot)
+		out.IngressAddress, out.EastWestAddress = pool.First, pool.First.Next()
+		out.AddressPool = AddressRange{First: out.EastWestAddress.Next(), Last: pool.Last}
+	}
+	out.PodSubnet, out.ServiceSubnet = prefixOr(c.PodSubnet, pods), prefixOr(c.ServiceSubnet, services)
 	for n := range 1 + c.Workers {
 		node := Node{Name: controlPlaneNode(p.Lab, c.Name), Role: "control-plane", Labels: nodeLabels(c.Locality)}
 		if n > 0 {

@@ -190,7 +190,7 @@ func TestResolvedRule(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			p, err := NewPlan("dev", &Config{Clusters: test.clusters, Traffic: test.traffic})
+			p, err := NewPlan("dev", &Config{Clusters: test.clusters, Traffic: test.traffic}, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -219,7 +219,7 @@ func inRegions(t *rapid.T, mode string) *Config {
 func TestWeightsSumToAHundred(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := inRegions(t, topology.Distribute)
-		p, err := NewPlan("dev", c)
+		p, err := NewPlan("dev", c, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -249,7 +249,7 @@ func TestWeightsSumToAHundred(t *testing.T) {
 		for from, to := range p.Traffic.Weights {
 			c.Traffic.Weights = append(c.Traffic.Weights, RegionWeights{from, to})
 		}
-		again, err := NewPlan("dev", c)
+		again, err := NewPlan("dev", c, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -262,7 +262,7 @@ func TestWeightsSumToAHundred(t *testing.T) {
 func TestFailoverReachesEveryRegionThatServes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := inRegions(t, topology.Failover)
-		p, err := NewPlan("dev", c)
+		p, err := NewPlan("dev", c, nil)
 		if err != nil {
 			t.Fatal(err)
 		}

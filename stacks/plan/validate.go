@@ -79,7 +79,8 @@ var special = []struct {
 }
 
 // Validate returns an *InvalidError with every problem, or nil. It reads the
-// configuration only: the driver checks the addresses that this machine uses.
+// configuration only: NewPlan also compares the ranges that the plan chooses, and the
+// driver checks the addresses that this machine uses.
 func (c *Config) Validate(lab string) error {
 	v := &validator{lab: lab, config: c.withDefaults()}
 	v.top()
@@ -87,9 +88,9 @@ func (c *Config) Validate(lab string) error {
 		v.cluster(i)
 	}
 	v.traffic()
-	// Addresses are compared as planned, so every part must parse first.
+	// Ranges are compared as the plan has them, so every part must parse first.
 	if len(v.problems) == 0 {
-		v.addresses()
+		v.problems = overlaps(plan(lab, v.config, nil))
 	}
 	if len(v.problems) > 0 {
 		return &InvalidError{Problems: v.problems}
@@ -250,16 +251,19 @@ func (v *validator) prefix(key, text string, min, max int) (netip.Prefix, bool) 
 	return netip.Prefix{}, false
 }
 
-// addresses checks that ranges do not overlap within one cluster, among clusters on
-// one network, whose pods connect directly, and with the Docker network of the nodes.
-func (v *validator) addresses() {
+// overlaps are the ranges that overlap within one cluster, among clusters on one network,
+// whose pods connect directly, and with the Docker network of the nodes.
+func overlaps(p *Plan) []Problem {
 	type taken struct {
 		key     string
 		cluster int
 		network string
 		prefix  netip.Prefix
 	}
-	p := plan(v.lab, v.config)
+	var problems []Problem
+	add := func(key, remedy, detail string, args ...any) {
+		problems = append(problems, Problem{Key: Namespace + ":" + key, Reason: Overlap, Detail: fmt.Sprintf(detail, args...), Remedy: remedy})
+	}
 	var seen []taken
 	for i, m := range p.Clusters {
 		for _, s := range []struct {
@@ -268,14 +272,15 @@ func (v *validator) addresses() {
 		}{{"podSubnet", m.PodSubnet}, {"serviceSubnet", m.ServiceSubnet}} {
 			now := taken{fmt.Sprintf("clusters[%d].%s", i, s.field), i, m.Network, s.prefix}
 			if s.prefix.Overlaps(p.Subnet) {
-				v.add(now.key, Overlap, "choose another, or set meshwright:subnet", "%s overlaps the lab's Docker network %s", s.prefix, p.Subnet)
+				add(now.key, "choose another, or set meshwright:subnet", "%s overlaps the lab's Docker network %s", s.prefix, p.Subnet)
 			}
 			for _, other := range seen {
 				if (other.cluster == i || other.network == m.Network) && other.prefix.Overlaps(s.prefix) {
-					v.add(now.key, Overlap, "choose disjoint ranges", "%s overlaps %s of %s", s.prefix, other.key, other.prefix)
+					add(now.key, "choose disjoint ranges", "%s overlaps %s of %s", s.prefix, other.key, other.prefix)
 				}
 			}
 			seen = append(seen, now)
 		}
 	}
+	return problems
 }

@@ -21,7 +21,7 @@ type found struct {
 func expectProblems(t *testing.T, lab string, c *Config, want []found) {
 	t.Helper()
 	var got []found
-	_, err := NewPlan(lab, c)
+	_, err := NewPlan(lab, c, nil)
 	var invalid *InvalidError
 	if errors.As(err, &invalid) {
 		for _, p := range invalid.Problems {

@@ -85,6 +85,20 @@ func (s Snapshot) Ranges() []netip.Prefix {
 	return all
 }
 
+// Slots are the parts of the address plan that the state's clusters have, by name; nil
+// for a lab that has none recorded.
+func (s Snapshot) Slots() (slots map[string]int, err error) {
+	for _, r := range s.Resources {
+		if r.Type != "meshwright:kind:Addresses" {
+			continue
+		}
+		if err := json.Unmarshal(r.Outputs["slots"], &slots); err != nil {
+			return nil, fmt.Errorf("slots of %s: %w", r.Type, err)
+		}
+	}
+	return slots, nil
+}
+
 // Export asks the engine for the snapshot of a stack in any backend.
 func Export(ctx context.Context, ws auto.Workspace, stack string) (Snapshot, error) {
 	d, err := export(ctx, ws, stack)

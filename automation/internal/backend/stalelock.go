@@ -22,6 +22,17 @@ type engineLock struct {
 	Timestamp time.Time `json:"timestamp"`
 }
 
+// held reports whether the engine that made the lock may still run. The lock has no more
+// of it than its id and a time by the clock, which may have been set since. So an engine
+// with that id holds it, and so does another process that is as old as the lock.
+func (l engineLock) held() bool {
+	if l.Pid == 0 || !process.Alive(l.Pid) {
+		return false
+	}
+	command, err := process.Command(l.Pid)
+	return err != nil || strings.HasPrefix(command, "pulumi") || !process.StartedAfter(l.Pid, l.Timestamp)
+}
+
 // ClearStaleLocks removes the locks that a killed Pulumi engine left on the
 // stack and returns how many. The caller holds the lab's own lock. A
 // lock whose process is alive or on another machine is an error: a plain `pulumi`
@@ -56,7 +67,7 @@ func ClearStaleLocks(backend, stack string) (int, error) {
 		if l.Hostname != "" && l.Hostname != host {
 			return fmt.Errorf("stack %s is locked by %s on %s since %s; when that is over: rm %s", stack, l.Username, l.Hostname, l.Timestamp.Format(time.DateTime), path)
 		}
-		if l.Pid != 0 && process.Alive(l.Pid) && !process.StartedAfter(l.Pid, l.Timestamp) {
+		if l.held() {
 			return fmt.Errorf("stack %s is locked by process %d since %s; wait for it, or stop it with: kill -INT %d", stack, l.Pid, l.Timestamp.Local().Format("15:04:05"), l.Pid)
 		}
 		// The backend keeps attributes of its files beside them.

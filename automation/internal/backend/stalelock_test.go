@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"testing"
 	"time"
@@ -17,18 +18,22 @@ func TestClearStaleLocks(t *testing.T) {
 		t.Fatal(err)
 	}
 	dead := deadPID(t)
+	engine := runningAs(t, "pulumi")
 	for name, tc := range map[string]struct {
 		lock    any
 		stack   string
 		cleared int
 		refused bool
 	}{
-		"dead":            {engineLock{dead, "u", host, time.Now()}, "dev", 1, false},
-		"alive":           {engineLock{os.Getpid(), "u", host, time.Now()}, "dev", 0, true},
-		"id used again":   {engineLock{os.Getpid(), "u", host, time.Now().Add(-24 * time.Hour)}, "dev", 1, false},
-		"another machine": {engineLock{dead, "u", "elsewhere", time.Now()}, "dev", 0, true},
-		"cut short":       {"", "dev", 1, false},
-		"another stack":   {engineLock{dead, "u", host, time.Now()}, "other", 0, false},
+		"dead":          {engineLock{dead, "u", host, time.Now()}, "dev", 1, false},
+		"alive":         {engineLock{os.Getpid(), "u", host, time.Now()}, "dev", 0, true},
+		"id used again": {engineLock{os.Getpid(), "u", host, time.Now().Add(-24 * time.Hour)}, "dev", 1, false},
+		// The clock was set forward while an engine was at work.
+		"an engine, earlier": {engineLock{engine, "u", host, time.Now().Add(-24 * time.Hour)}, "dev", 0, true},
+		"clock set back":     {engineLock{os.Getpid(), "u", host, time.Now().Add(24 * time.Hour)}, "dev", 0, true},
+		"another machine":    {engineLock{dead, "u", "elsewhere", time.Now()}, "dev", 0, true},
+		"cut short":          {"", "dev", 1, false},
+		"another stack":      {engineLock{dead, "u", host, time.Now()}, "other", 0, false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			backend := t.TempDir()
@@ -81,6 +86,29 @@ func TestCutAttributes(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+}
+
+// runningAs starts a process of that name and returns its id.
+func runningAs(t *testing.T, name string) int {
+	t.Helper()
+	program, err := exec.LookPath("sleep")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(program)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), name)
+	if err := os.WriteFile(path, data, 0o700); err != nil { //nolint:gosec // it is run
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, "60")
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	return cmd.Process.Pid
 }
 
 // deadPID is the id of a process that has ended.

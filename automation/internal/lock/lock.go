@@ -22,7 +22,7 @@ type LockedError struct {
 
 // Holder is the process that holds a lab's lock.
 type Holder struct {
-	PID       int       `json:"pid"`
+	process.ID
 	Operation string    `json:"operation"` // up, destroy, ...
 	Since     time.Time `json:"since"`
 }
@@ -60,7 +60,10 @@ func acquire(path, operation string) (*Lock, error) {
 	if errors.Is(err, process.ErrLocked) {
 		held := &LockedError{}
 		data, _ := os.ReadFile(path) // without it the message has less detail
-		_ = json.Unmarshal(data, &held.Holder)
+		// A holder that was killed leaves its text until the next one has written its own.
+		if json.Unmarshal(data, &held.Holder) != nil || !held.Holder.Running() {
+			held.Holder = Holder{}
+		}
 		return nil, held
 	}
 	if err != nil {
@@ -75,7 +78,11 @@ func acquire(path, operation string) (*Lock, error) {
 }
 
 func (l *Lock) sign(operation string) error {
-	data, err := json.Marshal(Holder{PID: os.Getpid(), Operation: operation, Since: time.Now().UTC().Truncate(time.Second)})
+	self, err := process.Identify(os.Getpid())
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) {
+		return err
+	}
+	data, err := json.Marshal(Holder{ID: self, Operation: operation, Since: time.Now().UTC().Truncate(time.Second)})
 	if err != nil {
 		return err
 	}

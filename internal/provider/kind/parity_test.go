@@ -27,6 +27,7 @@ func TestParity(t *testing.T) {
 	patched := clusterInputs("a", "b")
 	patched["kubeadmConfigPatches"] = pt.Arr("kind: KubeletConfiguration")
 	one := b.client.MustCreate(clusterURN, patched)
+	remembered := b.client.MustCreate(addressesURN, addressesInputs(64, "a"))
 	nodes := seen["meshwright:kind:Cluster"].Inputs["nodes"].ArrayValue()
 	if d := cmp.Diff(keys(nodes[0].ObjectValue()), pt.Decoded(reflect.TypeFor[node]())); d != "" {
 		t.Errorf("nodes (-program +provider): %s", d)
@@ -37,6 +38,7 @@ func TestParity(t *testing.T) {
 		made    *pt.Resource
 		inPlace []string
 	}{
+		"Addresses":   {"meshwright:kind:Addresses", reflect.TypeFor[addresses](), remembered, []string{"clusters", "capacity"}},
 		"Network":     {"meshwright:kind:Network", reflect.TypeFor[network](), made, nil},
 		"kindCluster": {"meshwright:kind:Cluster", reflect.TypeFor[cluster](), one, []string{"context", "wait"}}, // labels of nodes: TestClusterLife
 	} {
@@ -80,6 +82,9 @@ func registered(t *testing.T) map[string]pulumi.MockResourceArgs {
 		if _, err := program.NewNetwork(ctx, "n", &program.NetworkArgs{
 			Lab: pulumi.String("l"), Name: pulumi.String("n"), Subnet: pulumi.String("s"), IPRange: pulumi.String("r"),
 		}); err != nil {
+			return err
+		}
+		if _, err := program.NewAddresses(ctx, "a", &program.AddressesArgs{Clusters: []string{"a"}, Capacity: 64}); err != nil {
 			return err
 		}
 		_, err := program.New(ctx, "c", &program.Args{

@@ -26,6 +26,8 @@ const Version = "0.1.0"
 const (
 	networkType tokens.Type = "meshwright:kind:Network"
 	clusterType tokens.Type = "meshwright:kind:Cluster"
+
+	addressesType tokens.Type = "meshwright:kind:Addresses"
 )
 
 // Options say what the provider may use of the machine.
@@ -146,10 +148,12 @@ func (t *twin) ownerDir(lab string) string {
 
 // serve runs as an operation what serves a resource type. A network has nothing to
 // update, which nil says.
-func serve[Req, Res any](ctx context.Context, t *twin, typ tokens.Type, req Req, network, cluster func(context.Context, Req) (Res, error)) (res Res, err error) {
+func serve[Req, Res any](ctx context.Context, t *twin, typ tokens.Type, req Req, addresses, network, cluster func(context.Context, Req) (Res, error)) (res Res, err error) {
 	ctx, done := t.Operation(ctx)
 	defer done()
 	switch {
+	case typ == addressesType:
+		return addresses(ctx, req)
 	case typ == networkType && network != nil:
 		return network(ctx, req)
 	case typ == clusterType:
@@ -159,25 +163,25 @@ func serve[Req, Res any](ctx context.Context, t *twin, typ tokens.Type, req Req,
 }
 
 func (t *twin) Check(ctx context.Context, req plugin.CheckRequest) (plugin.CheckResponse, error) {
-	return serve(ctx, t, req.Type, req, checkNetwork, checkCluster)
+	return serve(ctx, t, req.Type, req, checkAddresses, checkNetwork, checkCluster)
 }
 
 func (t *twin) Diff(ctx context.Context, req plugin.DiffRequest) (plugin.DiffResponse, error) {
-	return serve(ctx, t, req.Type, req, diffNetwork, diffCluster)
+	return serve(ctx, t, req.Type, req, diffAddresses, diffNetwork, diffCluster)
 }
 
 func (t *twin) Create(ctx context.Context, req plugin.CreateRequest) (plugin.CreateResponse, error) {
-	return serve(ctx, t, req.Type, req, t.createNetwork, t.createCluster)
+	return serve(ctx, t, req.Type, req, createAddresses, t.createNetwork, t.createCluster)
 }
 
 func (t *twin) Read(ctx context.Context, req plugin.ReadRequest) (plugin.ReadResponse, error) {
-	return serve(ctx, t, req.Type, req, t.readNetwork, t.readCluster)
+	return serve(ctx, t, req.Type, req, readAddresses, t.readNetwork, t.readCluster)
 }
 
 func (t *twin) Update(ctx context.Context, req plugin.UpdateRequest) (plugin.UpdateResponse, error) {
-	return serve(ctx, t, req.Type, req, nil, t.updateCluster)
+	return serve(ctx, t, req.Type, req, updateAddresses, nil, t.updateCluster)
 }
 
 func (t *twin) Delete(ctx context.Context, req plugin.DeleteRequest) (plugin.DeleteResponse, error) {
-	return serve(ctx, t, req.Type, req, t.deleteNetwork, t.deleteCluster)
+	return serve(ctx, t, req.Type, req, deleteAddresses, t.deleteNetwork, t.deleteCluster)
 }

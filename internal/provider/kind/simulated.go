@@ -26,7 +26,7 @@ func NewSimulated() plugin.Provider {
 		sum := sha256.Sum256([]byte(req.URN))
 		id := hex.EncodeToString(sum[:16])
 		res.ID = resource.ID(id)
-		if req.Type == networkType {
+		if req.Type != clusterType {
 			return nil
 		}
 		var in cluster
