@@ -2,7 +2,6 @@
 #
 # Variables: STACK=dev            the stack to bring up, Pulumi.<STACK>.yaml
 #            ARTIFACTS=auto       auto, registry or airgap
-#            FORCE=1              make clean: remove labs that still exist as well
 #            MESHWRIGHT_SETUP=1   let a missing Docker be set up without a question
 #            MESHWRIGHT_SKIP_PREFLIGHT=1  go on though the machine may be too small
 
@@ -78,7 +77,7 @@ down: build ## Remove the lab
 	@exec $(MW) destroy $(LAB)
 
 clean: build ## Stop our Docker, restore settings, remove kit, state, passphrase and bin/
-	@$(MW) clean $(if $(FORCE),--force)
+	@$(MW) clean
 	@rm -rf bin
 
 bench: build ## Measure against the steps by hand; writes docs/benchmarks.md

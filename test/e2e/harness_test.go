@@ -201,21 +201,6 @@ func (h *harness) remember(outputs ...string) {
 	}
 }
 
-// container waits for a container to exist, then for some more time.
-func (h *harness) container(name string, more time.Duration) func(context.Context) error {
-	return func(ctx context.Context) error {
-		for {
-			if exec.CommandContext(ctx, "docker", append(dockerFlags(h.Docker), "inspect", name)...).Run() == nil {
-				break
-			}
-			if err := sleep(ctx, 200*time.Millisecond); err != nil {
-				return err
-			}
-		}
-		return sleep(ctx, more)
-	}
-}
-
 // after waits.
 func after(d time.Duration) func(context.Context) error {
 	return func(ctx context.Context) error { return sleep(ctx, d) }
