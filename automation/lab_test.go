@@ -38,8 +38,17 @@ import (
 var machineKit = paths.Kit()
 
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == "docker" {
-		os.Exit(fakeDocker(os.Args[1:]))
+	switch command := filepath.Base(os.Args[0]); command {
+	case "docker", "pulumi":
+		if fails(command) {
+			fmt.Fprintln(os.Stderr, refusal)
+			os.Exit(1)
+		}
+		if command == "docker" {
+			os.Exit(fakeDocker(os.Args[1:]))
+		}
+		fmt.Fprintln(os.Stderr, throughToPulumi())
+		os.Exit(1)
 	}
 	program := keyAndFile
 	if os.Getenv(fakeDockerFile) != "" {

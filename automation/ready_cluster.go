@@ -81,7 +81,7 @@ func workloads(ctx context.Context, m *mesh.Member, w mesh.Workload) state {
 		}
 		for _, d := range sets.Items {
 			if why := mesh.NotEverywhere(&d); why != "" {
-				out.missing = append(out.missing, fmt.Sprintf("daemon set %s/%s: %s%s", ns, d.Name, why, podsOf(ctx, m, ns, d.Spec.Selector)))
+				out.missing = append(out.missing, fmt.Sprintf("daemon set %s/%s: %s%s", ns, d.Name, why, m.Waiting(ctx, ns, d.Spec.Selector)))
 			}
 		}
 		list, err := m.Deployments(ctx, ns, "")
@@ -89,8 +89,8 @@ func workloads(ctx context.Context, m *mesh.Member, w mesh.Workload) state {
 			return unknown(err)
 		}
 		for _, d := range list {
-			if why := mesh.NotRolledOut(&d); why != "" {
-				out.missing = append(out.missing, fmt.Sprintf("deployment %s/%s: %s%s", ns, d.Name, why, podsOf(ctx, m, ns, d.Spec.Selector)))
+			if why := m.Rollout(ctx, &d); why != "" {
+				out.missing = append(out.missing, fmt.Sprintf("deployment %s/%s: %s", ns, d.Name, why))
 			}
 			if mesh.Replicas(&d) == 0 {
 				out.drift = append(out.drift, fmt.Sprintf("deployment %s/%s is scaled to 0", ns, d.Name))
@@ -117,20 +117,6 @@ func nodesNotReady(nodes []corev1.Node, want []string) []string {
 		}
 	}
 	return out
-}
-
-// podsOf says what the first pod of a selector waits for that is not ready.
-func podsOf(ctx context.Context, m *mesh.Member, namespace string, selector *metav1.LabelSelector) string {
-	pods, err := m.Pods(ctx, namespace, metav1.FormatLabelSelector(selector))
-	if err != nil {
-		return ""
-	}
-	for _, p := range pods {
-		if why := mesh.NotReady(&p); why != "" && p.DeletionTimestamp == nil {
-			return fmt.Sprintf("; pod %s: %s", p.Name, why)
-		}
-	}
-	return ""
 }
 
 // absent are the deployments that the lab has and the cluster has not: no wait brings

@@ -64,6 +64,24 @@ func TestEveryCauseIsSeen(t *testing.T) {
 			func(_ *testing.T, f *fakeMesh) { f.clusters["cluster2"].deployment("istiod").Generation++ },
 			red{CheckControlPlane: ReasonControlPlaneUnavailable},
 		},
+		"istiod's new pods never come": {
+			func(_ *testing.T, f *fakeMesh) {
+				s := &f.clusters["cluster2"].deployment("istiod").Status
+				s.Replicas, s.UpdatedReplicas = 2, 1
+			},
+			red{CheckControlPlane: ReasonControlPlaneUnavailable},
+		},
+		"the workload's new pods never come": {
+			func(_ *testing.T, f *fakeMesh) {
+				c := f.clusters["cluster2"]
+				d := *c.deployment("istiod")
+				d.Namespace, d.Name, d.Labels = "sample", "helloworld-v1", nil
+				d.Spec.Template.Labels = map[string]string{"app": "helloworld"}
+				d.Status.Replicas = 2
+				c.deployments = append(c.deployments, d)
+			},
+			red{CheckDiscovery: ReasonWorkloadNotRolledOut},
+		},
 		"ingress gateway not installed": {
 			func(_ *testing.T, f *fakeMesh) {
 				f.clusters["cluster1"].deployment("istio-ingressgateway").Labels = nil

@@ -148,7 +148,7 @@ func checkIstiod(ctx context.Context, c *mesh.Member, out *outcome) error {
 		return nil
 	}
 	for _, d := range list {
-		if why := unavailable(&d); why != "" {
+		if why := unavailable(ctx, c, &d); why != "" {
 			out.add(Finding{Reason: ReasonControlPlaneUnavailable, Cluster: c.Name, Object: objectOf(&d), Message: why},
 				deploymentEvidence(c, &d), logEvidence(c, mesh.SystemNamespace, mesh.IstiodSelector, "discovery"))
 		}
@@ -205,7 +205,7 @@ func checkGateway(ctx context.Context, m *session, c *mesh.Member, g gateway, ou
 	}
 	healthy := true
 	for _, d := range deployments {
-		if why := unavailable(&d); why != "" {
+		if why := unavailable(ctx, c, &d); why != "" {
 			healthy = false
 			out.add(Finding{Reason: ReasonGatewayUnavailable, Cluster: c.Name, Object: objectOf(&d), Message: why},
 				deploymentEvidence(c, &d), logEvidence(c, d.Namespace, g.selector, "istio-proxy"))
@@ -272,25 +272,14 @@ func externalAddresses(s *corev1.Service) []string {
 
 func objectOf(d *appsv1.Deployment) string { return "deployment " + d.Namespace + "/" + d.Name }
 
-// unavailable says why a deployment does not serve, or "". The condition
-// Available alone is true for a deployment that was scaled to nothing.
-func unavailable(d *appsv1.Deployment) string {
-	want := mesh.Replicas(d)
-	switch {
-	case want == 0:
+// unavailable says why a deployment does not serve as it should, or "". The condition
+// Available alone is true for a deployment that was scaled to nothing, and for one whose
+// old pods serve while the new ones never come.
+func unavailable(ctx context.Context, c *mesh.Member, d *appsv1.Deployment) string {
+	if mesh.Replicas(d) == 0 {
 		return "scaled to 0 replicas"
-	case d.Status.ObservedGeneration < d.Generation:
-		return "its latest change is not yet observed"
-	case d.Status.AvailableReplicas < want:
-		why := fmt.Sprintf("%d of %d replicas available", d.Status.AvailableReplicas, want)
-		for _, c := range d.Status.Conditions {
-			if c.Type == appsv1.DeploymentAvailable && c.Status != corev1.ConditionTrue && c.Message != "" {
-				why += ": " + strings.TrimSuffix(c.Message, ".")
-			}
-		}
-		return why
 	}
-	return ""
+	return c.Rollout(ctx, d)
 }
 
 func checkAddress(c *mesh.Member, s *corev1.Service, planned string) (Finding, bool) {

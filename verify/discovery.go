@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"sort"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/labels"
 
 	"github.com/meshwright/meshwright/mesh"
 	"github.com/meshwright/meshwright/report"
@@ -53,6 +55,13 @@ var discovery = Check{
 		},
 		workloadMissing,
 		{
+			ReasonWorkloadNotRolledOut, "a rollout of the workload is not complete",
+			report.Remedy{
+				Text:    "new pods are not ready, or old ones remain; see what the pod waits for",
+				Command: "kubectl -n NAMESPACE get deployments,pods",
+			},
+		},
+		{
 			ReasonGatewayNetworkWrong, "the Service of a gateway names another network than that of its cluster",
 			report.Remedy{
 				Object: "label topology.istio.io/network of the gateway's Service",
@@ -91,15 +100,16 @@ var wrongNetworkLabel = report.Remedy{
 
 // Reasons of check "discovery".
 const (
-	ReasonRemoteMissing       Reason = "RemoteMissing"
-	ReasonRemoteNotSynced     Reason = "RemoteNotSynced"
-	ReasonProxyDisconnected   Reason = "ProxyDisconnected"
-	ReasonServiceMissing      Reason = "ServiceMissing"
-	ReasonEndpointDirect      Reason = "EndpointDirect"
-	ReasonGatewayNetworkWrong Reason = "GatewayNetworkWrong"
-	ReasonEndpointMissing     Reason = "EndpointMissing"
-	ReasonEndpointUnexpected  Reason = "EndpointUnexpected"
-	ReasonConfigRejected      Reason = "ConfigRejected"
+	ReasonRemoteMissing        Reason = "RemoteMissing"
+	ReasonRemoteNotSynced      Reason = "RemoteNotSynced"
+	ReasonProxyDisconnected    Reason = "ProxyDisconnected"
+	ReasonServiceMissing       Reason = "ServiceMissing"
+	ReasonEndpointDirect       Reason = "EndpointDirect"
+	ReasonWorkloadNotRolledOut Reason = "WorkloadNotRolledOut"
+	ReasonGatewayNetworkWrong  Reason = "GatewayNetworkWrong"
+	ReasonEndpointMissing      Reason = "EndpointMissing"
+	ReasonEndpointUnexpected   Reason = "EndpointUnexpected"
+	ReasonConfigRejected       Reason = "ConfigRejected"
 )
 
 // DiscoveryData is what check "discovery" measured.
@@ -122,9 +132,10 @@ type ProxyEndpoints struct {
 
 // census is what the cluster itself says about the workload.
 type census struct {
-	pods     []string // addresses of all running server pods
-	ready    []string // of those that are ready
-	deployed bool     // the Service exists
+	pods     []string          // addresses of all running server pods
+	ready    []string          // of those that are ready
+	deployed bool              // the Service exists
+	rollouts map[string]string // why a deployment's rollout is not complete, by name
 }
 
 func checkDiscovery(ctx context.Context, m *session, out *outcome) {
@@ -163,6 +174,9 @@ func checkDiscovery(ctx context.Context, m *session, out *outcome) {
 			out.add(Finding{Reason: ReasonServiceMissing, Cluster: c.Name, Object: "service " + m.workload.Namespace + "/" + m.workload.Service, Message: "does not exist"})
 		case len(m.workload.Versions[c.Name]) > 0 && len(got.ready) == 0:
 			out.add(Finding{Reason: ReasonWorkloadMissing, Cluster: c.Name, Object: "service " + m.workload.Namespace + "/" + m.workload.Service, Message: "has no ready pod"})
+		}
+		for _, name := range slices.Sorted(maps.Keys(got.rollouts)) {
+			out.add(Finding{Reason: ReasonWorkloadNotRolledOut, Cluster: c.Name, Object: "deployment " + m.workload.Namespace + "/" + name, Message: got.rollouts[name]})
 		}
 	}
 	if len(truth) < len(m.members) {
@@ -217,7 +231,24 @@ func (m *session) census(ctx context.Context, c *mesh.Member) (census, error) {
 	if err != nil {
 		return census{}, err
 	}
-	out := census{deployed: true}
+	out := census{deployed: true, rollouts: map[string]string{}}
+	service, err := c.Service(ctx, m.workload.Namespace, m.workload.Service)
+	if err != nil {
+		return census{}, err
+	}
+	deployments, err := c.Deployments(ctx, m.workload.Namespace, "")
+	if err != nil {
+		return census{}, err
+	}
+	behind := labels.SelectorFromSet(service.Spec.Selector)
+	for _, d := range deployments {
+		if behind.Empty() || !behind.Matches(labels.Set(d.Spec.Template.Labels)) {
+			continue
+		}
+		if why := c.Rollout(ctx, &d); why != "" {
+			out.rollouts[d.Name] = why
+		}
+	}
 	for _, p := range pods {
 		out.pods = append(out.pods, p.Status.PodIP)
 		if mesh.Ready(&p) {

@@ -357,7 +357,7 @@ func newFakeCluster(t *testing.T, name string, ca, root *authority) *fakeCluster
 		f.deployments = append(f.deployments, appsv1.Deployment{
 			ObjectMeta: metav1.ObjectMeta{Namespace: ns, Name: name, Labels: l, Generation: 2},
 			Spec:       appsv1.DeploymentSpec{Replicas: &one},
-			Status: appsv1.DeploymentStatus{ObservedGeneration: 2, AvailableReplicas: 1, Conditions: []appsv1.DeploymentCondition{
+			Status: appsv1.DeploymentStatus{ObservedGeneration: 2, Replicas: 1, UpdatedReplicas: 1, AvailableReplicas: 1, Conditions: []appsv1.DeploymentCondition{
 				{Type: appsv1.DeploymentAvailable, Status: corev1.ConditionTrue},
 			}},
 		})
