@@ -134,7 +134,7 @@ func TestEveryCauseIsSeen(t *testing.T) {
 		},
 		"a defect of a check": {
 			func(_ *testing.T, f *fakeMesh) { f.clusters["cluster1"].panics = true },
-			red{CheckControlPlane: ReasonPanicked},
+			red{CheckControlPlane: ReasonPanicked, CheckDiscovery: ReasonPanicked},
 		},
 
 		"client's proxy does not answer": {
