@@ -109,7 +109,7 @@ func interruptUp(t *testing.T, h *harness) {
 	if r.took > 15*time.Second {
 		t.Errorf("took %s to stop", r.took)
 	}
-	h.noChildren(t)
+	h.noChildren(t, 5*time.Second)
 }
 
 func up(t *testing.T, h *harness) {
@@ -187,7 +187,7 @@ func interruptDestroy(t *testing.T, h *harness) {
 	if r.code != 130 {
 		t.Errorf("exit code %d after SIGINT, want 130\n%s", r.code, r.stderr)
 	}
-	h.noChildren(t)
+	h.noChildren(t, 5*time.Second)
 }
 
 // loseContainer removes a node of the healthy lab behind its back.
@@ -231,7 +231,7 @@ func nothingLeft(t *testing.T, h *harness) {
 	if _, err := os.Stat(filepath.Join(h.State, "meshwright", "labs", h.lab)); !os.IsNotExist(err) {
 		t.Errorf("the lab's directory is still there (%v)", err)
 	}
-	h.noChildren(t)
+	h.noChildren(t, 5*time.Second)
 }
 
 // hostRoutes are this machine's IPv4 routes, without those through bridges of Docker's:
@@ -253,10 +253,10 @@ func hostRoutes(t *testing.T) string {
 
 // noChildren asserts that no process works on the lab any more: every process
 // that we start carries the state directory in its environment.
-func (h *harness) noChildren(t *testing.T) {
+func (h *harness) noChildren(t *testing.T, within time.Duration) {
 	t.Helper()
 	var left []string
-	deadline := time.Now().Add(5 * time.Second) // a killed parent's children need a moment
+	deadline := time.Now().Add(within) // a killed parent's children need a moment
 	for {
 		left = left[:0]
 		environs, err := filepath.Glob("/proc/[0-9]*/environ")

@@ -43,13 +43,13 @@ func TestStops(t *testing.T) {
 	})
 }
 
-// stop runs a command repeatedly and stops it at a random moment within span: by
+// stop runs a command some times and stops it at a random moment within span: by
 // SIGKILL, or each third time by SIGINT, as Ctrl-C does. The processes that it started
-// end with it. After each time next must find that nothing is lost.
-func (h *harness) stop(t *testing.T, span time.Duration, next func(*testing.T), args ...string) {
+// end with it; a compiler of the kit's does when its package is compiled. After each time next must find that nothing is lost.
+func (h *harness) stop(t *testing.T, times int, span time.Duration, next func(*testing.T), args ...string) {
 	t.Helper()
 	stopped := 0
-	for i := range stops(t) {
+	for i := range times {
 		moment := time.Duration(rand.Int64N(int64(span)))
 		sig := syscall.SIGKILL
 		if i%3 == 2 {
@@ -62,7 +62,7 @@ func (h *harness) stop(t *testing.T, span time.Duration, next func(*testing.T), 
 		} else if r.code != 0 {
 			t.Fatalf("it failed by itself, with exit code %d:\n%s", r.code, r.stderr)
 		}
-		h.noChildren(t)
+		h.noChildren(t, 30*time.Second)
 		h.onlyItsOwn(t)
 		next(t)
 		if t.Failed() {
@@ -86,15 +86,15 @@ func (h *harness) onlyItsOwn(t *testing.T) {
 
 // stopUp: each up goes on where the one before it was stopped, and previews can be had.
 func stopUp(t *testing.T, h *harness) {
-	h.stop(t, 45*time.Second, func(t *testing.T) { h.must(t, "preview", "--name", h.lab) }, "up", "--name", h.lab)
+	h.stop(t, stops(t), 45*time.Second, func(t *testing.T) { h.must(t, "preview", "--name", h.lab) }, "up", "--name", h.lab)
 }
 
 // stopReading: what only reads changes nothing, whenever it ends.
 func stopReading(t *testing.T, h *harness) {
 	unchanged := func(t *testing.T) { h.must(t, "preview", "--name", h.lab, "--expect-no-changes") }
-	h.stop(t, time.Second, unchanged, "preview", "--name", h.lab)
-	h.stop(t, 2*time.Second, unchanged, "verify", "--name", h.lab)
-	h.stop(t, 200*time.Millisecond, unchanged, "status", "--name", h.lab)
+	h.stop(t, stops(t), time.Second, unchanged, "preview", "--name", h.lab)
+	h.stop(t, stops(t), 2*time.Second, unchanged, "verify", "--name", h.lab)
+	h.stop(t, stops(t), 200*time.Millisecond, unchanged, "status", "--name", h.lab)
 }
 
 // stopLoad: one command removes what a check or a drill has left in the mesh.
@@ -103,20 +103,21 @@ func stopLoad(t *testing.T, h *harness) {
 		h.must(t, "verify", "--name", h.lab, "--cleanup")
 		h.noScenario(t)
 	}
-	h.stop(t, 30*time.Second, clean, "verify", "--name", h.lab, "--full")
-	h.stop(t, 30*time.Second, clean, "drill", "drain", "--name", h.lab)
+	// TestLab stops a timed check at two moments of its own, too.
+	h.stop(t, max(1, stops(t)-2), 30*time.Second, clean, "verify", "--name", h.lab, "--full")
+	h.stop(t, stops(t), 20*time.Second, clean, "drill", "drain", "--name", h.lab)
 	h.must(t, "verify", "--name", h.lab)
 }
 
 // stopSetup: the daemon and the kit of this machine serve the lab afterwards; a kit
 // that was begun elsewhere can be asked about.
 func stopSetup(t *testing.T, h *harness) {
-	h.stop(t, 2*time.Second, func(t *testing.T) {
+	h.stop(t, stops(t), 2*time.Second, func(t *testing.T) {
 		h.must(t, "setup", "--artifacts", "airgap")
 		h.must(t, "verify", "--name", h.lab)
 	}, "setup", "--artifacts", "airgap")
 	t.Setenv("XDG_CACHE_HOME", t.TempDir())
-	h.stop(t, 10*time.Second, func(t *testing.T) {
+	h.stop(t, stops(t), 10*time.Second, func(t *testing.T) {
 		if r := h.must(t, "airgap", "status"); !strings.Contains(r.stdout, "meshwright airgap build") {
 			t.Errorf("the status of a kit that was begun does not say how to go on:\n%s", r.stdout)
 		}
@@ -125,5 +126,5 @@ func stopSetup(t *testing.T, h *harness) {
 
 // stopDestroy: each destroy goes on where the one before it was stopped.
 func stopDestroy(t *testing.T, h *harness) {
-	h.stop(t, 2*time.Second, func(*testing.T) {}, "destroy", "--name", h.lab)
+	h.stop(t, stops(t), 2*time.Second, func(*testing.T) {}, "destroy", "--name", h.lab)
 }
