@@ -153,6 +153,7 @@ test-e2e: build
 	@MESHWRIGHT_E2E=1 $(TESTENV) go test -vet=off ./test/e2e -run TestLab -count=1 -timeout 45m -v
 
 test-kill: build ## Stop every operation 30 times at a random moment (STOPS=30)
+	@MESHWRIGHT_STOPS=$(STOPS) $(TESTENV) go test -vet=off ./automation -run TestFailingCalls -count=1 -timeout 1h -v
 	@MESHWRIGHT_E2E=1 MESHWRIGHT_STOPS=$(STOPS) $(TESTENV) go test -vet=off ./test/e2e -run TestStops -count=1 -timeout 3h -v
 
 test-cli: build

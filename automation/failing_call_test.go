@@ -54,10 +54,9 @@ func throughToPulumi() error {
 	return syscall.Exec(path, append([]string{path}, os.Args[1:]...), os.Environ()) //nolint:gosec // the test's own
 }
 
-// TestEveryFailingCall lets each call of Docker and Pulumi fail in turn, in up and in
-// destroy. The operation says so or does without; the next one converges; nothing of
+// TestFailingCalls lets calls of Docker and Pulumi fail in turn, in up and in destroy. The operation says so or does without; the next one converges; nothing of
 // anybody else's is touched.
-func TestEveryFailingCall(t *testing.T) {
+func TestFailingCalls(t *testing.T) {
 	networks := onFakeDocker(t)
 	home := t.TempDir()
 	t.Setenv("XDG_STATE_HOME", home)
@@ -118,9 +117,11 @@ func TestEveryFailingCall(t *testing.T) {
 			t.Fatalf("%s: somebody else's network was removed", what)
 		}
 	}
-	for _, command := range []string{"docker", "pulumi"} {
+	// Each takes seconds: `make test-kill` has all of them fail, of both commands.
+	all := os.Getenv("MESHWRIGHT_STOPS") != ""
+	for command, most := range map[string]int{"docker": 8, "pulumi": 0} {
 		n := 1
-		for more := true; more; n++ {
+		for more := true; more && (all || n <= most); n++ {
 			what := fmt.Sprintf("up, call %d of %s", n, command)
 			ups, err := failing(command, n, up)
 			judge(what, err)
@@ -139,7 +140,7 @@ func TestEveryFailingCall(t *testing.T) {
 			}
 			more = ups || destroys
 		}
-		if n < 5 {
+		if n < 5 && (all || most > 0) {
 			t.Errorf("%d calls of %s: were they counted?", n-1, command)
 		}
 	}
