@@ -224,7 +224,7 @@ func checkDiscovery(ctx context.Context, m *session, out *outcome) {
 // census counts the workload's pods in c. A Service that does not exist is a
 // fact, not an error.
 func (m *session) census(ctx context.Context, c *mesh.Member) (census, error) {
-	pods, err := c.Servers(ctx, m.workload)
+	service, err := c.Service(ctx, m.workload.Namespace, m.workload.Service)
 	if apierrors.IsNotFound(err) {
 		return census{}, nil
 	}
@@ -232,7 +232,11 @@ func (m *session) census(ctx context.Context, c *mesh.Member) (census, error) {
 		return census{}, err
 	}
 	out := census{deployed: true, rollouts: map[string]string{}}
-	service, err := c.Service(ctx, m.workload.Namespace, m.workload.Service)
+	if len(service.Spec.Selector) == 0 {
+		return out, nil
+	}
+	behind := labels.SelectorFromSet(service.Spec.Selector)
+	pods, err := c.Pods(ctx, m.workload.Namespace, behind.String())
 	if err != nil {
 		return census{}, err
 	}
@@ -240,16 +244,15 @@ func (m *session) census(ctx context.Context, c *mesh.Member) (census, error) {
 	if err != nil {
 		return census{}, err
 	}
-	behind := labels.SelectorFromSet(service.Spec.Selector)
 	for _, d := range deployments {
-		if behind.Empty() || !behind.Matches(labels.Set(d.Spec.Template.Labels)) {
+		if !behind.Matches(labels.Set(d.Spec.Template.Labels)) {
 			continue
 		}
 		if why := c.Rollout(ctx, &d); why != "" {
 			out.rollouts[d.Name] = why
 		}
 	}
-	for _, p := range pods {
+	for _, p := range mesh.Running(pods) {
 		out.pods = append(out.pods, p.Status.PodIP)
 		if mesh.Ready(&p) {
 			out.ready = append(out.ready, p.Status.PodIP)

@@ -42,61 +42,67 @@ func (m *session) responders(ctx context.Context, places []*place, paths []Path,
 	}
 	wg.Wait()
 	slices.SortFunc(list, func(a, b Responder) int { return strings.Compare(a.Cluster+"/"+a.Pod, b.Cluster+"/"+b.Pod) })
+	var gateways map[string]bool
+	asked := false
+	if slices.ContainsFunc(paths, func(p Path) bool { return !p.Direct && p.Answers > 0 }) {
+		gateways, asked = gatewayPods(ctx, places, out)
+	}
 	for i := range paths {
 		switch path := &paths[i]; {
 		case path.Answers == 0: // reported
 		case path.Direct:
 			judgeResponders(places, path, list, out)
-		default:
-			m.judgeGateways(ctx, places, path, list, out)
+		case asked:
+			judgeGateways(places, path, list, gateways, out)
 		}
 	}
 	return list
+}
+
+// gatewayPods are the networks and addresses of the running east-west gateways' pods, as
+// "network address": two networks may use the same addresses. It reports whether all
+// clusters could be asked.
+func gatewayPods(ctx context.Context, places []*place, out *outcome) (found map[string]bool, asked bool) {
+	found = map[string]bool{}
+	for _, p := range places {
+		if p.EastWestAddress == "" {
+			continue
+		}
+		pods, err := p.Pods(ctx, "", mesh.EastWestSelector)
+		if err != nil {
+			out.add(unreachable(p.Member, "", err))
+			return nil, false
+		}
+		for _, pod := range mesh.Running(pods) {
+			found[p.Network+" "+pod.Status.PodIP] = true
+		}
+	}
+	return found, true
 }
 
 // judgeGateways asks that the answers from another network passed one of its gateways:
 // by the gateways' counters, or because a server that may have answered has a
 // connection from a gateway's pod. After a change of its Gateways an Envoy carries
 // requests on connections that its new counters know nothing of.
-func (m *session) judgeGateways(ctx context.Context, places []*place, path *Path, list []Responder, out *outcome) {
-	gateways := map[string]bool{}
-	var first *place
-	for _, p := range places {
-		if p.Network != path.Network || p.EastWestAddress == "" {
-			continue
-		}
-		pods, err := p.Pods(ctx, "", mesh.EastWestSelector)
-		if err != nil {
-			out.add(unreachable(p.Member, "", err))
-			return
-		}
-		first = p
-		for _, pod := range mesh.Running(pods) {
-			gateways[pod.Status.PodIP] = true
-		}
-	}
+func judgeGateways(places []*place, path *Path, list []Responder, gateways map[string]bool, out *outcome) {
 	var evidence strings.Builder
 	for _, r := range list {
 		if !slices.Contains(path.To, r.Cluster) {
 			continue
 		}
 		fmt.Fprintf(&evidence, "%s: %s%s\n", r.Pod, strings.Join(r.Peers, " "), r.Error)
-		if slices.ContainsFunc(r.Peers, func(a string) bool { return gateways[a] }) {
+		if slices.ContainsFunc(r.Peers, func(a string) bool { return gateways[path.Network+" "+a] }) {
 			path.Seen = true
 		}
 	}
 	if path.Carried > 0 || path.Seen {
 		return
 	}
-	f := Finding{
+	to := places[slices.IndexFunc(places, func(p *place) bool { return p.Name == path.To[0] })]
+	out.add(Finding{
 		Reason: ReasonPathUnproven, Cluster: path.From, Object: "client pod",
 		Message: fmt.Sprintf("%d answers came from %s, but no gateway of %s had a connection to the workload", path.Answers, strings.Join(path.To, ", "), path.Network),
-	}
-	if first == nil {
-		out.add(f)
-		return
-	}
-	out.add(f, textEvidence(first.Member, EvidenceObject, "connected to the servers of "+strings.Join(path.To, ", "), evidence.String()))
+	}, textEvidence(to.Member, EvidenceObject, "connected to the servers of "+strings.Join(path.To, ", "), evidence.String()))
 }
 
 // judgeResponders asks that the client of a path appears to a server that it called,
