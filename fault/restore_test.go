@@ -204,7 +204,7 @@ func objects(c topology.Cluster, peer string) []runtime.Object {
 			ReadinessProbe: &corev1.Probe{ProbeHandler: corev1.ProbeHandler{HTTPGet: &corev1.HTTPGetAction{Path: "/ready"}}},
 		}}}}
 		if d.name == "helloworld" {
-			template.Labels = map[string]string{d.label: d.value, networkLabel: c.Network}
+			template.Labels = map[string]string{d.label: d.value, mesh.NetworkLabel: c.Network}
 		}
 		deployment := &appsv1.Deployment{
 			ObjectMeta: meta(d.namespace, d.name, labels),

@@ -8,6 +8,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/meshwright/meshwright/mesh"
 )
 
 // wrongNetworkLabel makes istiod treat the victim's server pods as pods of the
@@ -31,8 +33,6 @@ var wrongNetworkLabel = Fault{
 	},
 }
 
-const networkLabel = "topology.istio.io/network"
-
 // labelServers sets the network of the workload's pods. They may have been replaced
 // since the fault was prepared.
 func (m *member) labelServers(ctx context.Context, s *Subject, network string) error {
@@ -43,7 +43,7 @@ func (m *member) labelServers(ctx context.Context, s *Subject, network string) e
 	if len(pods) == 0 {
 		return fmt.Errorf("%s: no pods of %s", m.Name, s.Workload.Service)
 	}
-	patch, err := labelPatch(networkLabel, network)
+	patch, err := labelPatch(mesh.NetworkLabel, network)
 	if err != nil {
 		return err
 	}

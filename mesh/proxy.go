@@ -23,6 +23,10 @@ const (
 	CrossNetworkPort = 15443
 )
 
+// NetworkLabel names the network of a pod; on a Service it makes istiod take the Service's
+// addresses for gateways of that network (istio.io/api/label, TopologyNetwork).
+const NetworkLabel = "topology.istio.io/network"
+
 // Role is what a proxy does in a mesh.
 type Role string
 

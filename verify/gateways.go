@@ -11,11 +11,7 @@ import (
 	"github.com/meshwright/meshwright/mesh"
 )
 
-// networkLabel on a Service makes istiod take its addresses for gateways of the network
-// that it names (istio.io/api/label, TopologyNetwork).
-const networkLabel = "topology.istio.io/network"
-
-// gatewayPortLabel names the port of such a Service where it is not mesh.CrossNetworkPort
+// gatewayPortLabel names the port of a Service with mesh.NetworkLabel where it is not mesh.CrossNetworkPort
 // (istio.io/api/label, NetworkingGatewayPort).
 const gatewayPortLabel = "networking.istio.io/gatewayPort"
 
@@ -25,16 +21,16 @@ func (m *session) findGateways(ctx context.Context, out *outcome) {
 	found := map[string][]string{}
 	var mu sync.Mutex
 	m.each(func(c *mesh.Member) {
-		services, err := c.Services(ctx, "", networkLabel)
+		services, err := c.Services(ctx, "", mesh.NetworkLabel)
 		if err != nil {
 			out.add(unreachable(c, "", err))
 			return
 		}
 		for _, s := range services {
-			if named := s.Labels[networkLabel]; named != c.Network {
+			if named := s.Labels[mesh.NetworkLabel]; named != c.Network {
 				out.add(Finding{
 					Reason: ReasonGatewayNetworkWrong, Cluster: c.Name, Object: "service " + s.Namespace + "/" + s.Name,
-					Message: fmt.Sprintf("its label %s is %s, and %s is on %s", networkLabel, named, c.Name, c.Network),
+					Message: fmt.Sprintf("its label %s is %s, and %s is on %s", mesh.NetworkLabel, named, c.Name, c.Network),
 				}, serviceEvidence(c, &s))
 				continue
 			}
