@@ -11,9 +11,6 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/pulumi/pulumi/sdk/v3/go/pulumi"
-
-	"github.com/meshwright/meshwright/internal/artifacts"
 	"github.com/meshwright/meshwright/internal/docker"
 )
 
@@ -54,14 +51,12 @@ func throughToPulumi() error {
 	return syscall.Exec(path, append([]string{path}, os.Args[1:]...), os.Environ()) //nolint:gosec // the test's own
 }
 
-// TestFailingCalls lets calls of Docker and Pulumi fail in turn, in up and in destroy. The operation says so or does without; the next one converges; nothing of
-// anybody else's is touched.
+// TestFailingCalls lets calls of Docker and Pulumi fail in turn, in up and in destroy.
+// The operation says so or does without; the next one converges; nothing of anybody
+// else's is touched.
 func TestFailingCalls(t *testing.T) {
-	networks := onFakeDocker(t)
-	home := t.TempDir()
-	t.Setenv("XDG_STATE_HOME", home)
+	lab, _, networks := networkLab(t)
 	kit := t.TempDir()
-	lab := cliLab(t, func(o *Options) { o.StateDir = filepath.Join(home, "meshwright") })
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
@@ -76,12 +71,6 @@ func TestFailingCalls(t *testing.T) {
 	}
 	t.Setenv(pulumiVariable, filepath.Join(lab.o.KitDir, "bin", "pulumi"))
 	lab.o.KitDir = kit
-	lab.program = func(*artifacts.Set) pulumi.RunFunc { return networkAlone }
-	whole, err := New(t.Context(), lab.o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lab.twins, lab.sweep = whole.twins, whole.sweep
 
 	const foreign = "somebody-elses"
 	if _, err := docker.New("").Run(t.Context(), "network", "create", foreign); err != nil {

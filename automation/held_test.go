@@ -164,20 +164,28 @@ func networkAlone(ctx *pulumi.Context) error {
 	return nil
 }
 
-// TestOneLabOneState: of the driver and a pulumi command with a state of its own,
-// as in a checkout, neither takes the other's lab over; with the driver's own state
-// the command goes on.
-func TestOneLabOneState(t *testing.T) {
-	networks := onFakeDocker(t)
+// networkLab is a lab of networkAlone on the fake Docker, kept where the pulumi command
+// looks, too, and what lists Docker's networks. Whole is the lab without test doubles.
+func networkLab(t *testing.T) (lab, whole *Lab, networks func() string) {
+	t.Helper()
+	networks = onFakeDocker(t)
 	home := t.TempDir()
 	t.Setenv("XDG_STATE_HOME", home)
-	lab := cliLab(t, func(o *Options) { o.StateDir = filepath.Join(home, "meshwright") })
+	lab = cliLab(t, func(o *Options) { o.StateDir = filepath.Join(home, "meshwright") })
 	lab.program = func(*artifacts.Set) pulumi.RunFunc { return networkAlone }
 	whole, err := New(t.Context(), lab.o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	lab.twins, lab.sweep = whole.twins, whole.sweep
+	return lab, whole, networks
+}
+
+// TestOneLabOneState: of the driver and a pulumi command with a state of its own,
+// as in a checkout, neither takes the other's lab over; with the driver's own state
+// the command goes on.
+func TestOneLabOneState(t *testing.T) {
+	lab, _, networks := networkLab(t)
 	checkout := clitest.Project(t, "meshwright", "meshwright")
 	checkout.Run(t, "stack", "init", lab.Name())
 	const none = "[]"
@@ -251,16 +259,8 @@ func TestOneLabOneState(t *testing.T) {
 // TestOneLabOneDaemon: where another daemon answers, or none, every operation that would
 // change something refuses before it does.
 func TestOneLabOneDaemon(t *testing.T) {
-	networks := onFakeDocker(t)
-	home := t.TempDir()
-	t.Setenv("XDG_STATE_HOME", home)
-	lab := cliLab(t, func(o *Options) { o.StateDir = filepath.Join(home, "meshwright") })
-	lab.program = func(*artifacts.Set) pulumi.RunFunc { return networkAlone }
-	whole, err := New(t.Context(), lab.o)
-	if err != nil {
-		t.Fatal(err)
-	}
-	lab.twins, lab.sweep, lab.addresses = whole.twins, whole.sweep, whole.addresses
+	lab, whole, networks := networkLab(t)
+	lab.addresses = whole.addresses
 
 	operations := map[string]func() error{
 		"up":              func() error { _, err := lab.Up(t.Context()); return err },
