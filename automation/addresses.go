@@ -37,8 +37,7 @@ func (t taken) keeps(p netip.Prefix) bool {
 }
 
 // refuseCollisions compares the addresses that the plan asks for, and the lab does
-// not hold yet, with those that the machine uses. It fails where no
-// Docker answers.
+// not hold yet, with those that the machine uses. It fails where no Docker answers.
 func (l *Lab) refuseCollisions(ctx context.Context, p *plan.Plan, held backend.Snapshot) error {
 	asked := claims(p, held.Ranges())
 	if len(asked) == 0 {

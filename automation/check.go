@@ -27,8 +27,7 @@ func (l *Lab) Check() error {
 
 // CheckAddresses returns a *ConfigError, which names the key and the remedy, for
 // settings that ask for addresses which this machine uses for something else. It does
-// not compare addresses that the lab has already, and none at all without a Docker
-// that answers.
+// not compare addresses that the lab has already. It fails where no Docker answers.
 func (l *Lab) CheckAddresses(ctx context.Context) error {
 	settings, err := l.presentSettings()
 	if err != nil {

@@ -2,7 +2,6 @@ package automation
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -14,7 +13,7 @@ import (
 // overrides are the settings that Options.Config overrides, sorted.
 func (l *Lab) overrides() []string {
 	var keys []string
-	for key := range maps.Keys(l.o.Config) {
+	for key := range l.o.Config {
 		keys = append(keys, strings.TrimPrefix(key, workspace.Project+":"))
 	}
 	slices.Sort(keys)

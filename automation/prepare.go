@@ -26,10 +26,10 @@ func (l *Lab) Prepare(ctx context.Context) error {
 
 // Environment is the setting in which kubectl, istioctl and the plain pulumi
 // command work on the lab: variables to set, KUBECONFIG and PATH included.
-// PULUMI_CONFIG_PASSPHRASE must not be set, not even to the empty string. Environment
-// DOCKER_HOST is the daemon of the lab's nodes, or of those that it would get. Environment
-// also fills the lab's own plugin cache with the embedded providers if the lab uses
-// them. The lab must exist or be prepared.
+// PULUMI_CONFIG_PASSPHRASE must not be set, not even to the empty string. DOCKER_HOST is
+// the daemon of the lab's nodes, or of those that it would get. Environment also fills
+// the lab's own plugin cache with the embedded providers if the lab uses them. The lab
+// must exist or be prepared.
 func (l *Lab) Environment(ctx context.Context) (map[string]string, error) {
 	if !isDir(l.Workspace()) {
 		return nil, l.notUp()

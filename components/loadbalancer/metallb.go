@@ -13,8 +13,10 @@ import (
 	"github.com/meshwright/meshwright/internal/component/helmrelease"
 )
 
+// Namespace is where the load balancer of a cluster runs.
+const Namespace = "metallb-system"
+
 const (
-	namespace    = "metallb-system"
 	poolName     = "lab"
 	reservedName = "gateways"
 )
@@ -63,7 +65,7 @@ func NewMetalLB(ctx *pulumi.Context, name string, args *MetalLBArgs, opts ...pul
 	}
 	ns, err := corev1.NewNamespace(ctx, name+"-namespace", &corev1.NamespaceArgs{
 		Metadata: metav1.ObjectMetaArgs{
-			Name: pulumi.String(namespace),
+			Name: pulumi.String(Namespace),
 			// The speaker uses the host network, which the stricter levels forbid.
 			Labels: pulumi.StringMap{"pod-security.kubernetes.io/enforce": pulumi.String("privileged")},
 		},
@@ -72,7 +74,7 @@ func NewMetalLB(ctx *pulumi.Context, name string, args *MetalLBArgs, opts ...pul
 		return nil, err
 	}
 	release, err := helmrelease.New(ctx, name+"-release", &helmrelease.Args{
-		Name: "metallb", Namespace: namespace, Chart: chart, Values: values,
+		Name: "metallb", Namespace: Namespace, Chart: chart, Values: values,
 	}, parent, pulumi.DependsOn([]pulumi.Resource{ns}))
 	if err != nil {
 		return nil, err
@@ -115,7 +117,7 @@ func (r Reserved) spec() pulumi.Map {
 }
 
 func custom(kind, name string, spec pulumi.Map) component.Custom {
-	return component.Custom{APIVersion: "metallb.io/v1beta1", Kind: kind, Namespace: namespace, Name: name, Spec: spec}
+	return component.Custom{APIVersion: "metallb.io/v1beta1", Kind: kind, Namespace: Namespace, Name: name, Spec: spec}
 }
 
 // chartValues configure the chart for layer 2 only. Probes start after one second,
